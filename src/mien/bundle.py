@@ -1,0 +1,417 @@
+"""A bundle: one model with everything that is needed to use it rightly, as a folder or as a single file.
+
+The format is described in docs/bundle-format.md. Nothing in it is code or pickle. Loading checks the schema and the
+hash of every file; the classifier checks the golden example, because that needs the runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import BundleError
+from mien.files import write_json, written_whole
+from mien.labels import Expression, LabelSet
+
+SCHEMA = 1
+SUFFIX = ".mien"
+MODEL_INPUT = "faces"
+LOGITS_OUTPUT = "logits"
+FEATURES_OUTPUT = "features"
+
+_HEAD = "bundle.json"
+_MODEL = "model.onnx"
+_CARD = "card.json"
+_CARD_TEXT = "card.md"
+_GOLDEN = "golden.npz"
+_CAM = "cam.npz"
+_REQUIRED = (_MODEL, _CARD, _CARD_TEXT, _GOLDEN)
+_LARGEST_FILE = 1 << 30
+
+
+class CropKind(StrEnum):
+    """How a face is turned before it is cut out: not at all, or until it stands upright."""
+
+    UPRIGHT = "upright"
+    ALIGNED = "aligned"
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """Which square of a photo a network wants to see of a face. Stored with the weights that were trained for it.
+
+    The defaults fit FER2013; docs/decisions/0003-crop-rule.md has the measurements.
+
+    Attributes:
+        kind: whether the square is turned with the face.
+        margin: side of the square, as a multiple of the geometric mean of the face box's width and height.
+        vertical_shift: how far the square's centre lies below the box's centre, in sides of the square.
+        size: side of the crop, in pixels.
+    """
+
+    kind: CropKind = CropKind.ALIGNED
+    margin: float = 1.11
+    vertical_shift: float = 0.0
+    size: int = 48
+
+    def __post_init__(self) -> None:
+        if not (0.2 <= self.margin <= 10 and -1 <= self.vertical_shift <= 1 and 1 <= self.size <= 1024):
+            raise BundleError(
+                "A crop rule has a margin of 0.2 to 10, a vertical shift of -1 to 1 and a size of 1 to 1024. "
+                f"Received: margin={self.margin}, vertical_shift={self.vertical_shift}, size={self.size}."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The rule as plain JSON values."""
+        return {**asdict(self), "kind": self.kind.value}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The rule that `to_json` gave.
+
+        Raises:
+            BundleError: a key is missing or unknown, or a value is impossible.
+        """
+        try:
+            return cls(
+                kind=CropKind(value["kind"]),
+                margin=float(value["margin"]),
+                vertical_shift=float(value["vertical_shift"]),
+                size=int(value["size"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"A crop rule needs kind (upright or aligned), margin, vertical_shift and size. Received: {value!r}."
+            ) from error
+
+
+@dataclass(frozen=True)
+class UnsureRule:
+    """Below which probability no label is given, and what that promises.
+
+    Attributes:
+        threshold: least probability of the most probable label, 0 to 1.
+        risk: share of wrong labels among those that are given, 0 to 1, as measured when the threshold was chosen.
+        coverage: share of faces that get a label, 0 to 1, on the same images.
+        measured_on: the images on which the threshold was chosen.
+    """
+
+    threshold: float
+    risk: float
+    coverage: float
+    measured_on: str
+
+    def __post_init__(self) -> None:
+        for what in ("threshold", "risk", "coverage"):
+            if not 0 <= getattr(self, what) <= 1:
+                raise BundleError(f"An unsure rule's {what} lies in 0..1. Received: {getattr(self, what)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """Crops with the probabilities that the model must give for them.
+
+    Attributes:
+        crops: shape (N, size, size), uint8.
+        probabilities: shape (N, classes), float64, after the temperature.
+    """
+
+    crops: NDArray[np.uint8]
+    probabilities: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A loaded bundle.
+
+    Attributes:
+        name: short name of the model.
+        label_set: the expressions, in the order of the model's outputs.
+        crop_rule: which square of a photo the model wants; `crop_rule.size` is the side of its input.
+        temperature: the logits are divided by it before the softmax; above 0.
+        unsure: when no label is given, or None.
+        onnx: the model file. Input "faces" uint8 (N, size, size, 1); output "logits" float32 (N, classes) and, where
+            the head allows class activation maps, "features" float32 (N, h, w, channels).
+        card: what the model is, what it was trained and measured on, and what it is not for; plain JSON values.
+        golden: crops and expected probabilities.
+        cam_weights: shape (channels, classes), float32: the head's weights on the averaged features, or None.
+        fingerprint: hash of the bundle's content; the same for its folder and its file.
+        source: where it was loaded from.
+    """
+
+    name: str
+    label_set: LabelSet
+    crop_rule: CropRule
+    temperature: float
+    unsure: UnsureRule | None
+    onnx: bytes
+    card: Mapping[str, Any]
+    golden: Golden
+    cam_weights: NDArray[np.float32] | None
+    fingerprint: str
+    source: str
+
+    @property
+    def identity(self) -> str:
+        """Name and fingerprint: what a result says about the model it came from."""
+        return f"{self.name}@{self.fingerprint}"
+
+
+def write_bundle(
+    path: Path,
+    *,
+    name: str,
+    onnx: bytes,
+    label_set: LabelSet,
+    crop_rule: CropRule,
+    temperature: float,
+    unsure: UnsureRule | None,
+    card: Mapping[str, Any],
+    golden: Golden,
+    cam_weights: NDArray[np.floating] | None = None,
+) -> Bundle:
+    """Write a bundle and load it again.
+
+    Args:
+        path: where it shall be: a single file when the name ends in ".mien", otherwise a folder.
+        name: short name of the model.
+        onnx: the model file, as described at `Bundle.onnx`.
+        label_set: the expressions, in the order of the model's outputs.
+        crop_rule: the crops that the model was trained for.
+        temperature: divisor of the logits, above 0.
+        unsure: when no label is given, or None.
+        card: plain JSON values; a section each, see `card_markdown`.
+        golden: crops and the probabilities that the model gives for them.
+        cam_weights: shape (channels, classes), for models with a "features" output.
+
+    Raises:
+        BundleError: the parts do not fit each other.
+    """
+    files = {
+        _MODEL: onnx,
+        _CARD: _json_bytes(card),
+        _CARD_TEXT: card_markdown(name, card).encode("utf-8"),
+        _GOLDEN: _npz(crops=golden.crops, probabilities=golden.probabilities),
+    }
+    if cam_weights is not None:
+        files[_CAM] = _npz(weights=cam_weights.astype(np.float32))
+    head = {
+        "schema": SCHEMA,
+        "name": name,
+        "labels": [expression.value for expression in label_set.expressions],
+        "crop_rule": crop_rule.to_json(),
+        "temperature": temperature,
+        "unsure": None if unsure is None else asdict(unsure),
+        "files": {file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
+    }
+    bundle = _parse(head, files, str(path))
+    if path.suffix == SUFFIX:
+        _write_zip(path, {_HEAD: _json_bytes(head), **files})
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            with written_whole(path / file) as out:
+                out.write(content)
+        write_json(path / _HEAD, head)  # last: a bundle without it is not complete
+    return bundle
+
+
+def load_bundle(path: Path | str) -> Bundle:
+    """Load a bundle and check its schema and the hash of every file.
+
+    Args:
+        path: a folder, or a ".mien" file.
+
+    Raises:
+        BundleError: there is none, it is damaged or incomplete, or it was made by a newer mien.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BundleError(f"There is no bundle {path}. Expected: a folder with {_HEAD}, or a {SUFFIX} file.")
+    try:
+        contents = _read_folder(path) if path.is_dir() else _read_zip(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise BundleError(f"The bundle {path} cannot be read: {error}.") from error
+    if _HEAD not in contents:
+        raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.")
+    try:
+        head = json.loads(contents.pop(_HEAD))
+    except ValueError as error:
+        raise BundleError(f"The bundle {path} is damaged: {_HEAD} is not JSON ({error}).") from error
+    return _parse(head, contents, str(path))
+
+
+def default_bundle() -> Bundle:
+    """The model that is shipped with mien.
+
+    Raises:
+        BundleError: this installation has none.
+    """
+    file = resources.files("mien") / "data" / f"default{SUFFIX}"
+    if not file.is_file():
+        raise BundleError(
+            "This installation of mien has no model in it. Name one: --bundle PATH on the command line, "
+            "Recognizer(bundle=PATH) in Python. `mien export RUN` makes one from a training run."
+        )
+    with resources.as_file(file) as path:
+        return load_bundle(path)
+
+
+def card_markdown(name: str, card: Mapping[str, Any]) -> str:
+    """A card for people: each key a section; text as a paragraph, a list as bullets, a mapping as a table.
+
+    >>> print(card_markdown("tiny", {"intended_use": "tests"}))
+    # tiny
+    <BLANKLINE>
+    ## Intended use
+    <BLANKLINE>
+    tests
+    <BLANKLINE>
+    """
+    lines = [f"# {name}", ""]
+    for key, value in card.items():
+        lines += [f"## {key.replace('_', ' ').capitalize()}", ""]
+        if isinstance(value, Mapping):
+            lines += ["| | |", "|---|---|", *(f"| {k} | {_inline(v)} |" for k, v in value.items())]
+        elif isinstance(value, (list, tuple)):
+            lines += [f"- {_inline(item)}" for item in value]
+        else:
+            lines.append(_inline(value))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_inline(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_inline(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
+    where = f"The bundle {source}"
+    if not isinstance(head, dict) or not isinstance(head.get("schema"), int):
+        raise BundleError(f"{where} is damaged: {_HEAD} names no schema number.")
+    if head["schema"] > SCHEMA:
+        raise BundleError(
+            f"{where} has schema {head['schema']}, and this mien reads up to {SCHEMA}: pip install --upgrade mien"
+        )
+    if head["schema"] < 1:
+        raise BundleError(f"{where} has schema {head['schema']}. Expected: 1 to {SCHEMA}.")
+    try:
+        hashes = dict(head["files"])
+        _check_files(where, hashes, files)
+        expressions = tuple(Expression(label) for label in head["labels"])
+        crop_rule = CropRule.from_json(head["crop_rule"])
+        bundle = Bundle(
+            name=str(head["name"]),
+            label_set=LabelSet.of(expressions),
+            crop_rule=crop_rule,
+            temperature=float(head["temperature"]),
+            unsure=None if head["unsure"] is None else UnsureRule(**head["unsure"]),
+            onnx=files[_MODEL],
+            card=json.loads(files[_CARD]),
+            golden=_golden(files[_GOLDEN]),
+            cam_weights=_arrays(files[_CAM])["weights"] if _CAM in hashes else None,
+            fingerprint=hashlib.sha256(_json_bytes(head)).hexdigest()[:12],
+            source=source,
+        )
+    except BundleError:
+        raise
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{where} is damaged: {type(error).__name__} {error}.") from error
+    if bundle.label_set.expressions != expressions:
+        raise BundleError(
+            f"{where} lists its labels as {', '.join(expressions)}. "
+            f"Expected each once, in this order: {', '.join(bundle.label_set.expressions)}."
+        )
+    if not (bundle.temperature > 0 and math.isfinite(bundle.temperature)):
+        raise BundleError(f"{where} needs a temperature above 0. Received: {bundle.temperature}.")
+    _check_shapes(where, bundle)
+    return bundle
+
+
+def _check_files(where: str, hashes: Mapping[str, str], files: Mapping[str, bytes]) -> None:
+    for file in (*_REQUIRED, *hashes):
+        if file not in hashes or file not in files:
+            raise BundleError(f"{where} is incomplete: {file} is missing.")
+        if hashlib.sha256(files[file]).hexdigest() != hashes[file]:
+            raise BundleError(f"{where} is damaged: {file} is not the file it was made with (its hash differs).")
+
+
+def _check_shapes(where: str, bundle: Bundle) -> None:
+    size, classes = bundle.crop_rule.size, len(bundle.label_set)
+    crops, probabilities = bundle.golden.crops, bundle.golden.probabilities
+    if crops.dtype != np.uint8 or crops.shape != (len(crops), size, size) or not len(crops):
+        raise BundleError(
+            f"{where}: expected golden crops of shape (N, {size}, {size}), uint8. "
+            f"Received: {crops.shape}, {crops.dtype}."
+        )
+    if probabilities.shape != (len(crops), classes):
+        raise BundleError(
+            f"{where}: expected golden probabilities of shape ({len(crops)}, {classes}). "
+            f"Received: {probabilities.shape}."
+        )
+    weights = bundle.cam_weights
+    if weights is not None and (weights.ndim != 2 or weights.shape[1] != classes):
+        raise BundleError(f"{where}: expected cam weights of shape (channels, {classes}). Received: {weights.shape}.")
+
+
+def _golden(content: bytes) -> Golden:
+    arrays = _arrays(content)
+    return Golden(arrays["crops"], arrays["probabilities"].astype(np.float64))
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _npz(**arrays: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # a fixed date: equal bundles are equal files
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    known = (_HEAD, *_REQUIRED, _CAM)
+    return {name: (path / name).read_bytes() for name in known if (path / name).is_file()}
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    # Entries are read by their known names into memory and never unpacked, so names that climb out do nothing.
+    with zipfile.ZipFile(path) as archive:
+        present = {entry.filename: entry for entry in archive.infolist()}
+        contents = {}
+        for name in (_HEAD, *_REQUIRED, _CAM):
+            entry = present.get(name)
+            if entry is None:
+                continue
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > _LARGEST_FILE:
+                raise BundleError(f"The bundle {path}: {name} must be stored uncompressed and below 1 GiB.")
+            contents[name] = archive.read(entry)
+    return contents

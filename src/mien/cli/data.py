@@ -1,0 +1,107 @@
+"""`mien data`: look at a data set before it is used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mien.datasets.description import Copies, Description
+
+app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+
+_PROBLEMS_SHOWN = 10
+
+
+@app.callback()
+def data() -> None:
+    """Look at data sets."""
+
+
+@app.command()
+def describe(
+    path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    reader: Annotated[
+        str | None, typer.Option(help="folders, zip or fer2013-csv; chosen by the path if not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what is in a data set: roles, expressions, copies, licence, and what could not be read."""
+    from mien.datasets.description import describe as describe_dataset
+    from mien.datasets.reading import read_dataset
+
+    description = describe_dataset(read_dataset(path, reader=reader, votes=votes))
+    if as_json:
+        typer.echo(json.dumps(description.to_json(), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    _show(description, Console())
+
+
+def _show(description: Description, console: Console) -> None:
+    from rich.markup import escape
+
+    height, width = description.size
+    total = sum(sum(numbers.values()) for numbers in description.counts.values())
+    votes = ", with the votes of several taggers" if description.has_votes else ""
+    console.print(f"[bold]{escape(description.name)}[/bold]: {total:,} gray images of {width}x{height} pixels{votes}")
+    console.print(_count_table(description))
+    console.print(_remarks(description))
+    if description.problems:
+        shown = min(len(description.problems), _PROBLEMS_SHOWN)
+        console.print(f"{len(description.problems):,} could not be used, {shown} of them shown; --json lists all.")
+
+
+def _remarks(description: Description) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    problems = [f"{problem.name}: {problem.reason}" for problem in description.problems[:_PROBLEMS_SHOWN]]
+    table = Table.grid(padding=(0, 2))
+    for heading, lines in (
+        ("Source", [description.source]),
+        ("Fingerprint", [description.fingerprint]),
+        ("Licence", [description.licence]),
+        ("Copies", _copy_lines(description.copies)),
+        ("Notes", description.notes),
+        ("Problems", problems),
+    ):
+        for position, line in enumerate(lines):
+            table.add_row(heading if position == 0 else "", escape(line))
+    return table
+
+
+def _count_table(description: Description) -> Table:
+    from rich.table import Table
+
+    table = Table("expression")
+    for role in description.counts:
+        table.add_column(role, justify="right")
+    columns = list(description.counts.values())
+    for expression in columns[0]:
+        table.add_row(expression, *(f"{column[expression]:,}" for column in columns))
+    table.add_section()
+    table.add_row("all", *(f"{sum(column.values()):,}" for column in columns))
+    return table
+
+
+def _copy_lines(copies: Copies) -> list[str]:
+    if not copies.groups:
+        return ["no two images are equal"]
+    lines = [
+        f"{copies.images:,} images are exact copies of one another, in {copies.groups:,} groups; "
+        f"{copies.conflicting:,} groups with labels that differ"
+    ]
+    lines += [f"{count:,} images of {role} have a copy within {role}" for role, count in copies.within.items() if count]
+    lines += [
+        f"{count:,} images of {here} have a copy in {there}" for (here, there), count in copies.across.items() if count
+    ]
+    return lines

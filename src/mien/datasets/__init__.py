@@ -1,0 +1,1 @@
+"""Data sets: reading, drawing, and the protocol that gives every sample its role."""

@@ -1,0 +1,151 @@
+"""The one form in which every data set is used: gray images, labels, names, roles, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import DataError
+from mien.labels import LabelSet
+
+
+class Role(StrEnum):
+    """What a sample is for. `NONE`: the data set does not say, the protocol decides."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    NONE = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file or row that could not be used, and why.
+
+    Attributes:
+        name: the file's path inside the data set, or the row.
+        reason: one sentence.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled gray face images.
+
+    Attributes:
+        name: short name, for tables and file names.
+        images: shape (N, H, W), uint8, 0 black to 255 white. May be memory-mapped: treat as read-only.
+        labels: shape (N,), int64, class numbers in `label_set`.
+        label_set: the expressions that the class numbers stand for.
+        roles: shape (N,), str, values of `Role`.
+        ids: shape (N,), str, the sample's name inside its source (a path or a row), unique.
+        source: where it was read from, for people (not part of the fingerprint).
+        licence: one sentence on what the data may be used for.
+        votes: shape (N, len(label_set)), float64, non-negative votes of the taggers for each expression, or None.
+        other_votes: shape (N, M), float64, votes for M answers that are no expression (FER+: unknown, not a face), or
+            None. They decide whether an expression has the majority.
+        groups: shape (N,), str; samples with the same non-empty group must never fall on two sides of a split
+            (subject, sequence). None when unknown.
+        notes: what a reader should tell the user (spellings mapped, images resized).
+        problems: what could not be read, each with its reason.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    label_set: LabelSet
+    roles: NDArray[np.str_]
+    ids: NDArray[np.str_]
+    source: str
+    licence: str
+    votes: NDArray[np.float64] | None = None
+    other_votes: NDArray[np.float64] | None = None
+    groups: NDArray[np.str_] | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        if self.images.ndim != 3 or self.images.dtype != np.uint8:
+            raise DataError(
+                f"{self.name}: expected images of shape (N, H, W), uint8. "
+                f"Received: {self.images.shape}, {self.images.dtype}."
+            )
+        for what in ("labels", "roles", "ids", "votes", "other_votes", "groups"):
+            values = getattr(self, what)
+            if values is not None and len(values) != count:
+                raise DataError(f"{self.name}: {count} images but {len(values)} {what}.")
+        if count and (int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.label_set)):
+            raise DataError(f"{self.name}: labels must lie in 0..{len(self.label_set) - 1}.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        return (int(self.images.shape[1]), int(self.images.shape[2]))
+
+    @cached_property
+    def sample_hashes(self) -> NDArray[np.str_]:
+        """Shape (N,): a hash of each image's pixels; equal exactly for exact duplicates of one size."""
+        height_width = f"{self.size[0]}x{self.size[1]}:".encode()
+        return np.array(
+            [hashlib.blake2b(height_width + image.tobytes(), digest_size=16).hexdigest() for image in self.images],
+            dtype="U32",
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the content: pixels, expression, role and votes of every sample, in any order.
+
+        Names, source and order do not count, so a folder, its zip and a converted copy have one fingerprint.
+        """
+        names = [e.value for e in self.label_set.expressions]
+        lines = []
+        for index, pixels in enumerate(self.sample_hashes):
+            line = f"{pixels} {names[self.labels[index]]} {self.roles[index]}"
+            if self.votes is not None:
+                line += " " + ",".join(
+                    f"{name}={vote:g}" for name, vote in zip(names, self.votes[index], strict=True) if vote
+                )
+            if self.other_votes is not None:
+                line += " other=" + ",".join(f"{vote:g}" for vote in self.other_votes[index])
+            lines.append(line)
+        lines.sort()
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def count(self, role: Role) -> int:
+        """The number of samples with a role."""
+        return int((self.roles == role.value).sum())
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
+        """The samples at `index` (positions or a mask), in that order."""
+        taken = replace(
+            self,
+            images=self.images[index],
+            labels=self.labels[index],
+            roles=self.roles[index],
+            ids=self.ids[index],
+            votes=None if self.votes is None else self.votes[index],
+            other_votes=None if self.other_votes is None else self.other_votes[index],
+            groups=None if self.groups is None else self.groups[index],
+        )
+        if "sample_hashes" in self.__dict__:
+            taken.__dict__["sample_hashes"] = self.sample_hashes[index]
+        return taken
+
+    def with_known_hashes(self, sample_hashes: NDArray[np.str_], fingerprint: str) -> Self:
+        """The same data set with `sample_hashes` and `fingerprint` as computed earlier, so that they cost nothing."""
+        known = replace(self)
+        known.__dict__.update(sample_hashes=sample_hashes, fingerprint=fingerprint)
+        return known

@@ -1,0 +1,154 @@
+"""Encoded images of a data set as gray pixels of one size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import DataError, ImageError
+from mien.images import read_image
+
+OnMismatch: TypeAlias = Literal["resize", "refuse"]
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Bit depth and colour type of a PNG header: 8-bit gray and 8-bit RGB.
+_PLAIN_PNG = (b"\x08\x00", b"\x08\x02")
+IN_COLOUR = "in colour, turned gray"
+
+
+@dataclass(frozen=True, eq=False)
+class GrayImage:
+    """One decoded image.
+
+    Attributes:
+        pixels: shape (H, W), uint8.
+        notes: what was done to the image on the way, each a short phrase.
+    """
+
+    pixels: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+
+
+def decode_gray(data: bytes) -> GrayImage:
+    """Decode the bytes of an image file, upright, as 8-bit gray (ITU-R BT.601 luma).
+
+    Raises:
+        ImageError: not an image, damaged, or cut off; the message is a phrase such as "is cut off".
+    """
+    pixels = _decode_plain(data)
+    notes: list[str] = []
+    if pixels is None:
+        pixels = _decode_any(data, notes)
+    if pixels.ndim == 3:
+        pixels = _to_gray(pixels, notes)
+    return GrayImage(pixels, tuple(notes))
+
+
+def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
+    """RGB or gray pixels of a complete JPEG or 8-bit PNG without peculiarities, several times faster; else None."""
+    if data.startswith(b"\xff\xd8"):
+        # Adobe's marker goes with CMYK and with JPEGs that hold RGB; the end marker says that nothing is cut off.
+        plain = b"Adobe" not in data and data.endswith(b"\xff\xd9")
+    else:
+        plain = (
+            data.startswith(_PNG_SIGNATURE)
+            and data[24:26] in _PLAIN_PNG
+            and data[-8:-4] == b"IEND"
+            and b"tRNS" not in data
+        )
+    if not plain:
+        return None
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
+    except cv2.error:
+        return None
+    if decoded is None:
+        return None
+    pixels: NDArray[np.uint8] = decoded
+    return pixels if pixels.ndim == 2 else pixels[:, :, ::-1]
+
+
+def _decode_any(data: bytes, notes: list[str]) -> NDArray[np.uint8]:
+    try:
+        image = read_image(data)
+    except ImageError as error:
+        raise ImageError(str(error).removeprefix("bytes ")) from error
+    for note in image.notes:
+        if "cut off" in note:
+            raise ImageError(f"{note}.")
+        notes.append(note)
+    return image.pixels
+
+
+def _to_gray(rgb: NDArray[np.uint8], notes: list[str]) -> NDArray[np.uint8]:
+    # Many gray data sets are stored with three equal channels: those are gray already, and need no note.
+    if np.array_equal(rgb[:, :, 0], rgb[:, :, 1]) and np.array_equal(rgb[:, :, 0], rgb[:, :, 2]):
+        return np.ascontiguousarray(rgb[:, :, 0])
+    notes.append(IN_COLOUR)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def stack_images(
+    images: Sequence[GrayImage], ids: Sequence[str], *, name: str, size: int | None, on_mismatch: OnMismatch
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Images as one array of one size.
+
+    Args:
+        images: the decoded images; at least one.
+        ids: their names, for the message.
+        name: the data set's name, for the message.
+        size: side of the square images wanted, in pixels; None for the most common size among the images.
+        on_mismatch: whether images of another size, or in colour, are converted with a note, or refused.
+
+    Returns:
+        Shape (N, H, W), uint8, and the notes.
+
+    Raises:
+        DataError: an image differs and `on_mismatch` is "refuse".
+    """
+    sizes = Counter(image.pixels.shape for image in images)
+    height, width = sizes.most_common(1)[0][0] if size is None else (size, size)
+    if on_mismatch == "refuse":
+        _refuse_mismatches(images, ids, name, (height, width))
+    stacked = np.empty((len(images), height, width), dtype=np.uint8)
+    for index, image in enumerate(images):
+        stacked[index] = image.pixels if image.pixels.shape == (height, width) else _resize(image.pixels, height, width)
+    notes = [
+        f"{count:,} {'image' if count == 1 else 'images'}: {note}"
+        for note, count in Counter(note for image in images for note in image.notes).most_common()
+    ]
+    resized = len(images) - sizes[(height, width)]
+    if resized:
+        others = sorted(shape for shape in sizes if shape != (height, width))
+        found = f"{_text(others[0])}" + (f" to {_text(others[-1])}" if len(others) > 1 else "")
+        notes.append(f"{resized:,} of {len(images):,} images resized from {found} to {_text((height, width))} pixels")
+    return stacked, notes
+
+
+def _refuse_mismatches(images: Sequence[GrayImage], ids: Sequence[str], name: str, wanted: tuple[int, int]) -> None:
+    for what, odd in (
+        (f"are not {_text(wanted)} pixels", [i for i, image in enumerate(images) if image.pixels.shape != wanted]),
+        ("are in colour", [i for i, image in enumerate(images) if IN_COLOUR in image.notes]),
+    ):
+        if odd:
+            raise DataError(
+                f"{name}: {len(odd):,} of {len(images):,} images {what}. First: {ids[odd[0]]} "
+                f"({_text(images[odd[0]].pixels.shape)}). Convert them, or read with on_mismatch='resize'."
+            )
+
+
+def _resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    # Area averaging when the image shrinks, so that fine texture does not alias; it would draw blocks when it grows.
+    shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"

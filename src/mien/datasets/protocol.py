@@ -1,0 +1,495 @@
+"""The protocol: which samples take part, what they are for, and what the network shall answer for each.
+
+A `ProtocolSpec` says it in words, `apply_protocol` does it. The test role comes out sealed: its images can be
+seen by everyone, its labels only through `SealedTest.open`, which writes down who opened it and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.dataset import Dataset, Role
+from mien.errors import ProtocolError, did_you_mean
+from mien.labels import LabelSet
+from mien.randomness import generator
+
+_CHOICES = {
+    "labels": ("dataset", "six", "seven", "eight"),
+    "roles": ("auto", "official", "deck", "split"),
+    "targets": ("labels", "votes", "majority"),
+}
+_MIXED = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolSpec:
+    """What to do with a data set.
+
+    Attributes:
+        labels: label set: "dataset" (its own), "six", "seven" or "eight". Samples of other expressions are left out.
+        roles: "official": as the data set gives them, all three. "deck": test is validation and test together, and
+            validation is made from training. "auto": as the data set gives them, and what is missing is made.
+            "split": all three are made, whatever the data set says.
+        targets: "labels": the label alone. "votes": the distribution of the taggers' votes. "majority": the
+            expression that alone has the most votes. With both of the latter, validation and test hold only images
+            with such a majority, and that is their label.
+        validation_fraction: share of the training images that become validation, where validation has to be made.
+        test_fraction: share of the images that become test, where test has to be made.
+        train_fraction: share of the training role that is used, the same share of every expression. A smaller share
+            is part of a larger one.
+        seed: what chance in the splits is derived from.
+
+    Raises:
+        ProtocolError: an unknown word, or a fraction outside its range.
+    """
+
+    labels: str = "dataset"
+    roles: str = "auto"
+    targets: str = "labels"
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    train_fraction: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ProtocolError(f"{name} cannot be {value!r}. {did_you_mean(str(value), choices)}")
+        for name in ("validation_fraction", "test_fraction"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ProtocolError(f"{name} must lie between 0 and 1, both excluded. Received: {value}.")
+        if not 0 < self.train_fraction <= 1:
+            raise ProtocolError(f"train_fraction must be above 0 and at most 1. Received: {self.train_fraction}.")
+        if self.seed < 0:
+            raise ProtocolError(f"seed must not be negative. Received: {self.seed}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of one role.
+
+    Attributes:
+        images: shape (N, H, W), uint8. May be a view of a memory-mapped file: treat as read-only.
+        targets: shape (N, K), float32, each row non-negative and summing to 1.
+        labels: shape (N,), int64, class numbers in the split's label set.
+        ids: shape (N,), str, the samples' names in their data set.
+        hashes: shape (N,), str, equal for exact copies.
+    """
+
+    images: NDArray[np.uint8] = field(repr=False)
+    targets: NDArray[np.float32] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    ids: NDArray[np.str_]
+    hashes: NDArray[np.str_] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One opening of a sealed test.
+
+    Attributes:
+        when: time in UTC, ISO 8601.
+        by: the run that asked.
+        reason: why, in words.
+        count: number of test samples.
+        split: hash of the split.
+    """
+
+    when: str
+    by: str
+    reason: str
+    count: int
+    split: str
+
+
+class SealedTest:
+    """The test role: images for all, labels only by `open`."""
+
+    __slots__ = ("__samples", "__split")
+
+    def __init__(self, samples: Samples, split: str) -> None:
+        self.__samples = samples
+        self.__split = split
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """Shape (N, H, W), uint8."""
+        return self.__samples.images
+
+    @property
+    def ids(self) -> NDArray[np.str_]:
+        """Shape (N,), str."""
+        return self.__samples.ids
+
+    @property
+    def hashes(self) -> NDArray[np.str_]:
+        """Shape (N,), str, equal for exact copies."""
+        return self.__samples.hashes
+
+    def __len__(self) -> int:
+        return len(self.__samples)
+
+    def __repr__(self) -> str:
+        return f"SealedTest({len(self)} samples)"
+
+    def open(self, *, by: str, reason: str, log: Callable[[Opening], None]) -> Samples:
+        """The test samples with their labels.
+
+        Args:
+            by: the run that asks.
+            reason: why it asks; evaluation at the end of a run is the one good reason.
+            log: writes the opening down. It is called first: when it raises, nothing is opened.
+
+        Raises:
+            ProtocolError: `by` or `reason` is empty.
+        """
+        if not by.strip() or not reason.strip():
+            raise ProtocolError("The test labels are opened only with the name of a run and a reason.")
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        log(Opening(when=when, by=by, reason=reason, count=len(self), split=self.__split))
+        return self.__samples
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A data set after a protocol: three roles, ready for training.
+
+    Attributes:
+        label_set: the expressions of the class numbers and of the targets' columns.
+        train: the training role.
+        validation: the validation role.
+        test: the test role, sealed.
+        hash: of the assignment: label set, kind of targets, and the samples of each role with their labels, in
+            order. Two splits with one hash are the same to a training run.
+        counts: for training and validation, the number of samples of each expression. The test role has only
+            `len(split.test)`.
+        notes: what was left out, and which copies lie on two sides.
+    """
+
+    label_set: LabelSet
+    train: Samples
+    validation: Samples
+    test: SealedTest
+    hash: str
+    counts: dict[str, dict[str, int]]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What each sample of a data set would answer, under the kind of targets that was chosen.
+
+    Attributes:
+        labels: shape (N,), class numbers in the split's label set; arbitrary where a sample is not usable.
+        targets: shape (N, K), float32.
+        teaches: shape (N,), whether a sample can be used for training.
+        judges: shape (N,), whether it can be used for validation and test; never more than `teaches`.
+        has_votes: shape (N,), whether some taggers named an expression, and most of them did not see none at all.
+        notes: why samples cannot be used, with their numbers.
+    """
+
+    labels: NDArray[np.int64]
+    targets: NDArray[np.float32]
+    teaches: NDArray[np.bool_]
+    judges: NDArray[np.bool_]
+    has_votes: NDArray[np.bool_]
+    notes: tuple[str, ...]
+
+
+def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
+    """Give every sample of a data set its role and its target.
+
+    Where a role has to be made, exact copies and samples of one group stay on one side, and every expression gives
+    the same share of its samples. What the split is depends on the samples and on `spec` alone, not on the order in
+    which the samples lie in the data set.
+
+    Raises:
+        ProtocolError: the data set has no such roles, votes or expressions, or a role would be empty.
+    """
+    label_set = _label_set(dataset, spec)
+    answers = _answers(dataset, label_set, spec.targets)
+    roles, notes = _given_roles(dataset, spec)
+    roles = _made_roles(dataset, roles, answers, spec)
+    train = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches)
+    if spec.train_fraction < 1:
+        positions = _positions(dataset, train, answers.labels, spec.seed, "train_fraction")
+        train = train[positions <= spec.train_fraction]
+    samples = {
+        Role.TRAIN: _samples(dataset, answers, train),
+        Role.VALIDATION: _samples(dataset, answers, np.flatnonzero((roles == Role.VALIDATION.value) & answers.judges)),
+        Role.TEST: _samples(dataset, answers, np.flatnonzero((roles == Role.TEST.value) & answers.judges)),
+    }
+    _check_filled(samples, label_set, spec)
+    split_hash = _split_hash(samples, label_set, spec.targets)
+    return Split(
+        label_set=label_set,
+        train=samples[Role.TRAIN],
+        validation=samples[Role.VALIDATION],
+        test=SealedTest(samples[Role.TEST], split_hash),
+        hash=split_hash,
+        counts={role.value: _counts(samples[role], label_set) for role in (Role.TRAIN, Role.VALIDATION)},
+        notes=(*answers.notes, *notes, *_undecided_notes(roles, answers, spec.targets), *_copy_notes(samples)),
+    )
+
+
+def test_copies(split: Split) -> NDArray[np.bool_]:
+    """Which test images have an exact copy in the training or the validation role.
+
+    Figures on the others are free of that leak. No label is needed or shown.
+
+    Returns:
+        Shape (len(split.test),), bool.
+    """
+    return np.isin(split.test.hashes, np.concatenate([split.train.hashes, split.validation.hashes]))
+
+
+def _label_set(dataset: Dataset, spec: ProtocolSpec) -> LabelSet:
+    if spec.labels == "dataset":
+        return dataset.label_set
+    label_set = LabelSet.named(spec.labels)
+    missing = [expression.value for expression in label_set.expressions if expression not in dataset.label_set]
+    if missing:
+        raise ProtocolError(
+            f"labels = {spec.labels!r} asks for {', '.join(missing)}, which {dataset.name} does not have. "
+            f"It has: {', '.join(dataset.label_set.expressions)}. Use labels = 'dataset' or a smaller set."
+        )
+    return label_set
+
+
+def _answers(dataset: Dataset, label_set: LabelSet, targets: str) -> _Answers:
+    columns = [dataset.label_set.index(expression) for expression in label_set.expressions]
+    if targets == "labels":
+        return _answers_by_label(dataset, columns)
+    if dataset.votes is None:
+        raise ProtocolError(
+            f"targets = {targets!r} needs the votes of several taggers, and {dataset.name} has none. Read FER2013's "
+            "table together with FER+'s (votes = 'fer2013new.csv'), or use targets = 'labels'."
+        )
+    return _answers_by_votes(dataset, dataset.votes, columns, targets)
+
+
+def _answers_by_label(dataset: Dataset, columns: list[int]) -> _Answers:
+    class_numbers = np.full(len(dataset.label_set), -1)
+    class_numbers[columns] = np.arange(len(columns))
+    labels = class_numbers[dataset.labels]
+    usable = labels >= 0
+    notes = []
+    if not usable.all():
+        left_out = [e.value for index, e in enumerate(dataset.label_set.expressions) if index not in columns]
+        notes.append(f"{_number(~usable)} left out: their expression is {' or '.join(left_out)}")
+    return _Answers(labels, _one_hot(labels, len(columns)), usable, usable, usable, tuple(notes))
+
+
+def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: list[int], targets: str) -> _Answers:
+    inside = votes[:, columns]
+    mass = inside.sum(axis=1)
+    labels = inside.argmax(axis=1).astype(np.int64)
+    others = np.zeros((len(dataset), 1)) if dataset.other_votes is None else dataset.other_votes
+    answers = np.concatenate([votes, others], axis=1)
+    most = answers.max(axis=1)
+    no_expression = others.max(axis=1) > votes.max(axis=1)
+    alone = (answers == most[:, None]).sum(axis=1) == 1
+    judges = alone & (mass > 0) & (inside.max(axis=1) == most)
+    has_votes = (mass > 0) & ~no_expression
+    teaches = has_votes if targets == "votes" else judges
+    notes = []
+    for reason, left_out in (
+        ("most taggers saw no expression or no face", no_expression),
+        ("no tagger named one of the expressions", (mass == 0) & ~no_expression),
+    ):
+        if left_out.any():
+            notes.append(f"{_number(left_out)} left out: {reason}")
+    if targets == "majority":
+        distribution = _one_hot(labels, len(columns))
+    else:
+        distribution = (inside / np.maximum(mass, np.finfo(float).tiny)[:, None]).astype(np.float32)
+    return _Answers(labels, distribution, teaches, judges, has_votes, tuple(notes))
+
+
+def _undecided_notes(roles: NDArray[np.str_], answers: _Answers, targets: str) -> list[str]:
+    if targets == "labels":
+        return []
+    affected = np.ones(len(roles), dtype=bool) if targets == "majority" else roles != Role.TRAIN.value
+    undecided = answers.has_votes & ~answers.judges & affected
+    if not undecided.any():
+        return []
+    where = "" if targets == "majority" else " of validation and test"
+    return [f"{_number(undecided)} left out{where}: no single expression of the label set has the most votes"]
+
+
+def _number(mask: NDArray[np.bool_]) -> str:
+    count = int(mask.sum())
+    return f"{count:,} {'sample' if count == 1 else 'samples'}"
+
+
+def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    encoded: NDArray[np.float32] = (labels[:, None] == np.arange(classes)).astype(np.float32)
+    return encoded
+
+
+def _given_roles(dataset: Dataset, spec: ProtocolSpec) -> tuple[NDArray[np.str_], list[str]]:
+    """Each sample's role before any is made: samples without a role are training images."""
+    if spec.roles == "split":
+        return np.full(len(dataset), Role.TRAIN.value, dtype="U10"), []
+    missing = [role.value for role in (Role.TRAIN, Role.VALIDATION, Role.TEST) if not dataset.count(role)]
+    has_test = len({Role.VALIDATION.value, Role.TEST.value} - set(missing)) > 0
+    if spec.roles == "official" and missing:
+        raise ProtocolError(
+            f"roles = 'official' needs the roles train, validation and test, and {dataset.name} has no "
+            f"{' and no '.join(missing)}. Use roles = 'auto', which makes what is missing."
+        )
+    if spec.roles == "deck" and (Role.TRAIN.value in missing or not has_test):
+        raise ProtocolError(
+            f"roles = 'deck' needs a training role and a test or validation role, and {dataset.name} has no "
+            f"{' and no '.join(missing)}. Use roles = 'split', which makes all three."
+        )
+    roles = dataset.roles.copy()
+    notes = []
+    without = roles == Role.NONE.value
+    if without.any() and not without.all():
+        notes.append(f"{_number(without)} without a role used as training images")
+    roles[without] = Role.TRAIN.value
+    if spec.roles == "deck":
+        roles[roles == Role.VALIDATION.value] = Role.TEST.value
+    if not (roles == Role.TRAIN.value).any():
+        raise ProtocolError(
+            f"{dataset.name} has no training images, only {' and '.join(sorted(set(roles.tolist())))}. "
+            "Use roles = 'split', which makes all three roles from all images."
+        )
+    return roles, notes
+
+
+def _made_roles(dataset: Dataset, roles: NDArray[np.str_], answers: _Answers, spec: ProtocolSpec) -> NDArray[np.str_]:
+    """The roles with test, then validation, made from the training images where there is none."""
+    roles = roles.copy()
+    for role, fraction in ((Role.TEST, spec.test_fraction), (Role.VALIDATION, spec.validation_fraction)):
+        if not (roles == role.value).any():
+            pool = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches)
+            positions = _positions(dataset, pool, answers.labels, spec.seed, role.value)
+            roles[pool[positions <= fraction]] = role.value
+    return roles
+
+
+def _positions(
+    dataset: Dataset, pool: NDArray[np.int64], labels: NDArray[np.int64], seed: int, purpose: str
+) -> NDArray[np.float64]:
+    """A place between 0 and 1 for each sample of a pool: those up to f are a stratified share f of it.
+
+    Samples that must stay together (a unit) have one place. Units of one expression are lined up in random order,
+    each expression for itself, and units of several expressions in a line of their own; a unit's place is the share
+    of its line's samples up to its middle. So shares are nested, and large units are no more likely to be taken.
+
+    Returns:
+        Shape (len(pool),), float64.
+    """
+    units = _units(dataset, pool)
+    order = np.argsort(units, kind="stable")
+    starts = np.flatnonzero(np.diff(units[order], prepend=-1))
+    sizes = np.diff(starts, append=len(order))
+    lowest = np.minimum.reduceat(labels[pool][order], starts) if len(pool) else np.empty(0, dtype=np.int64)
+    highest = np.maximum.reduceat(labels[pool][order], starts) if len(pool) else np.empty(0, dtype=np.int64)
+    strata = np.where(lowest == highest, lowest, _MIXED)
+    places = np.empty(len(starts))
+    for stratum in np.unique(strata):
+        line = np.flatnonzero(strata == stratum)
+        generator(seed, "split", purpose, str(stratum)).shuffle(line)
+        ends = np.cumsum(sizes[line])
+        places[line] = (ends - sizes[line] / 2) / ends[-1]
+    return places[units]
+
+
+def _units(dataset: Dataset, pool: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shape (len(pool),): the number of the unit of each sample, from 0, by its smallest pixel hash.
+
+    Exact copies, and samples of one group, are one unit, and so is whatever is linked by a chain of these.
+    """
+    hashes, by_hash = np.unique(dataset.sample_hashes[pool], return_inverse=True)
+    if dataset.groups is None:
+        return by_hash.astype(np.int64)
+    parents = list(range(len(hashes)))
+
+    def root(node: int) -> int:
+        while parents[node] != node:
+            parents[node] = parents[parents[node]]
+            node = parents[node]
+        return node
+
+    first: dict[str, int] = {}
+    for group, node in zip(dataset.groups[pool].tolist(), by_hash.tolist(), strict=True):
+        if group:
+            one, other = root(first.setdefault(group, node)), root(node)
+            parents[max(one, other)] = min(one, other)
+    roots = np.array([root(node) for node in range(len(hashes))], dtype=np.int64)
+    return np.unique(roots[by_hash], return_inverse=True)[1].astype(np.int64)
+
+
+def _samples(dataset: Dataset, answers: _Answers, index: NDArray[np.int64]) -> Samples:
+    return Samples(
+        images=_rows(dataset.images, index),
+        targets=answers.targets[index],
+        labels=answers.labels[index],
+        ids=dataset.ids[index],
+        hashes=dataset.sample_hashes[index],
+    )
+
+
+def _rows(images: NDArray[np.uint8], index: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The images at ascending positions: a view where they lie side by side, so that nothing is copied."""
+    if len(index) and index[-1] - index[0] + 1 == len(index):
+        return images[index[0] : index[-1] + 1]
+    return np.asarray(images[index])
+
+
+def _check_filled(samples: dict[Role, Samples], label_set: LabelSet, spec: ProtocolSpec) -> None:
+    present = set(np.unique(samples[Role.TRAIN].labels).tolist())
+    absent = [e.value for index, e in enumerate(label_set.expressions) if index not in present]
+    if absent:
+        way_out = "raise train_fraction" if spec.train_fraction < 1 else "choose a label set without it (labels)"
+        raise ProtocolError(f"The training role has no sample of {', '.join(absent)}: {way_out}, or add images.")
+    for role in (Role.VALIDATION, Role.TEST):
+        if not len(samples[role]):
+            raise ProtocolError(
+                f"The {role.value} role would be empty. Raise {role.value}_fraction, or use roles = 'split'."
+            )
+
+
+def _counts(samples: Samples, label_set: LabelSet) -> dict[str, int]:
+    numbers = np.bincount(samples.labels, minlength=len(label_set))
+    return {e.value: int(number) for e, number in zip(label_set.expressions, numbers, strict=True)}
+
+
+def _split_hash(samples: dict[Role, Samples], label_set: LabelSet, targets: str) -> str:
+    digest = hashlib.sha256(f"{','.join(label_set.expressions)};{targets}".encode())
+    for role, group in samples.items():
+        digest.update(f";{role.value}:{len(group)}:".encode())
+        digest.update("".join(group.hashes.tolist()).encode())
+        digest.update(group.labels.astype("<i8").tobytes())
+        digest.update(group.targets.astype("<f4").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _copy_notes(samples: dict[Role, Samples]) -> list[str]:
+    notes = []
+    pairs: Sequence[tuple[Role, Role]] = (
+        (Role.VALIDATION, Role.TRAIN),
+        (Role.TEST, Role.TRAIN),
+        (Role.TEST, Role.VALIDATION),
+    )
+    for here, there in pairs:
+        copies = int(np.isin(samples[here].hashes, samples[there].hashes).sum())
+        if copies:
+            name = {Role.TRAIN: "training"}.get(there, there.value)
+            verb = "images has" if copies == 1 else "images have"
+            notes.append(f"{copies:,} of {len(samples[here]):,} {here.value} {verb} an exact copy in {name}")
+    return notes

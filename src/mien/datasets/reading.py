@@ -1,0 +1,252 @@
+"""Reading a data set: picks the reader by looking at the path, and keeps what was read in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from mien.datasets.cache import (
+    CacheEntryError,
+    default_cache,
+    entry_name,
+    hash_file,
+    hash_listing,
+    load_entry,
+    save_entry,
+)
+from mien.datasets.dataset import Dataset
+from mien.datasets.fer2013 import read_csv
+from mien.datasets.folders import Progress, dataset_name, list_folder, read_folder, read_zip
+from mien.datasets.pixels import OnMismatch
+from mien.errors import DataError, did_you_mean
+from mien.labels import LabelSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a data set is read: all that may change what comes out of the same content.
+
+    Attributes:
+        size: side of the square images wanted, in pixels; None for the most common size in the data set.
+        on_mismatch: what happens to images of another size or in colour: "resize" (with a note) or "refuse".
+        votes: FER+'s table of votes, for a table of FER2013.
+    """
+
+    size: int | None = None
+    on_mismatch: OnMismatch = "resize"
+    votes: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
+        if self.on_mismatch not in ("resize", "refuse"):
+            raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One form in which data sets are kept.
+
+    Attributes:
+        name: what a study file or a command calls it.
+        recognises: the form, in words.
+        matches: whether a path, which exists, looks like this form.
+        content_hash: hash that changes with the content of such a path.
+        read: reads such a path.
+        takes_votes: whether FER+'s votes can be joined to it.
+    """
+
+    name: str
+    recognises: str
+    matches: Callable[[Path], bool]
+    content_hash: Callable[[Path], str]
+    read: Callable[[Path, ReadOptions, Progress | None], Dataset]
+    takes_votes: bool = False
+
+
+def _read_folder(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return read_folder(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+
+
+def _read_zip(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return read_zip(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+
+
+def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return read_csv(path, size=options.size, on_mismatch=options.on_mismatch, votes=options.votes, progress=progress)
+
+
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        Reader(
+            "folders",
+            "a folder with one folder of images per expression, in any nesting",
+            Path.is_dir,
+            lambda path: hash_listing(path, list_folder(path)),
+            _read_folder,
+        ),
+        Reader(
+            "zip",
+            "a .zip of such a folder, read in place",
+            lambda path: path.suffix.lower() == ".zip",
+            hash_file,
+            _read_zip,
+        ),
+        Reader(
+            "fer2013-csv",
+            "a .csv or .csv.gz with the columns emotion, pixels and Usage",
+            lambda path: path.name.lower().endswith((".csv", ".csv.gz")),
+            hash_file,
+            _read_csv,
+            takes_votes=True,
+        ),
+    )
+}
+
+
+def read_dataset(
+    path: str | Path,
+    *,
+    reader: str | None = None,
+    size: int | None = None,
+    on_mismatch: OnMismatch = "resize",
+    votes: Path | None = None,
+    cache: Path | Literal["user"] | None = "user",
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read a data set from disk, or draw one.
+
+    Args:
+        path: where it is; or the text "drawn", or "drawn:count=4000,size=48,seed=1,labels=six", for drawn faces.
+        reader: a name in `READERS`; None to choose by looking at the path.
+        size: side of the square images wanted, in pixels; None for the most common size in the data set.
+        on_mismatch: images of another size or in colour are converted, with a note ("resize"), or refused.
+        votes: FER+'s table of votes (fer2013new.csv), for a table of FER2013.
+        cache: the folder in which what was read is kept; "user" for the user's own cache, None for none.
+        progress: called with what has been done and what is to be done, in a unit that the reader chooses.
+
+    Returns:
+        The data set. Its images may be memory-mapped; what the reader noticed is in `notes` and `problems`.
+
+    Raises:
+        DataError: there is nothing there, or it is not a data set that mien can read.
+    """
+    options = ReadOptions(size=size, on_mismatch=on_mismatch, votes=votes)
+    if isinstance(path, str) and (path == "drawn" or path.startswith("drawn:")):
+        return _draw(path, options, cache)
+    path = Path(path)
+    chosen = _choose(path, reader)
+    if votes is not None and not chosen.takes_votes:
+        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={votes} with {path}.")
+    try:
+        return _read_cached(
+            lambda: chosen.read(path, options, progress),
+            lambda: {
+                "reader": chosen.name,
+                "content": chosen.content_hash(path),
+                "size": options.size,
+                "on_mismatch": options.on_mismatch,
+                "votes": None if options.votes is None else _hash_votes(options.votes),
+            },
+            cache,
+            name=dataset_name(path),
+            source=str(path),
+        )
+    except OSError as error:
+        raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
+
+
+def _choose(path: Path, name: str | None) -> Reader:
+    if not path.exists():
+        raise DataError(f"There is no data set at {path}: no such file or folder.")
+    if name is not None:
+        if name not in READERS:
+            raise DataError(f"There is no reader {name!r}. {did_you_mean(name, READERS)}")
+        return READERS[name]
+    for reader in READERS.values():
+        if reader.matches(path):
+            return reader
+    forms = "; ".join(f"{reader.name}: {reader.recognises}" for reader in READERS.values())
+    raise DataError(f"{path} is not in a form that mien can read. Known forms: {forms}.")
+
+
+def _read_cached(
+    read: Callable[[], Dataset],
+    settings: Callable[[], dict[str, Any]],
+    cache: Path | Literal["user"] | None,
+    *,
+    name: str,
+    source: str,
+) -> Dataset:
+    """What `read` gives, from the cache when it has an entry for `settings`: all that can change the outcome."""
+    if cache is None:
+        return read()
+    notes: list[str] = []
+    folder = default_cache() if cache == "user" else cache
+    entry = folder / entry_name(settings())
+    try:
+        kept = load_entry(entry, name=name, source=source)
+        if kept is not None:
+            return kept
+    except CacheEntryError:
+        notes.append(f"the cache entry {entry.name} was damaged and has been made again")
+    dataset = read()
+    try:
+        save_entry(entry, dataset)
+    except OSError as error:
+        notes.append(f"nothing was cached: {folder} cannot be written to ({error.strerror or error})")
+    hashes, fingerprint = dataset.sample_hashes, dataset.fingerprint
+    return replace(dataset, notes=(*dataset.notes, *notes)).with_known_hashes(hashes, fingerprint)
+
+
+def _hash_votes(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(f"There is no file {path} with votes.")
+    return hash_file(path)
+
+
+def _draw(text: str, options: ReadOptions, cache: Path | Literal["user"] | None) -> Dataset:
+    from mien.datasets.synthetic import draw_faces
+
+    if options.votes is not None:
+        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={options.votes} with {text}.")
+    words = _drawn_settings(text)
+    if options.size is not None:
+        words["size"] = str(options.size)
+    label_set = LabelSet.named(words.pop("labels"))
+    numbers = {key: _whole_number(key, value, text) for key, value in words.items()}
+    return _read_cached(
+        lambda: draw_faces(numbers["count"], size=numbers["size"], seed=numbers["seed"], label_set=label_set),
+        lambda: {"drawn": numbers, "labels": label_set.name, "code": _drawing_code()},
+        cache,
+        name="drawn",
+        source=text,
+    )
+
+
+def _drawing_code() -> list[str]:
+    """What decides how a face is drawn, so that faces in the cache are drawn again when the drawing changes."""
+    import cv2
+
+    folder = Path(__file__).parent
+    files = [folder / "synthetic.py", *sorted(folder.glob("_face_*.py"))]
+    return [cv2.__version__, *map(hash_file, files)]
+
+
+def _drawn_settings(text: str) -> dict[str, str]:
+    settings = {"count": "2000", "size": "48", "seed": "0", "labels": "seven"}
+    for part in filter(None, text.removeprefix("drawn").removeprefix(":").split(",")):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in settings:
+            raise DataError(f"{text!r} has no setting {key!r}. {did_you_mean(key, settings)}")
+        settings[key] = value
+    return settings
+
+
+def _whole_number(key: str, value: str, text: str) -> int:
+    if not value.isdecimal():
+        raise DataError(f"{key} in {text!r} is a whole number. Received: {value!r}.")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Metrics with intervals; needs only probabilities and labels."""

@@ -1,0 +1,358 @@
+"""Every figure that mien reports of a network's answers, each with its 95 % interval. docs/metrics.md defines them.
+
+Figures need nothing but `Predictions`, so a metric can be added or corrected long after the network is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import DataError
+from mien.evaluation.calibration import BINS, bin_of
+from mien.evaluation.intervals import Estimate, percentile_estimate, resampled_sums, wilson
+from mien.labels import Expression, LabelSet
+from mien.predictions import Predictions
+from mien.randomness import generator
+
+# Probabilities are raised to this before the logarithm (as Keras does), so that one confident error costs 16.1 and not
+# infinity.
+LEAST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """The figures of one expression.
+
+    Attributes:
+        expression: which one.
+        support: images whose right label it is.
+        predicted: share of all images that were given this label.
+        precision: share of right ones among the images given this label; None when it was given to none.
+        recall: share of its images that were given it; None when it has no images.
+        f1: harmonic mean of precision and recall (0 when none of its images was found); None when it has no images.
+    """
+
+    expression: Expression
+    support: int
+    predicted: Estimate
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values."""
+        return {
+            "expression": self.expression.value,
+            "support": self.support,
+            "predicted": self.predicted.to_json(),
+            "precision": _json_or_none(self.precision),
+            "recall": _json_or_none(self.recall),
+            "f1": _json_or_none(self.f1),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The figures that `to_json` gave."""
+        return cls(
+            expression=Expression(value["expression"]),
+            support=int(value["support"]),
+            predicted=Estimate.from_json(value["predicted"]),
+            precision=_estimate_or_none(value["precision"]),
+            recall=_estimate_or_none(value["recall"]),
+            f1=_estimate_or_none(value["f1"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How well a network answered for a set of images.
+
+    The label that a network gives is the one of its largest output, the first of equals.
+
+    Attributes:
+        label_set: the expressions, in the order of `classes` and of the rows and columns of `confusion`.
+        count: images.
+        undecided: images for which all outputs were equal (a silent relu head); they count as the first label.
+        confusion: images by right label (row) and given label (column).
+        majority: the commonest right label, the first of equals.
+        majority_share: accuracy of always giving that label: what any network has to beat.
+        accuracy: share of right labels.
+        balanced_accuracy: mean recall of the expressions that have images; chance is one over their number.
+        macro_f1: mean F1 of the expressions that have images.
+        top2: share of images whose right label is one of the two with the largest outputs.
+        log_loss: mean cross-entropy against the targets, in nats; see `LEAST_PROBABILITY`.
+        log_loss_floor: mean entropy of the targets, in nats: no network goes below it; 0 for one-hot targets.
+        brier: mean squared distance between probabilities and targets, 0 to 2.
+        calibration_error: expected calibration error of the given label, 0 to 1 (15 bins).
+        classes: the figures of each expression.
+    """
+
+    label_set: LabelSet
+    count: int
+    undecided: int
+    confusion: tuple[tuple[int, ...], ...]
+    majority: Expression
+    majority_share: Estimate
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
+    top2: Estimate
+    log_loss: Estimate
+    log_loss_floor: float
+    brier: Estimate
+    calibration_error: Estimate
+    classes: tuple[ClassScores, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as plain JSON values."""
+        return {
+            "labels": [expression.value for expression in self.label_set.expressions],
+            "count": self.count,
+            "undecided": self.undecided,
+            "confusion": [list(row) for row in self.confusion],
+            "majority": self.majority.value,
+            "majority_share": self.majority_share.to_json(),
+            **{name: metric.of(self).to_json() for name, metric in METRICS.items()},
+            "log_loss_floor": self.log_loss_floor,
+            "classes": [entry.to_json() for entry in self.classes],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The scores that `to_json` gave."""
+        return cls(
+            label_set=LabelSet.of(Expression(name) for name in value["labels"]),
+            count=int(value["count"]),
+            undecided=int(value["undecided"]),
+            confusion=tuple(tuple(int(cell) for cell in row) for row in value["confusion"]),
+            majority=Expression(value["majority"]),
+            majority_share=Estimate.from_json(value["majority_share"]),
+            log_loss_floor=float(value["log_loss_floor"]),
+            classes=tuple(ClassScores.from_json(entry) for entry in value["classes"]),
+            **{name: Estimate.from_json(value[name]) for name in METRICS},
+        )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of `Scores` that networks can be compared by.
+
+    Attributes:
+        name: its name in study files and JSON, and the attribute of `Scores`.
+        title: its name for people.
+        higher_is_better: whether more of it is better.
+        format: how its numbers are written.
+    """
+
+    name: str
+    title: str
+    higher_is_better: bool = True
+    format: str = ".1%"
+
+    def of(self, scores: Scores) -> Estimate:
+        """This figure of the scores."""
+        estimate: Estimate = getattr(scores, self.name)
+        return estimate
+
+    def text(self, estimate: Estimate) -> str:
+        """The estimate with its interval and count, in this figure's format."""
+        return format(estimate, self.format)
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Accuracy"),
+        Metric("balanced_accuracy", "Balanced accuracy"),
+        Metric("macro_f1", "Macro F1"),
+        Metric("top2", "Top-2 accuracy"),
+        Metric("log_loss", "Log loss", higher_is_better=False, format=".3f"),
+        Metric("brier", "Brier score", higher_is_better=False, format=".3f"),
+        Metric("calibration_error", "Calibration error", higher_is_better=False),
+    )
+}
+
+
+def score(predictions: Predictions, label_set: LabelSet) -> Scores:
+    """Score a network's answers.
+
+    Intervals hold for the network as it is and for images drawn like these ones; they say nothing of another training
+    run. Shares have Wilson intervals, the other figures the percentile interval of 1,000 resamples of the images. The
+    same predictions give the same scores, in whatever order they come.
+
+    Args:
+        predictions: of at least one image.
+        label_set: the expressions that the outputs stand for, in order.
+
+    Raises:
+        DataError: there are no images, the outputs do not fit the label set, or an output is not finite.
+    """
+    _check(predictions, label_set)
+    probabilities, targets = predictions.probabilities, predictions.targets.astype(np.float64)
+    count, classes = probabilities.shape
+    contributions = _contributions(probabilities, targets, predictions.labels)
+    measured = _Figures.of(contributions.sum(axis=0, keepdims=True), count, classes)
+    resampled = _Figures.of(resampled_sums(contributions, generator(0, "bootstrap", "images")), count, classes)
+
+    def estimate(name: str) -> Estimate:
+        return percentile_estimate(float(getattr(measured, name)[0]), getattr(resampled, name), count)
+
+    error = float(measured.calibration_error[0])
+    table = measured.tables[0].astype(np.int64)
+    support = table.sum(axis=1)
+    majority = int(support.argmax())
+    return Scores(
+        label_set=label_set,
+        count=count,
+        undecided=int((probabilities.max(axis=1) == probabilities.min(axis=1)).sum()),
+        confusion=tuple(tuple(int(cell) for cell in row) for row in table),
+        majority=label_set.expressions[majority],
+        majority_share=wilson(int(support[majority]), count),
+        accuracy=wilson(int(table.trace()), count),
+        balanced_accuracy=estimate("balanced_accuracy"),
+        macro_f1=estimate("macro_f1"),
+        top2=wilson(int(_among_top(probabilities, predictions.labels, 2).sum()), count),
+        log_loss=estimate("log_loss"),
+        log_loss_floor=float(_cross_entropy(targets, targets).mean()),
+        brier=estimate("brier"),
+        # A mean of distances grows with every noise, and the draws add theirs: an interval of the draws as they are
+        # would lie above the figure. Mirrored at the figure (the basic bootstrap) it takes that bias off instead.
+        calibration_error=percentile_estimate(error, np.clip(2 * error - resampled.calibration_error, 0.0, 1.0), count),
+        classes=_class_scores(table, resampled.f1s, label_set),
+    )
+
+
+def leak_free(predictions: Predictions) -> Predictions:
+    """The predictions for images without an exact copy in the training or validation role; may be empty."""
+    kept = ~predictions.copies
+    return Predictions(
+        outputs=predictions.outputs[kept],
+        targets=predictions.targets[kept],
+        labels=predictions.labels[kept],
+        ids=predictions.ids[kept],
+        copies=predictions.copies[kept],
+    )
+
+
+def _check(predictions: Predictions, label_set: LabelSet) -> None:
+    count, classes = len(predictions), len(label_set)
+    if not count:
+        raise DataError("There are no images to score. Expected: at least one.")
+    for what, values in (("outputs", predictions.outputs), ("targets", predictions.targets)):
+        if values.shape != (count, classes):
+            raise DataError(f"Expected {what} of shape ({count}, {classes}). Received: {values.shape}.")
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"Expected {what} that are finite. Received: {int((~np.isfinite(values)).sum())} that are not."
+            )
+    if predictions.labels.min() < 0 or predictions.labels.max() >= classes:
+        raise DataError(f"Expected labels in 0..{classes - 1}. Received: {sorted(set(predictions.labels.tolist()))}.")
+
+
+def _cross_entropy(targets: NDArray[np.float64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cross-entropy of each row, in nats."""
+    entropy: NDArray[np.float64] = -(targets * np.log(np.maximum(probabilities, LEAST_PROBABILITY))).sum(axis=1)
+    return np.maximum(entropy, 0.0)  # float32 targets may sum to a hair more than 1
+
+
+def _contributions(
+    probabilities: NDArray[np.float64], targets: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What each image adds to the sums that `_Figures` are made of.
+
+    Returns:
+        Shape (N, K * K + BINS + 2): cell of the confusion table, gap of its confidence bin, log loss, Brier score.
+        Rows are sorted: the bootstrap draws them by position, and shall not depend on the order they came in.
+    """
+    count, classes = probabilities.shape
+    given, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    rows = np.zeros((count, classes * classes + BINS + 2))
+    rows[np.arange(count), labels * classes + given] = 1.0
+    rows[np.arange(count), classes * classes + bin_of(confidence)] = (labels == given) - confidence
+    rows[:, -2] = _cross_entropy(targets, probabilities)
+    rows[:, -1] = ((probabilities - targets) ** 2).sum(axis=1)
+    return rows[np.lexsort((confidence, rows[:, -1], rows[:, -2], given, labels))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Figures:
+    """Figures of R sets of images at once; all but the tables are NaN where they are not defined.
+
+    Attributes:
+        tables: shape (R, K, K), images by right and given label.
+        f1s: shape (R, K).
+        balanced_accuracy: shape (R,), as are those that follow.
+    """
+
+    tables: NDArray[np.float64]
+    f1s: NDArray[np.float64]
+    balanced_accuracy: NDArray[np.float64]
+    macro_f1: NDArray[np.float64]
+    log_loss: NDArray[np.float64]
+    brier: NDArray[np.float64]
+    calibration_error: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, sums: NDArray[np.float64], count: int, classes: int) -> Self:
+        """The figures of sums, shape (R, D), over `count` images each."""
+        tables = sums[:, : classes * classes].reshape(-1, classes, classes)
+        found, support, given = np.diagonal(tables, axis1=1, axis2=2), tables.sum(axis=2), tables.sum(axis=1)
+        f1s = _where_supported(2 * found, support + given, support)
+        return cls(
+            tables=tables,
+            f1s=f1s,
+            balanced_accuracy=np.nanmean(_where_supported(found, support, support), axis=1),
+            macro_f1=np.nanmean(f1s, axis=1),
+            log_loss=sums[:, -2] / count,
+            brier=sums[:, -1] / count,
+            calibration_error=np.abs(sums[:, classes * classes : -2]).sum(axis=1) / count,
+        )
+
+
+def _where_supported(
+    above: NDArray[np.float64], below: NDArray[np.float64], support: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The ratio for classes that have images, NaN for the others."""
+    ratio = np.full(above.shape, np.nan)
+    np.divide(above, below, out=ratio, where=support > 0)
+    return ratio
+
+
+def _class_scores(
+    table: NDArray[np.int64], resampled_f1s: NDArray[np.float64], label_set: LabelSet
+) -> tuple[ClassScores, ...]:
+    count = int(table.sum())
+    entries = []
+    for index, expression in enumerate(label_set.expressions):
+        found, support, given = int(table[index, index]), int(table[index].sum()), int(table[:, index].sum())
+        f1 = 2 * found / (support + given) if support else 0.0
+        entries.append(
+            ClassScores(
+                expression=expression,
+                support=support,
+                predicted=wilson(given, count),
+                precision=wilson(found, given) if given else None,
+                recall=wilson(found, support) if support else None,
+                f1=percentile_estimate(f1, resampled_f1s[:, index], support) if support else None,
+            )
+        )
+    return tuple(entries)
+
+
+def _among_top(probabilities: NDArray[np.float64], labels: NDArray[np.int64], places: int) -> NDArray[np.bool_]:
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :places]
+    among: NDArray[np.bool_] = (ranked == labels[:, np.newaxis]).any(axis=1)
+    return among
+
+
+def _json_or_none(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else estimate.to_json()
+
+
+def _estimate_or_none(value: Mapping[str, Any] | None) -> Estimate | None:
+    return None if value is None else Estimate.from_json(value)

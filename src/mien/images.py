@@ -1,0 +1,352 @@
+"""A photo in any form that people have, as upright 8-bit pixels. The only reader of photos."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image as pillow
+
+PhotoSource: TypeAlias = "str | Path | bytes | NDArray[Any] | pillow.Image"
+
+MAX_PIXELS = 200_000_000
+# A larger photo is kept at a half, a quarter or an eighth: faces that matter have detail to spare there, and a
+# 68-megapixel photo is read in the memory of a 17-megapixel one.
+KEPT_PIXELS = 24_000_000
+# Only these: Pillow also opens vector, film and scientific formats, some through helper programs.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000")
+_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
+_STRIP_ROWS = 1024
+_LEAST_READABLE_PART = 0.5
+_ORIENTATION_TAG = 0x0112
+
+# Pillow's size limit and Python's warning filters belong to the whole process: they are changed only under this
+# lock, for the moment in which headers are read. Decoding, which takes the time, runs outside it.
+_HEADER_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A photo's pixels, upright.
+
+    Attributes:
+        pixels: shape (H, W, 3), uint8, RGB; or (H, W), uint8, for a gray photo.
+        name: the file's path, or what the photo was given as ("array", "bytes", "image").
+        notes: what was done to the photo on the way, each a short phrase for the user.
+        reduction: photo pixels per pixel of `pixels` along a side: 1, or 2, 4, 8 for a photo too large to be kept
+            whole.
+        photo_size: width and height of the upright photo, in photo pixels.
+    """
+
+    pixels: NDArray[np.uint8]
+    name: str
+    notes: tuple[str, ...]
+    reduction: int
+    photo_size: tuple[int, int]
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The pixels with three channels, shape (H, W, 3)."""
+        return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[:, :, None], 3, axis=2)
+
+
+def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """Read a photo: turned upright by its EXIF tag, 8 bits, RGB or gray, the first frame, transparency on white.
+
+    A JPEG file that is cut off is read as far as it goes when at least half of its rows are there.
+
+    Args:
+        source: a path; the bytes of a file; a Pillow image; or an array of shape (H, W), (H, W, 1), (H, W, 3) RGB or
+            (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1.
+        max_pixels: a photo with more pixels is refused before it is decoded. A progressive JPEG takes twice the
+            memory to decode, and half the limit holds for it.
+
+    Raises:
+        ImageError: no such file, not a picture, damaged, or over the limit.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    if isinstance(source, bytes):
+        return _from_file(io.BytesIO(source), "bytes", max_pixels)
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        try:
+            if not path.exists():
+                raise ImageError(f"There is no file {path}.")
+            if not path.is_file():
+                raise ImageError(f"{path} is not a file. Expected: one picture.")
+            with path.open("rb") as file:
+                return _from_file(file, str(source), max_pixels)
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{path} cannot be opened: {_reason(error)}") from error
+    from PIL import Image as pillow
+
+    if isinstance(source, pillow.Image):
+        return _from_pillow(source, "image", max_pixels, [])
+    raise ImageError(
+        f"Expected a path, the bytes of a file, an array or a Pillow image. Received: {type(source).__name__}."
+    )
+
+
+def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Image:
+    from PIL import Image as pillow
+
+    notes: list[str] = []
+    head = file.read(32)
+    if not head:
+        raise ImageError(f"{name} is empty (0 bytes).")
+    file.seek(0)
+    try:
+        image = _open(file, head, notes)
+    except pillow.UnidentifiedImageError as error:
+        raise ImageError(
+            f"{name} is not a picture that mien can read. Expected: JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
+        ) from error
+    except ImportError as error:
+        raise ImageError(
+            f"{name} is a HEIC picture, and the reader for it is not installed: pip install 'mien[heic]'"
+        ) from error
+    except Exception as error:
+        # A damaged header makes Pillow's format plug-ins raise nearly anything (struct.error, KeyError, ...).
+        raise ImageError(f"{name} has a damaged header: {_reason(error)}") from error
+    with image:
+        return _from_pillow(image, name, max_pixels, notes, file)
+
+
+def _open(file: BinaryIO, head: bytes, notes: list[str]) -> pillow.Image:
+    from PIL import Image as pillow
+
+    with _quiet(notes):
+        try:
+            return pillow.open(file, formats=FORMATS)
+        except pillow.UnidentifiedImageError:
+            if head[4:8] != b"ftyp" or head[8:12] not in _HEIC_BRANDS:
+                raise
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+            file.seek(0)
+            return pillow.open(file, formats=("HEIF",))
+
+
+def _from_pillow(
+    image: pillow.Image, name: str, max_pixels: int, notes: list[str], file: BinaryIO | None = None
+) -> Image:
+    width, height = image.size
+    limit = max_pixels // 2 if image.info.get("progressive") else max_pixels
+    if width * height > limit:
+        raise ImageError(
+            f"{name} has {width} x {height} pixels, which is more than the limit of {limit / 1e6:g} megapixels. "
+            "Raise max_pixels if the photo can be trusted."
+        )
+    frames = _frame_count(image)
+    if frames > 1:
+        notes.append(f"first frame of {frames}")
+    reduction = _reduction(width * height)
+    try:
+        image = _decode(image, name, (width // reduction, height // reduction), notes, file)
+        orientation = _orientation(image, notes)
+        drafted = max(1, round(width / image.width))  # what the JPEG decoder has already done of the reduction
+        pixels = _eight_bits(image, max(1, reduction // drafted), notes)
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{name} needs more memory than there is ({width} x {height} pixels).") from error
+    except Exception as error:
+        raise ImageError(f"{name} is damaged: {_reason(error)}") from error
+    if orientation > 1:
+        pixels = upright(pixels, orientation)
+        notes.append(f"EXIF rotation {orientation} applied")
+    if reduction > 1:
+        notes.append(f"kept at 1/{reduction} of its size")
+    size = (height, width) if orientation >= 5 else (width, height)
+    return Image(pixels, name, tuple(dict.fromkeys(notes)), reduction, size)
+
+
+def _decode(
+    image: pillow.Image, name: str, wanted: tuple[int, int], notes: list[str], file: BinaryIO | None
+) -> pillow.Image:
+    """Decode the first frame; of a JPEG at least the `wanted` width and height, of others all pixels."""
+    if file is None:
+        image.load()
+        return image
+    image.draft(image.mode, wanted)
+    try:
+        image.load()
+        return image
+    except OSError as error:
+        if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
+            raise
+        return _decode_cut_off(file, name, wanted, notes)
+
+
+def _decode_cut_off(file: BinaryIO, name: str, wanted: tuple[int, int], notes: list[str]) -> pillow.Image:
+    """Decode a cut-off JPEG by ending it properly: the decoder then fills what is missing with middle gray."""
+    from PIL import Image as pillow
+
+    file.seek(0)
+    with _quiet(notes):
+        image = pillow.open(io.BytesIO(file.read() + b"\xff\xd9"), formats=("JPEG",))
+    image.draft(image.mode, wanted)
+    image.load()
+    content = (np.asarray(image.convert("L")) != 128).any(axis=1)
+    part = (int(np.flatnonzero(content)[-1]) + 1) / len(content) if content.any() else 0.0
+    if part < _LEAST_READABLE_PART:
+        raise ImageError(f"{name} is cut off: only {part:.0%} of its rows can be read.")
+    notes.append("the file is cut off" + (f"; the last {1 - part:.0%} of its rows are missing" if part < 1 else ""))
+    return image
+
+
+def _eight_bits(image: pillow.Image, reduction: int, notes: list[str]) -> NDArray[np.uint8]:
+    """8-bit gray or RGB pixels at 1/reduction of the size, strip by strip, so that no second full copy is made."""
+    if image.mode.startswith(("I", "F")):
+        return _scaled_to_eight_bits(np.asarray(image), notes)[::reduction, ::reduction]
+    transparent = image.has_transparency_data
+    gray = image.mode in ("L", "LA", "1", "La")
+    rows = _STRIP_ROWS * reduction
+    strips = []
+    for top in range(0, image.height, rows):
+        strip = image if image.height <= rows else image.crop((0, top, image.width, min(top + rows, image.height)))
+        if transparent:
+            strip = _on_white(strip, gray, notes)
+        strip = strip.convert("L" if gray else "RGB")
+        strips.append(np.asarray(strip.reduce(reduction) if reduction > 1 else strip))
+    return strips[0] if len(strips) == 1 else np.concatenate(strips)
+
+
+def _on_white(image: pillow.Image, gray: bool, notes: list[str]) -> pillow.Image:
+    from PIL import Image as pillow
+
+    layers = image.convert("RGBA")
+    if layers.getchannel("A").getextrema()[0] == 255:
+        return image.convert("LA" if gray else "RGBA")
+    notes.append("transparent parts shown on white")
+    white = pillow.new("RGBA", layers.size, (255, 255, 255, 255))
+    return pillow.alpha_composite(white, layers)
+
+
+def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str]) -> NDArray[np.uint8]:
+    """Deep pixels as 8 bits: integers by the depth that holds their largest value, 0..1 by 255, others stretched."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    if not np.isfinite(values).all():
+        raise ImageError("the picture has pixels that are not finite numbers.")
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "b":
+        low, top = 0.0, 1.0
+    elif values.dtype == np.uint16 or (values.dtype.kind in "iu" and low >= 0 and 255 < high <= 65535):
+        low, top = 0.0, 65535.0
+        notes.append("16 bits scaled to 8")
+    elif values.dtype.kind in "iu" and low >= 0 and high <= 255:
+        low, top = 0.0, 255.0
+    elif values.dtype.kind == "f" and low >= 0 and high <= 1:
+        low, top = 0.0, 1.0
+    else:
+        top = high if high > low else low + 1
+        notes.append(f"values from {low:g} to {high:g} stretched to 8 bits")
+    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (top - low))
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+
+
+def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
+    name = "array"
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise ImageError(
+            f"Expected an array of shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. Received: {array.shape}."
+        )
+    if array.dtype.kind not in "buif":
+        raise ImageError(f"Expected an array of numbers. Received: {array.dtype}.")
+    height, width = array.shape[:2]
+    if height * width > max_pixels:
+        raise ImageError(
+            f"The array has {width} x {height} pixels, which is more than the limit of {max_pixels / 1e6:g} "
+            "megapixels. Raise max_pixels if it is meant."
+        )
+    notes: list[str] = []
+    pixels = _scaled_to_eight_bits(array, notes)
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        opacity = pixels[:, :, 3:].astype(np.float32) / 255
+        if opacity.min() < 1:
+            notes.append("transparent parts shown on white")
+        pixels = (pixels[:, :, :3] * opacity + 255 * (1 - opacity) + 0.5).astype(np.uint8)
+    return Image(pixels, name, tuple(notes), 1, (width, height))
+
+
+def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn pixels as stored into pixels as seen, by the EXIF orientation.
+
+    Args:
+        pixels: shape (H, W) or (H, W, C).
+        orientation: 1 to 8, as in the EXIF standard (CIPA DC-008, tag 0x0112).
+
+    Returns:
+        The turned pixels; H and W change places for 5 to 8.
+    """
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _orientation(image: pillow.Image, notes: list[str]) -> int:
+    try:
+        with _quiet(notes):
+            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        # EXIF blocks are often damaged, and Pillow then raises whatever its parser stumbled on. The pixels are fine.
+        notes.append("EXIF data is damaged and was ignored")
+        return 1
+    return int(orientation) if orientation in range(1, 9) else 1
+
+
+def _frame_count(image: pillow.Image) -> int:
+    if image.format in ("JPEG", "MPO"):
+        return 1  # further pictures in a JPEG are previews and depth maps
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:
+        return 1  # a damaged later frame does not matter for the first
+
+
+def _reduction(pixels: int) -> int:
+    return next((factor for factor in (1, 2, 4) if pixels <= KEPT_PIXELS * factor**2), 8)
+
+
+def _reason(error: BaseException) -> str:
+    text = (getattr(error, "strerror", None) or str(error)).strip().rstrip(".")
+    return f"{text or type(error).__name__}."
+
+
+@contextmanager
+def _quiet(notes: list[str]) -> Iterator[None]:
+    """Let Pillow read headers of any size, and turn its warnings into notes."""
+    from PIL import Image as pillow
+
+    with _HEADER_LOCK, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        limit = pillow.MAX_IMAGE_PIXELS
+        pillow.MAX_IMAGE_PIXELS = None  # read_image has its own limit, which the caller can raise
+        try:
+            yield
+        finally:
+            pillow.MAX_IMAGE_PIXELS = limit
+    for warning in caught:
+        text = " ".join(str(warning.message).split())
+        notes.append("EXIF data is damaged and was ignored" if "EXIF" in text else f"the file is unusual: {text}")

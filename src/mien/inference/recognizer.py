@@ -1,0 +1,229 @@
+"""From photos to results: read, find faces, cut them out, classify in batches across photos."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.bundle import Bundle, default_bundle, load_bundle
+from mien.errors import DataError, ImageError
+from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
+from mien.inference.classifier import Classifier
+from mien.inference.crops import crop_face, resize_crops
+from mien.inference.detector import Box, Detector, Face
+from mien.inference.results import FaceResult, Outcome, PhotoResult
+from mien.labels import LabelSet, project
+
+# Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
+MINIMUM_FACE_PX = 24
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A photo with its faces cut out, before the network was asked; small enough to keep many of.
+
+    Attributes:
+        photo: its name.
+        faces: in reading order.
+        crops: shape (number of faces that are large enough, size, size), uint8.
+        failure: outcome and reason, when there is nothing to classify.
+    """
+
+    photo: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    faces: tuple[Face, ...]
+    crops: NDArray[np.uint8]
+    failure: tuple[Outcome, str] | None
+
+
+class Recognizer:
+    """Reads expression labels from photos. Loads its two models once; may be used from several threads.
+
+    A label is the word that people would give to a face. It says nothing certain about what someone feels, and is
+    not fit for judging people.
+
+    Args:
+        bundle: the model, or the path of one; None for the one that is shipped with mien.
+        labels: name of a smaller label set ("six", "seven"): the other labels are dropped and the rest renormalised.
+        unsure: least probability for a label to be given, 0 to 1; None for the bundle's own; False to always give
+            one.
+        detector: finds the faces; None for the default one.
+        threads: threads for classifying, and for reading photos in `recognize_many`; None for one per core.
+        minimum_face_px: a face whose box is narrower or lower is `TOO_SMALL`, in photo pixels.
+        max_pixels: a photo with more pixels is refused.
+
+    Raises:
+        BundleError: the bundle is missing or damaged.
+        DataError: `labels` or `unsure` do not fit.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | Path | str | None = None,
+        *,
+        labels: str | None = None,
+        unsure: float | Literal[False] | None = None,
+        detector: Detector | None = None,
+        threads: int | None = None,
+        minimum_face_px: float = MINIMUM_FACE_PX,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        if bundle is None:
+            bundle = default_bundle()
+        elif not isinstance(bundle, Bundle):
+            bundle = load_bundle(bundle)
+        self.bundle = bundle
+        self.label_set = bundle.label_set if labels is None else LabelSet.named(labels)
+        project(np.ones((1, len(bundle.label_set))), bundle.label_set, self.label_set)  # raises when it cannot
+        self.unsure_threshold = _unsure_threshold(unsure, bundle)
+        self.detector = Detector() if detector is None else detector
+        self.classifier = Classifier(bundle, threads=threads)
+        self.minimum_face_px = minimum_face_px
+        self._max_pixels = max_pixels
+        self._threads = threads or os.cpu_count() or 1
+
+    def recognize(self, photo: PhotoSource) -> PhotoResult:
+        """The faces of one photo with their labels. A bad photo gives an `UNREADABLE` result, not an error."""
+        return self._finish([self._prepare(photo)])[0]
+
+    def recognize_many(self, photos: Iterable[PhotoSource], *, batch: int = BATCH) -> Iterator[PhotoResult]:
+        """The results of many photos, in their order, as they are ready.
+
+        Photos are taken from the iterable only a little ahead of the results, so memory does not grow with their
+        number. Faces of different photos are classified together.
+
+        Args:
+            photos: what `recognize` takes.
+            batch: number of photos whose faces go to the network together, at least 1.
+
+        Yields:
+            One result a photo.
+        """
+        if batch < 1:
+            raise DataError(f"Expected a batch of at least 1 photo. Received: {batch}.")
+        prepared = self._prepare_ahead(photos)
+        while group := list(islice(prepared, batch)):
+            yield from self._finish(group)
+
+    def recognize_crops(self, crops: NDArray[np.uint8]) -> list[FaceResult]:
+        """The labels of faces that are cut out already, as in a data set.
+
+        Args:
+            crops: shape (N, H, W) or (N, H, W, 1), uint8, gray; resized when they do not have the model's size.
+
+        Returns:
+            One result a crop, its box the whole crop.
+
+        Raises:
+            DataError: the crops have another shape or type.
+        """
+        if crops.ndim == 4 and crops.shape[3] == 1:
+            crops = crops[:, :, :, 0]
+        if crops.ndim != 3 or crops.dtype != np.uint8:
+            raise DataError(f"Expected crops of shape (N, H, W), uint8. Received: {crops.shape}, {crops.dtype}.")
+        box = Box(0.0, 0.0, float(crops.shape[2]), float(crops.shape[1]))
+        faces = [Face(number, box, (), 1.0) for number in range(1, len(crops) + 1)]
+        probabilities = self._probabilities(resize_crops(crops, self.bundle.crop_rule.size))
+        return [self._face_result(face, row) for face, row in zip(faces, probabilities, strict=True)]
+
+    def _prepare(self, photo: PhotoSource) -> _Prepared:
+        try:
+            image = read_image(photo, max_pixels=self._max_pixels)
+            return self._prepare_image(image)
+        except ImageError as error:
+            name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
+            return _Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, str(error)))
+
+    def _prepare_image(self, image: Image) -> _Prepared:
+        width, height = image.photo_size
+        failure = None
+        faces: list[Face] = []
+        if min(width, height) < self.minimum_face_px:
+            failure = (
+                Outcome.TOO_SMALL,
+                (f"The photo has {width} x {height} pixels, and a face needs {self.minimum_face_px:g} a side."),
+            )
+        else:
+            faces = self.detector.detect(image)
+        crops = [crop_face(image, face, self.bundle.crop_rule) for face in faces if self._large_enough(face)]
+        if not crops and failure is None:
+            failure = _nothing_to_classify(faces, self.minimum_face_px)
+        stacked = np.stack(crops) if crops else self._no_crops()
+        return _Prepared(image.name, width, height, image.notes, tuple(faces), stacked, failure)
+
+    def _prepare_ahead(self, photos: Iterable[PhotoSource]) -> Iterator[_Prepared]:
+        """Prepare photos in threads, in order, never more than a few ahead of what is asked for."""
+        source = iter(photos)
+        executor = ThreadPoolExecutor(self._threads, thread_name_prefix="mien-photo")
+        pending: deque[Future[_Prepared]] = deque()
+        try:
+            for photo in source:
+                pending.append(executor.submit(self._prepare, photo))
+                if len(pending) > 2 * self._threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _finish(self, group: list[_Prepared]) -> list[PhotoResult]:
+        rows = iter(self._probabilities(np.concatenate([prepared.crops for prepared in group])))
+        return [self._photo_result(prepared, rows) for prepared in group]
+
+    def _photo_result(self, prepared: _Prepared, rows: Iterator[NDArray[np.float64]]) -> PhotoResult:
+        faces = tuple(
+            self._face_result(face, next(rows)) if self._large_enough(face) else FaceResult(face, Outcome.TOO_SMALL, ())
+            for face in prepared.faces
+        )
+        if prepared.failure is not None:
+            outcome, reason = prepared.failure
+        elif any(face.outcome is Outcome.OK for face in faces):
+            outcome, reason = Outcome.OK, ""
+        else:
+            outcome = Outcome.UNSURE
+            reason = f"No label reaches the least probability of {self.unsure_threshold:.0%}."
+        size = (prepared.width, prepared.height)
+        return PhotoResult(prepared.photo, outcome, reason, faces, *size, prepared.notes, self.bundle.identity)
+
+    def _face_result(self, face: Face, row: NDArray[np.float64]) -> FaceResult:
+        pairs = tuple(zip(self.label_set.expressions, (float(value) for value in row), strict=True))
+        return FaceResult(face, Outcome.OK if row.max() >= self.unsure_threshold else Outcome.UNSURE, pairs)
+
+    def _probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        if not len(crops):
+            return np.zeros((0, len(self.label_set)))
+        return project(self.classifier.predict(crops), self.bundle.label_set, self.label_set)
+
+    def _large_enough(self, face: Face) -> bool:
+        return min(face.box.width, face.box.height) >= self.minimum_face_px
+
+    def _no_crops(self) -> NDArray[np.uint8]:
+        size = self.bundle.crop_rule.size
+        return np.zeros((0, size, size), dtype=np.uint8)
+
+
+def _unsure_threshold(unsure: float | Literal[False] | None, bundle: Bundle) -> float:
+    if unsure is None:
+        return 0.0 if bundle.unsure is None else bundle.unsure.threshold
+    if not 0 <= unsure <= 1:
+        raise DataError(f"Expected unsure between 0 and 1. Received: {unsure}.")
+    return float(unsure)
+
+
+def _nothing_to_classify(faces: list[Face], minimum_px: float) -> tuple[Outcome, str]:
+    if not faces:
+        return Outcome.NO_FACE, "No face was found."
+    largest = max(min(face.box.width, face.box.height) for face in faces)
+    return Outcome.TOO_SMALL, f"The largest face is {largest:.0f} pixels wide, and {minimum_px:g} are needed."

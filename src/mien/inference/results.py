@@ -1,0 +1,245 @@
+"""What is said about a photo: faces, labels with probabilities, or the reason why there are none."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import DataError
+from mien.inference.detector import LANDMARK_NAMES, Box, Face
+from mien.labels import Expression
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCHEMA = 1
+CSV_COLUMNS = (
+    "photo",
+    "outcome",
+    "reason",
+    "face",
+    "face_outcome",
+    "label",
+    "probability",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    *(expression.value for expression in Expression),
+)
+
+
+class Outcome(StrEnum):
+    """How it went, for a face or for a photo."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    TOO_SMALL = "too_small"
+    UNSURE = "unsure"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class FaceResult:
+    """One face and the expression label that people would give it.
+
+    Attributes:
+        face: where it is.
+        outcome: `OK`, `UNSURE` (no label is probable enough) or `TOO_SMALL` (the model was not asked).
+        probabilities: (expression, probability) in the label set's order, summing to 1; empty when too small.
+    """
+
+    face: Face
+    outcome: Outcome
+    probabilities: tuple[tuple[Expression, float], ...]
+
+    @property
+    def most_probable(self) -> Expression | None:
+        """The most probable expression, however unsure; None when the face is too small."""
+        return max(self.probabilities, key=lambda pair: pair[1])[0] if self.probabilities else None
+
+    @property
+    def label(self) -> Expression | None:
+        """The expression label; None unless the outcome is `OK`."""
+        return self.most_probable if self.outcome is Outcome.OK else None
+
+    @property
+    def probability(self) -> float | None:
+        """The probability of `most_probable`, 0 to 1; None when the face is too small."""
+        return max(value for _, value in self.probabilities) if self.probabilities else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; coordinates in pixels of the upright photo."""
+        return {
+            "id": self.face.id,
+            "outcome": self.outcome.value,
+            "label": None if self.label is None else self.label.value,
+            "probability": self.probability,
+            "probabilities": {expression.value: value for expression, value in self.probabilities},
+            "box": self.face.box._asdict(),
+            "landmarks": {name: list(point) for name, point in zip(LANDMARK_NAMES, self.face.landmarks, strict=False)},
+            "score": self.face.score,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> FaceResult:
+        """The face that `to_dict` gave."""
+        landmarks = tuple((float(x), float(y)) for x, y in value["landmarks"].values())
+        box = Box(**{name: float(number) for name, number in value["box"].items()})
+        return cls(
+            face=Face(int(value["id"]), box, landmarks, float(value["score"])),
+            outcome=Outcome(value["outcome"]),
+            probabilities=tuple((Expression(name), float(p)) for name, p in value["probabilities"].items()),
+        )
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """What was found in one photo.
+
+    Attributes:
+        photo: the file's path, or what the photo was given as.
+        outcome: `OK` when at least one face has a label, otherwise the nearest to it that a face reached
+            (`UNSURE`, `TOO_SMALL`), `NO_FACE`, or `UNREADABLE`.
+        reason: one sentence for every outcome but `OK`; empty for that.
+        faces: in reading order.
+        width: of the upright photo, in pixels; 0 when unreadable.
+        height: as width.
+        notes: what was done to the photo while it was read.
+        model: name and fingerprint of the bundle.
+    """
+
+    photo: str
+    outcome: Outcome
+    reason: str
+    faces: tuple[FaceResult, ...]
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    model: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "schema": SCHEMA,
+            "photo": self.photo,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "width": self.width,
+            "height": self.height,
+            "faces": [face.to_dict() for face in self.faces],
+            "notes": list(self.notes),
+            "model": self.model,
+        }
+
+    def to_json(self) -> str:
+        """One line of JSON. Characters outside ASCII are escaped, so that any terminal and pipe can carry it."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> PhotoResult:
+        """The result that `to_dict` gave.
+
+        Raises:
+            DataError: this is not a result, or it is one of a newer mien.
+        """
+        try:
+            if value["schema"] > SCHEMA:
+                raise DataError(
+                    f"This result has schema {value['schema']}, and this mien reads up to {SCHEMA}: "
+                    "pip install --upgrade mien"
+                )
+            return cls(
+                photo=str(value["photo"]),
+                outcome=Outcome(value["outcome"]),
+                reason=str(value["reason"]),
+                faces=tuple(FaceResult.from_dict(face) for face in value["faces"]),
+                width=int(value["width"]),
+                height=int(value["height"]),
+                notes=tuple(str(note) for note in value["notes"]),
+                model=str(value["model"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"This is not a result of mien: {type(error).__name__} {error}.") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> PhotoResult:
+        """The result that `to_json` gave.
+
+        Raises:
+            DataError: this is not a result, or it is one of a newer mien.
+        """
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"This is not a result of mien: it is not JSON ({error}).") from error
+        return cls.from_dict(value)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A row per face, or one row for a photo without faces; keys are `CSV_COLUMNS`, missing values "" ."""
+        photo = {"photo": self.photo, "outcome": self.outcome.value, "reason": self.reason}
+        rows = []
+        for result in self.faces:
+            known = {
+                "face": result.face.id,
+                "face_outcome": result.outcome.value,
+                "label": result.label.value if result.label else "",
+                "probability": "" if result.probability is None else result.probability,
+                **result.face.box._asdict(),
+                "score": result.face.score,
+                **{expression.value: value for expression, value in result.probabilities},
+            }
+            rows.append(photo | known)
+        return [{column: row.get(column, "") for column in CSV_COLUMNS} for row in rows or [photo]]
+
+    def summary(self) -> str:
+        """One line for people."""
+        if not self.faces:
+            return f"{self.photo}: {self.outcome.value}. {self.reason}"
+        return f"{self.photo}: " + "; ".join(describe(face) for face in self.faces)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        head = f"<p><b>{html.escape(self.photo)}</b>: {self.outcome.value} {html.escape(self.reason)}</p>"
+        if not self.faces:
+            return head
+        rows = "".join(
+            f"<tr><td>{face.face.id}</td><td>{html.escape(describe(face))}</td><td>"
+            + ", ".join(f"{expression.value} {value:.0%}" for expression, value in face.probabilities)
+            + "</td></tr>"
+            for face in self.faces
+        )
+        return f"{head}<table><tr><th>face</th><th>label</th><th>probabilities</th></tr>{rows}</table>"
+
+
+def describe(result: FaceResult) -> str:
+    """A face in a few words: "happiness 93%", "unsure (fear 31%)" or "too small".
+
+    The words are the ones that a drawing on the photo and the table in the terminal use.
+    """
+    if result.most_probable is None or result.probability is None:
+        return "too small"
+    words = f"{result.most_probable.value} {result.probability:.0%}"
+    return words if result.outcome is Outcome.OK else f"unsure ({words})"
+
+
+def results_table(results: Iterable[PhotoResult]) -> Table:
+    """A table for the terminal, a row per face."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("photo", "face", "label", "next")
+    for result in results:
+        photo = escape(result.photo)
+        if not result.faces:
+            table.add_row(photo, "", f"{result.outcome.value}", escape(result.reason))
+        for face in result.faces:
+            ranked = sorted(face.probabilities, key=lambda pair: -pair[1])[1:3]
+            following = ", ".join(f"{expression.value} {value:.0%}" for expression, value in ranked)
+            table.add_row(photo, str(face.face.id), describe(face), following)
+    return table

@@ -1,0 +1,477 @@
+"""Figures, data first and drawing second; the only importer of matplotlib.
+
+Every figure is a frozen data class and a function that draws it. `render` gives a drawing in three forms: an SVG file
+and a PNG file on white for slides and print, and an SVG for the page whose colours are CSS variables, so that one
+drawing fits the light page, the dark page and paper. matplotlib's own settings are left as they were.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import io
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import MissingExtraError
+from mien.evaluation.intervals import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
+
+Data = TypeVar("Data")
+
+# Colours of the files on white, and the CSS variable that takes each one's place on the page. Blue and vermilion are
+# Okabe & Ito's, told apart by all common forms of colour blindness; line style and marker repeat what they say.
+GROUND, INK, FAINT, GRID = "#ffffff", "#1c1e22", "#63676e", "#d8dade"
+FIRST, SECOND, ON_FIRST = "#0072b2", "#d55e00", "#fffffe"
+CSS_VARIABLES = {
+    GROUND: "var(--ground)",
+    INK: "var(--ink)",
+    FAINT: "var(--ink-faint)",
+    GRID: "var(--rule)",
+    FIRST: "var(--first)",
+    SECOND: "var(--second)",
+    ON_FIRST: "var(--on-first)",
+}
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "figure.facecolor": GROUND,
+    "figure.edgecolor": GROUND,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.7,
+    "text.color": INK,
+    # A title is text, whatever dollar signs it holds.
+    "text.parse_math": False,
+    "xtick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.color": FAINT,
+    "ytick.labelcolor": INK,
+    # Text stays text: it can be selected, searched and read aloud.
+    "svg.fonttype": "none",
+}
+
+_OFFSET: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8}
+
+# Offsets in points from a dot to its label, the first free one is taken, and how the text stands to that place.
+_LABEL_PLACES: tuple[tuple[float, float, str, str], ...] = (
+    (6, 0, "left", "center"),
+    (-6, 0, "right", "center"),
+    (0, 6, "center", "bottom"),
+    (0, -6, "center", "top"),
+    (5, 7, "left", "bottom"),
+    (5, -7, "left", "top"),
+    (-5, 7, "right", "bottom"),
+    (-5, -7, "right", "top"),
+)
+
+
+@dataclass(frozen=True)
+class CurvesData:
+    """Learning curves of one run.
+
+    Attributes:
+        epochs: shape (E,), from 1.
+        loss: shape (E,), on the training batches as they went by; NaN where it was not a number.
+        accuracy: likewise, 0 to 1.
+        validation_loss: shape (E,), after each epoch, on the validation role.
+        validation_accuracy: likewise, 0 to 1.
+        chosen: the epochs whose weights were evaluated.
+    """
+
+    epochs: tuple[int, ...]
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    validation_accuracy: tuple[float, ...]
+    chosen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ConfusionData:
+    """A confusion matrix.
+
+    Attributes:
+        labels: K names.
+        counts: shape (K, K), images by label (row) and by answer (column).
+    """
+
+    labels: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One line of a forest plot: its label, its accuracy, and a remark ("answers only …") or an empty text."""
+
+    label: str
+    accuracy: Estimate
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class ForestData:
+    """Accuracies with their intervals, against the floors that need no network.
+
+    Attributes:
+        rows: from the top down.
+        floors: label and accuracy of each floor.
+    """
+
+    rows: tuple[ForestRow, ...]
+    floors: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """One run in a plot of accuracy against cost.
+
+    Attributes:
+        label: written beside the point; empty for a point without a name.
+        accuracy: with its interval.
+        parameters: of the network; None when unknown.
+        seconds: of an epoch; None when unknown.
+    """
+
+    label: str
+    accuracy: Estimate
+    parameters: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class CostData:
+    """Accuracy against what it costs: points, and the floors as label and accuracy."""
+
+    points: tuple[CostPoint, ...]
+    floors: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class RecallData:
+    """Recall by class and run.
+
+    Attributes:
+        labels: K names.
+        rows: each run's label and its K recalls, None where the role holds no image of the class; from the top down.
+    """
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Estimate | None, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One drawing in three forms.
+
+    Attributes:
+        svg: a file of its own, on white.
+        png: likewise, 200 dots an inch.
+        inline: an `<svg>` element for a page that defines the variables of `CSS_VARIABLES`.
+    """
+
+    svg: str
+    png: bytes
+    inline: str
+
+
+def _style(**more: object) -> AbstractContextManager[None]:
+    try:
+        from matplotlib import rc_context
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("The report", "report") from error
+    context: AbstractContextManager[None] = rc_context({**_STYLE, **more})
+    return context
+
+
+def _styled(draw: Callable[[Data], Figure]) -> Callable[[Data], Figure]:
+    """The function, drawing in the house style and leaving matplotlib's settings as they were."""
+
+    @functools.wraps(draw)
+    def drawn(data: Data) -> Figure:
+        with _style():
+            return draw(data)
+
+    return drawn
+
+
+@_styled
+def draw_curves(data: CurvesData) -> Figure:
+    """Loss and accuracy by epoch: dashed on training batches, solid on the validation role, chosen epochs marked."""
+    figure = _figure(7.4, 2.8)
+    loss, accuracy = figure.subplots(1, 2)
+    _curves(loss, data, data.loss, data.validation_loss)
+    loss.set_title("Loss")
+    _curves(accuracy, data, data.accuracy, data.validation_accuracy)
+    accuracy.set_title("Accuracy")
+    accuracy.yaxis.set_major_formatter(_percent)
+    handles, names = loss.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return figure
+
+
+@_styled
+def draw_confusion(data: ConfusionData) -> Figure:
+    """The matrix with the share of each label's images as depth of colour and as text, and the count below it."""
+    size = len(data.labels)
+    figure = _figure(1.7 + 0.78 * size, 0.75 + 0.46 * size)
+    axes = figure.subplots()
+    totals = data.counts.sum(axis=1)
+    for row, column in np.ndindex(size, size):
+        if totals[row]:
+            _matrix_cell(axes, row, column, int(data.counts[row, column]), int(totals[row]))
+    axes.set_xlim(-0.5, size - 0.5)
+    axes.set_ylim(size - 0.5, -0.5)
+    axes.set_xticks(range(size), data.labels)
+    axes.set_yticks(range(size), [f"{name}  ({total:,})" for name, total in zip(data.labels, totals, strict=True)])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("answer of the network")
+    axes.set_title("Rows: label (images)")
+    return figure
+
+
+@_styled
+def draw_forest(data: ForestData) -> Figure:
+    """One line a run: accuracy as a dot, its 95 % interval as a bar; hollow and in another colour with a remark."""
+    figure = _figure(7.4, 1.1 + 0.26 * len(data.rows))
+    axes = figure.subplots()
+    for label, value in data.floors:
+        axes.axvline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.1)
+        axes.annotate(
+            label, (value, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3), **_OFFSET, va="bottom", ha="left"
+        )
+    for place, row in enumerate(data.rows):
+        _interval(axes, row.accuracy, place, odd=bool(row.remark))
+        if row.remark:
+            axes.annotate(row.remark, (row.accuracy.high, place), xytext=(6, 0), **_OFFSET, va="center", color=SECOND)
+    _lines_down(axes, [row.label for row in data.rows])
+    axes.set_xlim(*_span((row.accuracy for row in data.rows), data.floors))
+    axes.xaxis.set_major_formatter(_percent)
+    axes.set_xlabel("accuracy on the test role, with its 95 % interval")
+    return figure
+
+
+@_styled
+def draw_cost(data: CostData) -> Figure:
+    """Accuracy against parameters and against seconds an epoch, both on logarithmic axes."""
+    figure = _figure(7.4, 3.5)
+    panels = figure.subplots(1, 2, sharey=True)
+    costs = ([point.parameters for point in data.points], [point.seconds for point in data.points])
+    for axes, values in zip(panels, costs, strict=True):
+        known = [(cost, point) for cost, point in zip(values, data.points, strict=True) if cost]
+        axes.set_xscale("log")
+        for cost, point in known:
+            _upright_interval(axes, cost, point.accuracy, named=bool(point.label))
+        for _, value in data.floors:
+            axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.1)
+        axes.set_xlim(*_decades([cost for cost, _ in known]))
+        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
+        axes.xaxis.set_minor_formatter(lambda *_: "")
+        axes.grid()
+    panels[0].set_ylim(*_span((point.accuracy for point in data.points), data.floors))
+    panels[0].yaxis.set_major_formatter(_percent)
+    panels[0].set_title("Accuracy on the test role")
+    panels[0].set_xlabel("parameters")
+    panels[1].set_xlabel("training time per epoch (s)")
+    figure.draw_without_rendering()  # puts the axes in their place, so that room for labels can be measured
+    for axes, values in zip(panels, costs, strict=True):
+        _place_labels(axes, [(cost, point) for cost, point in zip(values, data.points, strict=True) if cost])
+    return figure
+
+
+@_styled
+def draw_recall(data: RecallData) -> Figure:
+    """One column a class, one line a run: recall as a dot with its 95 % interval; hollow where it is 0."""
+    figure = _figure(max(4.6, 2.0 + 0.95 * len(data.labels)), 1.05 + 0.24 * len(data.rows))
+    columns = figure.subplots(1, len(data.labels), sharex=True, sharey=True, squeeze=False)[0]
+    for index, axes in enumerate(columns):
+        for place, (_, recalls) in enumerate(data.rows):
+            recall = recalls[index]
+            if recall is not None:
+                _interval(axes, recall, place, odd=recall.value == 0.0)
+        _lines_down(axes, [label for label, _ in data.rows])
+        axes.set_title(data.labels[index])
+        axes.set_xlim(-0.08, 1.08)
+        axes.set_xticks([0.0, 0.5, 1.0], ["0", "50", "100"])
+    figure.supxlabel("recall (%)", fontsize=_STYLE["font.size"])
+    return figure
+
+
+def render(figure: Figure, name: str, description: str) -> Rendered:
+    """A drawing as SVG file, PNG file and element of a page.
+
+    Args:
+        figure: what a `draw_…` function gave.
+        name: unlike that of any other figure of the page; letters, digits, "-" and "_".
+        description: what the figure shows, for people who do not see it.
+    """
+    # Without metadata and with a fixed salt, the same data gives the same file, byte for byte.
+    with _style(**{"svg.hashsalt": name}):
+        text, png = io.StringIO(), io.BytesIO()
+        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
+    return Rendered(svg=text.getvalue(), png=png.getvalue(), inline=_inline(text.getvalue(), name, description))
+
+
+def _inline(svg: str, name: str, description: str) -> str:
+    """The `<svg>` element of an SVG file, with ids of its own, CSS colours, the page's typeface and a description."""
+    opening = re.search(r'<svg[^>]*?width="([\d.]+)pt"[^>]*?viewBox="([^"]*)"[^>]*>', svg)
+    if opening is None:
+        raise ValueError(f"Expected matplotlib's SVG of figure {name}. Received: {svg[:200]!r}")
+    # The style element of the file would hold for the whole page.
+    inner = re.sub(r"<style.*?</style>", "", svg[opening.end() :], flags=re.DOTALL)
+    inner = re.sub(r'\bid="', f'id="{name}-', inner)
+    inner = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", inner)
+    inner = re.sub(r"font: (?:[a-z]+ )*([\d.]+px)[^;\"]*", r"font-size: \1", inner)
+    inner = re.sub(r";? ?font-family: [^;\"]*", "", inner)
+    inner = re.sub(
+        r"(fill|stroke): (#[0-9a-f]{6})",
+        lambda match: f"{match[1]}: {CSS_VARIABLES.get(match[2], match[2])}",
+        inner,
+    )
+    width, box = opening.groups()
+    return (
+        f'<svg role="img" aria-label="{html.escape(description)}" viewBox="{box}" '
+        f'style="width: {float(width):.0f}pt; stroke-linejoin: round">{inner}'
+    )
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, outside pyplot and its global list of figures."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _percent(value: float, _: float) -> str:
+    return f"{100 * value:g}%"
+
+
+def _short(value: float) -> str:
+    """A number of any size in a few characters: 0.5, 20, 3 k, 25 M."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g}"
+
+
+def _curves(axes: Axes, data: CurvesData, training: Sequence[float], validation: Sequence[float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    dot = "." if len(data.epochs) < 25 else ""
+    axes.plot(data.epochs, training, linestyle="--", marker=dot, color=SECOND, label="training batches")
+    axes.plot(data.epochs, validation, linestyle="-", marker=dot, color=FIRST, label="validation role")
+    reached = {epoch: value for epoch, value in zip(data.epochs, validation, strict=True)}
+    chosen = [epoch for epoch in sorted(set(data.chosen)) if epoch in reached]
+    if chosen:
+        axes.plot(
+            chosen,
+            [reached[epoch] for epoch in chosen],
+            linestyle="",
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            label="evaluated",
+        )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch")
+    axes.grid(axis="y")
+
+
+def _matrix_cell(axes: Axes, row: int, column: int, count: int, total: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    share = count / total
+    axes.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, facecolor=FIRST, alpha=0.04 + 0.96 * share))
+    ink = ON_FIRST if share > 0.55 else INK
+    weight = "bold" if row == column else "normal"
+    axes.annotate(f"{share:.0%}", (column, row), xytext=(0, 1), **_OFFSET, ha="center", color=ink, weight=weight)
+    axes.annotate(f"{count:,}", (column, row), xytext=(0, -9), **{**_OFFSET, "fontsize": 6.5}, ha="center", color=ink)
+
+
+def _interval(axes: Axes, estimate: Estimate, place: int, *, odd: bool) -> None:
+    colour = SECOND if odd else FIRST
+    axes.plot([estimate.low, estimate.high], [place, place], color=colour, solid_capstyle="butt")
+    axes.plot(
+        [estimate.value], [place], marker="o", markersize=5.5, color=colour, markerfacecolor=GROUND if odd else colour
+    )
+
+
+def _upright_interval(axes: Axes, cost: float, estimate: Estimate, *, named: bool) -> None:
+    colour = FIRST if named else FAINT
+    axes.plot([cost, cost], [estimate.low, estimate.high], color=colour, linewidth=1.2)
+    axes.plot([cost], [estimate.value], marker="o", markersize=5.5 if named else 3.5, color=colour)
+
+
+def _lines_down(axes: Axes, labels: Sequence[str]) -> None:
+    """Labelled lines from the top down, without an axis line."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+
+
+def _span(accuracies: Iterable[Estimate], floors: Sequence[tuple[str, float]]) -> tuple[float, float]:
+    """Ends of an axis that holds all intervals and floors with some air."""
+    ends = [end for accuracy in accuracies for end in (accuracy.low, accuracy.high)] + [value for _, value in floors]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    air = 0.06 * max(high - low, 0.05)
+    return low - air, high + air
+
+
+def _decades(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis that holds the values with room for their labels."""
+    low, high = (min(values), max(values)) if values else (1.0, 10.0)
+    air = max((high / low) ** 0.15, 1.6)
+    return low / air, high * air
+
+
+def _place_labels(axes: Axes, points: Sequence[tuple[float, CostPoint]]) -> None:
+    """Write each point's label where it covers neither another label nor another point, as far as there is room."""
+    room = axes.get_window_extent()
+    dots = [axes.transData.transform((cost, point.accuracy.value)) for cost, point in points]
+    taken: list[Bbox] = []
+    for cost, point in sorted(points, key=lambda pair: -pair[1].accuracy.value):
+        if not point.label:
+            continue
+        where = (cost, point.accuracy.value)
+        best: tuple[int, int, Annotation, Bbox] | None = None
+        for rank, (right, up, ha, va) in enumerate(_LABEL_PLACES):
+            text = axes.annotate(point.label, where, xytext=(right, up), **_OFFSET, ha=ha, va=va, in_layout=False)
+            box = text.get_window_extent()
+            inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
+            clashes = box.count_overlaps(taken) + box.count_contains(dots) + 10 * (not inside)
+            if best is None or (clashes, rank) < best[:2]:
+                if best is not None:
+                    best[2].remove()
+                best = (clashes, rank, text, box)
+            else:
+                text.remove()
+        if best is not None:
+            taken.append(best[3])

@@ -1,0 +1,424 @@
+"""The report: one self-contained HTML page beside its tables (CSV) and figures (SVG and PNG)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mien.datasets.protocol import Opening
+from mien.errors import MissingExtraError, ReportError
+from mien.evaluation.metrics import METRICS, Metric
+from mien.files import write_text, written_whole
+from mien.report import figures
+from mien.report.results import Result, Results, collect, flat_settings
+from mien.report.summary import summarise
+from mien.report.tables import (
+    Frame,
+    TableData,
+    classes_frame,
+    confusion_frame,
+    history_frame,
+    runs_frame,
+    study_tables,
+)
+from mien.study.plan import Plan, PlannedRun
+from mien.study.record import RunRecord
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGE_FILE = "report.html"
+
+# The order of the overview: what is said of the answers first.
+_OVERVIEW = tuple(
+    METRICS[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "top2", "log_loss", "calibration_error")
+)
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure on the page.
+
+    Attributes:
+        name: of its files, without suffix.
+        title: above it.
+        caption: below it: how to read it.
+        rendered: the drawing.
+    """
+
+    name: str
+    title: str
+    caption: str
+    rendered: figures.Rendered
+
+
+@dataclass(frozen=True, eq=False)
+class ResultView:
+    """One readout in the details of a run: its result, and its confusion matrix where it has scores."""
+
+    result: Result
+    confusion: FigureView | None
+
+
+@dataclass(frozen=True, eq=False)
+class RunView:
+    """The details of one run: its readouts, its learning curves, its settings."""
+
+    run: PlannedRun
+    title: str
+    record: RunRecord | None
+    readouts: tuple[ResultView, ...]
+    curves: FigureView | None
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class DataView:
+    """One data set and split that runs were made on.
+
+    Attributes:
+        facts: term and text.
+        expressions: the columns of the counts.
+        counts: by role, images of each expression and in all; None where the record does not say.
+        notes: what reading and splitting told.
+        runs: how many runs used it.
+    """
+
+    facts: Mapping[str, str]
+    expressions: tuple[str, ...]
+    counts: Mapping[str, tuple[int | None, ...]]
+    notes: tuple[str, ...]
+    runs: int
+
+
+def write_report(
+    plan: Plan,
+    records: Mapping[str, RunRecord],
+    folder: Path,
+    *,
+    openings: Sequence[Opening] = (),
+    now: datetime | None = None,
+) -> Path:
+    """Write the report of a study, as far as its runs have got.
+
+    Args:
+        plan: of the study.
+        records: by run id. Runs of the plan may be missing; others are left aside.
+        folder: gets `report.html`, `tables/*.csv`, `figures/*.svg` and `figures/*.png`; made where needed. Files of
+            these names are replaced.
+        openings: the store's log of openings of test labels.
+        now: the date on the page; the present when None.
+
+    Returns:
+        The path of the page, which needs no other file, no network and no script.
+
+    Raises:
+        MissingExtraError: jinja2 or matplotlib is not installed.
+        ReportError: the folder cannot be written to.
+    """
+    environment = _environment()
+    results = collect(plan, records)
+    tables = study_tables(results)
+    overview = _overview_figures(results)
+    runs = _run_views(results)
+    frames = {
+        **{f"table-{slug(table.spec.name)}": table.frame() for table in tables},
+        "runs": runs_frame(results),
+        "classes": classes_frame(results),
+        "confusion": confusion_frame(results),
+        "history": history_frame(results),
+    }
+    page = environment.get_template("report.html.j2").render(
+        study=plan.study,
+        version=version("mien"),
+        now=now or datetime.now(UTC),
+        results=results,
+        statements=summarise(results),
+        tables=tables,
+        footnotes={table.spec.name: _footnotes(table) for table in tables},
+        metrics=_OVERVIEW,
+        overview=overview,
+        runs=runs,
+        data=_data_views(results),
+        protocol=_shown(asdict(plan.study.protocol)),
+        openings=openings,
+        environments=_environments(results.records),
+        frames=sorted(frames),
+    )
+    drawn = overview + [view for run in runs for view in _views_of(run)]
+    try:
+        _write_files(folder, frames, drawn)
+        write_text(folder / PAGE_FILE, page)
+    except OSError as error:
+        raise ReportError(
+            f"The report cannot be written to {folder}: {error.strerror or error}. Name another folder, or make room."
+        ) from error
+    return folder / PAGE_FILE
+
+
+def slug(name: str) -> str:
+    """A name as part of a file name or of an anchor: letters, digits and hyphens.
+
+    >>> slug("Epochs: 10 / 15")
+    'epochs-10-15'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed"
+
+
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("The report", "report") from error
+    environment = Environment(
+        loader=PackageLoader("mien.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(slug=slug, number=_number, written=_written)
+    return environment
+
+
+def _write_files(folder: Path, frames: Mapping[str, Frame], drawn: Sequence[FigureView]) -> None:
+    for name in ("tables", "figures"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        write_text(folder / "tables" / f"{name}.csv", frame.to_csv())
+    for view in drawn:
+        write_text(folder / "figures" / f"{view.name}.svg", view.rendered.svg)
+        with written_whole(folder / "figures" / f"{view.name}.png") as file:
+            file.write(view.rendered.png)
+
+
+def _views_of(run: RunView) -> list[FigureView]:
+    views = [run.curves, *(readout.confusion for readout in run.readouts)]
+    return [view for view in views if view is not None]
+
+
+# --- figures ---------------------------------------------------------------------------------------------------
+
+
+def _overview_figures(results: Results) -> list[FigureView]:
+    scored = results.scored
+    if not scored:
+        return []
+    floors = _floor_lines(scored)
+    return [
+        _view(
+            "accuracy",
+            "Accuracy of all results",
+            "Dot: share of right answers; bar: its 95% interval over test images. Dashed: always giving the commonest "
+            "label. Hollow and in another colour: the network gives one answer to nearly all images.",
+            figures.draw_forest(
+                figures.ForestData(
+                    tuple(figures.ForestRow(r.title, r.scores.accuracy, _remark(r)) for r in scored if r.scores), floors
+                )
+            ),
+        ),
+        _view(
+            "recall",
+            "Recall of each expression",
+            "Share of the images of each label that were given that label, with its 95% interval. Hollow: none was. "
+            "A network that is good on average can miss an expression altogether.",
+            figures.draw_recall(_recall_data(scored)),
+        ),
+        _view(
+            "cost",
+            "Accuracy against cost",
+            "Named: the best result of each backbone; small grey dots: its others. Bars are 95% intervals, the dashed "
+            "line is the floor. Both horizontal axes are logarithmic.",
+            figures.draw_cost(figures.CostData(tuple(_cost_points(scored)), floors)),
+        ),
+    ]
+
+
+def _run_views(results: Results) -> list[RunView]:
+    views = []
+    for run in results.plan.runs:
+        entries = [entry for entry in results.entries if entry.run.id == run.id]
+        record = entries[0].record
+        views.append(
+            RunView(
+                run=run,
+                title=results.titles[run.id],
+                record=record,
+                readouts=tuple(ResultView(entry, _confusion_view(entry)) for entry in entries),
+                curves=_curves_view(results.titles[run.id], record) if record and record.history else None,
+                settings=_shown(run.recipe.to_json()),
+            )
+        )
+    return views
+
+
+def _curves_view(title: str, record: RunRecord) -> FigureView:
+    history = record.history
+    data = figures.CurvesData(
+        epochs=tuple(epoch.epoch for epoch in history),
+        loss=tuple(epoch.loss for epoch in history),
+        accuracy=tuple(epoch.accuracy for epoch in history),
+        validation_loss=tuple(epoch.validation_loss for epoch in history),
+        validation_accuracy=tuple(epoch.validation_accuracy for epoch in history),
+        chosen=record.chosen,
+    )
+    return _view(
+        f"curves-{slug(record.id)}",
+        f"Learning curves of {title}",
+        "Dashed: training batches as they went by, while the weights changed. Solid: validation role after each epoch. "
+        "Circled: the epochs whose weights were evaluated.",
+        figures.draw_curves(data),
+    )
+
+
+def _confusion_view(result: Result) -> FigureView | None:
+    if result.scores is None:
+        return None
+    labels = tuple(expression.value for expression in result.scores.label_set.expressions)
+    data = figures.ConfusionData(labels, np.array(result.scores.confusion, dtype=np.int64))
+    return _view(
+        f"confusion-{slug(result.run.id)}-{result.readout}",
+        f"Confusion matrix after {result.readout} {'epoch' if result.readout == 1 else 'epochs'}",
+        "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
+        figures.draw_confusion(data),
+    )
+
+
+def _view(name: str, title: str, caption: str, figure: Any) -> FigureView:
+    return FigureView(name, title, caption, figures.render(figure, name, f"{title}. {caption}"))
+
+
+def _floor_lines(scored: Sequence[Result]) -> tuple[tuple[str, float], ...]:
+    shares = {(f"always '{r.scores.majority.value}'", r.scores.majority_share.value): None for r in scored if r.scores}
+    return tuple(shares)
+
+
+def _remark(result: Result) -> str:
+    if result.collapse is None:
+        return ""
+    return f"answers '{result.collapse.answer.value}' to {result.collapse.share:.0%}"
+
+
+def _recall_data(scored: Sequence[Result]) -> figures.RecallData:
+    """Recalls by expression, over all the expressions that occur: studies may compare label sets."""
+    labels = list(dict.fromkeys(entry.expression.value for r in scored if r.scores for entry in r.scores.classes))
+    rows = []
+    for result in scored:
+        if result.scores is not None:
+            recalls = {entry.expression.value: entry.recall for entry in result.scores.classes}
+            rows.append((result.title, tuple(recalls.get(label) for label in labels)))
+    return figures.RecallData(tuple(labels), tuple(rows))
+
+
+def _cost_points(scored: Sequence[Result]) -> list[figures.CostPoint]:
+    named: set[str] = set()
+    points = []
+    for result in scored:
+        if result.scores is None or result.record is None:
+            continue
+        name = result.run.recipe.backbone
+        points.append(
+            figures.CostPoint(
+                label="" if name in named else result.backbone,
+                accuracy=result.scores.accuracy,
+                parameters=result.record.network.get("parameters"),
+                seconds=result.seconds_per_epoch,
+            )
+        )
+        named.add(name)
+    return points
+
+
+# --- words and numbers -----------------------------------------------------------------------------------------
+
+
+def _footnotes(table: TableData) -> dict[str, int]:
+    """The reasons why cells of a table have no number, each once, with its mark."""
+    reasons = [entry.reason for cell in table.cells.values() for entry in cell.without_number if entry.reason]
+    return {reason: mark for mark, reason in enumerate(dict.fromkeys(reasons), start=1)}
+
+
+def _data_views(results: Results) -> list[DataView]:
+    groups: dict[tuple[Any, Any], list[RunRecord]] = {}
+    for record in results.records:
+        groups.setdefault((record.data.get("fingerprint"), record.data.get("split")), []).append(record)
+    scored = {r.record.id: r.scores for r in results.scored if r.record is not None and r.scores is not None}
+    views = []
+    for records in groups.values():
+        data = records[0].data
+        expressions = tuple(expression.value for expression in records[0].label_set.expressions)
+        counts = {role: _counts(value, expressions) for role, value in data.get("counts", {}).items()}
+        # The labels of the test role are known from the evaluation that opened them, not from the split.
+        tested = next((scored[record.id] for record in records if record.id in scored), None)
+        if tested is not None:
+            counts["test"] = (*(entry.support for entry in tested.classes), tested.count)
+        facts = {
+            "Name": data.get("name"),
+            "Licence": data.get("licence"),
+            "Images": _size(data.get("size")),
+            "Fingerprint of the content": data.get("fingerprint"),
+            "Hash of the split": data.get("split"),
+        }
+        views.append(
+            DataView(
+                facts={term: str(text) for term, text in facts.items() if text},
+                expressions=expressions,
+                counts=counts,
+                notes=tuple(data.get("notes", ())),
+                runs=len(records),
+            )
+        )
+    return views
+
+
+def _counts(value: Any, expressions: Sequence[str]) -> tuple[int | None, ...]:
+    """Images of each expression and in all, of a mapping or of a bare total."""
+    if isinstance(value, Mapping):
+        numbers = [int(value.get(name, 0)) for name in expressions]
+        return (*numbers, sum(numbers))
+    return (*(None for _ in expressions), int(value))
+
+
+def _size(value: Any) -> str | None:
+    if value is None:
+        return None
+    sides = list(value) if isinstance(value, Sequence) else [value, value]
+    return " × ".join(str(side) for side in sides) + " pixels, gray"
+
+
+def _environments(records: Sequence[RunRecord]) -> dict[str, dict[str, int]]:
+    """For each fact of the environment, its values with the number of runs that had it."""
+    found: dict[str, Counter[str]] = {}
+    for record in records:
+        for key, value in _shown(record.environment).items():
+            found.setdefault(key, Counter())[value] += 1
+    return {key: dict(values) for key, values in found.items()}
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, str]:
+    return {key: _written(value) for key, value in flat_settings(values).items()}
+
+
+def _written(value: Any) -> str:
+    """A setting as it stands in a study file."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: Any, format_spec: str | Metric = ",.0f") -> str:
+    """A number in a format, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return format(value, format_spec.format if isinstance(format_spec, Metric) else format_spec)

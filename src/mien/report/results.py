@@ -1,0 +1,284 @@
+"""What the plan asked for beside what the records hold: one result a run and readout, whatever became of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from mien.datasets.dataset import Role
+from mien.errors import DataError
+from mien.evaluation.metrics import Scores, leak_free, score
+from mien.labels import Expression, LabelSet
+from mien.predictions import Predictions
+from mien.study.backbones import BACKBONES
+from mien.study.plan import Cell, Plan, PlannedRun
+from mien.study.record import RunRecord, RunStatus
+
+# From this share of equal answers on, a network's accuracy is the commonness of one label and hardly anything else.
+COLLAPSE_SHARE = 0.95
+
+
+class State(StrEnum):
+    """What there is to show for a result. All but `MISSING` are the states of a run."""
+
+    COMPLETE = RunStatus.COMPLETE.value
+    DIVERGED = RunStatus.DIVERGED.value
+    FAILED = RunStatus.FAILED.value
+    SKIPPED = RunStatus.SKIPPED.value
+    MISSING = "not run yet"
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """A network that gives one answer to nearly every image.
+
+    Attributes:
+        answer: the label that it gives.
+        share: of the images that are given it, 0 to 1.
+        support: share of the images whose right label it is, 0 to 1.
+        silent: share of the images for which all its outputs were equal, so that the label is no answer at all.
+    """
+
+    answer: Expression
+    share: float
+    support: float
+    silent: float
+
+    def __str__(self) -> str:
+        if self.silent >= COLLAPSE_SHARE:
+            return f"gives no answer to {self.silent:.0%} of the images (all its outputs are equal)"
+        return f"answers '{self.answer.value}' to {_nearly(self.share)} of the images"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """One planned run, read out after one epoch.
+
+    Attributes:
+        run: as planned.
+        title: the backbone and what sets the run apart from the others of its plan.
+        readout: the epoch after which it is (or would be) evaluated.
+        state: what there is to show.
+        reason: why, where the state is not complete; an empty text otherwise.
+        record: of the run, where one was written.
+        scores: on the test role; None unless complete.
+        without_copies: likewise, without images that have an exact copy in another role; None where no image is left.
+        floor: the same images answered without looking at them, with the shares of the labels; None unless complete.
+        collapse: set when nearly all answers are the same.
+    """
+
+    run: PlannedRun
+    title: str
+    readout: int
+    state: State
+    reason: str = ""
+    record: RunRecord | None = None
+    scores: Scores | None = None
+    without_copies: Scores | None = None
+    floor: Scores | None = None
+    collapse: Collapse | None = None
+
+    @property
+    def status(self) -> str:
+        """The state in a few words, with the epoch at which a run diverged."""
+        if self.state is State.DIVERGED and self.record is not None:
+            return f"diverged in epoch {_last_epoch(self.record)}"
+        return self.state.value
+
+    @property
+    def backbone(self) -> str:
+        """The backbone's name for people."""
+        return _backbone_title(self.run.recipe.backbone)
+
+    @property
+    def chosen_epoch(self) -> int | None:
+        """The epoch whose weights were evaluated; None where the record does not say."""
+        if self.record is None or self.readout not in self.record.readouts or not self.record.chosen:
+            return None
+        return self.record.chosen[self.record.readouts.index(self.readout)]
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Mean time of a training pass, in seconds; None without a history."""
+        return _mean(epoch.seconds for epoch in self.record.history) if self.record else None
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Images of the training passes a second; None without a history."""
+        return _mean(epoch.images_per_second for epoch in self.record.history) if self.record else None
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All results of a plan.
+
+    Attributes:
+        plan: what was asked for.
+        titles: of the runs, by id.
+        entries: one a planned run and readout, in the plan's order.
+    """
+
+    plan: Plan
+    titles: Mapping[str, str]
+    entries: tuple[Result, ...]
+
+    @property
+    def scored(self) -> list[Result]:
+        """The results with scores, best accuracy first."""
+        return sorted(
+            (entry for entry in self.entries if entry.scores is not None),
+            key=lambda entry: -entry.scores.accuracy.value if entry.scores else 0.0,
+        )
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """The records behind the results, each once, in the plan's order."""
+        unique = {entry.run.id: entry.record for entry in self.entries if entry.record is not None}
+        return list(unique.values())
+
+    def of(self, cell: Cell) -> Result | None:
+        """The result that answers a cell, or None for a cell that the plan skips."""
+        return next((e for e in self.entries if (e.run.id, e.readout) == (cell.run_id, cell.readout)), None)
+
+
+def collect(plan: Plan, records: Mapping[str, RunRecord]) -> Results:
+    """Score what the records hold of a plan.
+
+    Args:
+        plan: what was asked for.
+        records: by run id; runs may be missing, and records that the plan does not ask for are left aside.
+    """
+    titles = run_titles(plan.runs)
+    readouts = {readout for run in plan.runs for readout in run.readouts}
+    entries = []
+    for run in plan.runs:
+        for readout in run.readouts:
+            title = titles[run.id] + (f", {readout} epochs" if len(readouts) > 1 else "")
+            entries.append(_result(run, title, readout, records.get(run.id)))
+    return Results(plan, titles, tuple(entries))
+
+
+def run_titles(runs: Sequence[PlannedRun]) -> dict[str, str]:
+    """A title for each run: its backbone, then the settings in which runs of the plan differ.
+
+    Settings that follow from the backbone (the size it works at) and the number of epochs, which belongs to the
+    readout, are not named. Should two titles still be equal, both get the beginning of the run's id.
+    """
+    settings = {run.id: flat_settings(run.recipe.to_json()) for run in runs}
+    # One backbone, several values: only such a setting sets runs apart.
+    values: dict[tuple[str, str], set[str]] = {}
+    for flat in settings.values():
+        for key, value in flat.items():
+            values.setdefault((key, flat["backbone"]), set()).add(repr(value))
+    differing = {key for (key, _), seen in values.items() if len(seen) > 1} - {"epochs"}
+    titles = {
+        run_id: ", ".join(
+            [_backbone_title(flat["backbone"])] + [_setting(key, flat[key]) for key in flat if key in differing]
+        )
+        for run_id, flat in settings.items()
+    }
+    seen = list(titles.values())
+    return {run_id: title if seen.count(title) == 1 else f"{title} ({run_id[:6]})" for run_id, title in titles.items()}
+
+
+def find_collapse(scores: Scores) -> Collapse | None:
+    """The answer that a network gives to at least 95 % of the images, if there is one."""
+    most = max(scores.classes, key=lambda entry: entry.predicted.value)
+    if most.predicted.value < COLLAPSE_SHARE:
+        return None
+    return Collapse(most.expression, most.predicted.value, most.support / scores.count, scores.undecided / scores.count)
+
+
+def floor_scores(predictions: Predictions, label_set: LabelSet) -> Scores:
+    """Scores of answering every image alike, with the shares of the labels: the best that can be had blindly.
+
+    Args:
+        predictions: of the images in question; the outputs are not looked at.
+        label_set: the expressions that the labels stand for.
+    """
+    shares = np.bincount(predictions.labels, minlength=len(label_set)) / len(predictions)
+    blind = np.tile(shares.astype(np.float32), (len(predictions), 1))
+    return score(replace(predictions, outputs=blind), label_set)
+
+
+def _result(run: PlannedRun, title: str, readout: int, record: RunRecord | None) -> Result:
+    empty = Result(run=run, title=title, readout=readout, state=State.MISSING, record=record)
+    if record is None:
+        return replace(empty, reason="There is no record of this run in the store.")
+    predictions = record.predictions.get((readout, Role.TEST))
+    if predictions is None:
+        if record.status is RunStatus.COMPLETE:
+            return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
+        return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
+    try:
+        scores = score(predictions, record.label_set)
+    except DataError as error:
+        return replace(empty, state=State.FAILED, reason=str(error))
+    other = leak_free(predictions)
+    return replace(
+        empty,
+        state=State.COMPLETE,
+        scores=scores,
+        # Without a single copy both are the same images.
+        without_copies=(scores if len(other) == scores.count else score(other, record.label_set))
+        if len(other)
+        else None,
+        floor=floor_scores(predictions, record.label_set),
+        collapse=find_collapse(scores),
+    )
+
+
+def _last_epoch(record: RunRecord) -> int:
+    """The epoch at which a diverged run ended: the last of its history, or the one that did not get into it."""
+    if not record.history:
+        return 1
+    last = record.history[-1]
+    return last.epoch + 1 if math.isfinite(last.loss) and math.isfinite(last.validation_loss) else last.epoch
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = [value for value in values if math.isfinite(value)]
+    return sum(known) / len(known) if known else None
+
+
+def _nearly(share: float) -> str:
+    """A share as a percentage that says 100% only when it is all."""
+    return f"{min(share, 0.999):.1%}" if share < 1 else "100%"
+
+
+def flat_settings(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys.
+
+    >>> flat_settings({"seed": 0, "preprocessing": {"zca": True}})
+    {'seed': 0, 'preprocessing.zca': True}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= flat_settings(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _backbone_title(name: str) -> str:
+    return BACKBONES[name].title if name in BACKBONES else name
+
+
+def _setting(key: str, value: Any) -> str:
+    name = key.rsplit(".", 1)[-1].replace("_", " ")
+    if isinstance(value, bool):
+        return f"{'with' if value else 'without'} {name}"
+    if key in ("optimizer", "activation"):
+        return str(value)
+    if isinstance(value, float):
+        return f"{name} {value:g}"
+    # Of a weight file, the name is enough.
+    last = re.split(r"[/\\]", str(value))[-1]
+    return f"{name} {last}"

@@ -1,0 +1,203 @@
+"""What the records say, in sentences. Every number is computed; nothing is claimed that a record does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mien.report.results import Result, Results, State
+from mien.study.record import RunRecord
+
+# More names than this are counted instead of listed: a sentence shall stay one.
+_MOST_NAMES = 6
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence or two of the summary.
+
+    Attributes:
+        heading: what it is about, in a word or two.
+        text: the sentences.
+        caution: whether it limits what the others say.
+    """
+
+    heading: str
+    text: str
+    caution: bool = False
+
+
+def summarise(results: Results) -> list[Statement]:
+    """The statements that hold for these results: findings first, then what limits them."""
+    if not results.scored:
+        return [Statement("No figures yet", _nothing_scored(results), caution=True), *_incomplete(results)]
+    return [
+        *_best(results.scored),
+        *_floor(results.scored),
+        *_collapsed(results.scored),
+        *_incomplete(results),
+        *_share_of_training(results),
+        *_seeds(results),
+        *_copies(results.scored),
+    ]
+
+
+def _nothing_scored(results: Results) -> str:
+    return (
+        f"None of the {_count(len(results.entries), 'result')} that the study asks for has been computed, so there is "
+        "nothing to compare."
+    )
+
+
+def _best(scored: Sequence[Result]) -> Iterator[Statement]:
+    best, *others = scored
+    if best.scores is None:
+        return
+    accuracy = best.scores.accuracy
+    yield Statement(
+        "Highest accuracy",
+        f"{best.title}: {accuracy.value:.1%} of {accuracy.count:,} test images, 95% interval "
+        f"{accuracy.low:.1%} to {accuracy.high:.1%}.",
+    )
+    close = [other for other in others if other.scores and other.scores.accuracy.high >= accuracy.low]
+    if close:
+        yield Statement(
+            "Too close to rank",
+            f"{'The interval' if len(close) == 1 else 'The intervals'} of {_names(close)} "
+            f"{'overlaps' if len(close) == 1 else 'overlap'} with that of the highest. Overlap is no proof that they "
+            "are equal, but these figures alone do not put one above the other.",
+            caution=True,
+        )
+    elif others:
+        yield Statement(
+            "Set apart", "No other result's interval overlaps with that of the highest, on these images and this seed."
+        )
+
+
+def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
+    first = scored[0].scores
+    if first is None:
+        return
+    below = [r for r in scored if r.scores and r.scores.accuracy.low <= r.scores.majority_share.value]
+    text = (
+        f"Always answering '{first.majority.value}', without looking at the image, is right for "
+        f"{first.majority_share.value:.1%} of the test images. That is the floor, not one in "
+        f"{len(first.label_set)} ({1 / len(first.label_set):.1%}). "
+    )
+    if below:
+        verb = "does not lie" if len(below) == 1 else "do not lie"
+        yield Statement("Floor", f"{text}{_names(below)} {verb} above it with the whole interval.", caution=True)
+    elif len(scored) == 1:
+        yield Statement("Floor", f"{text}The result lies above it with its whole interval.")
+    else:
+        yield Statement("Floor", f"{text}All {len(scored)} results lie above it with their whole interval.")
+
+
+def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
+    for result in scored:
+        if result.collapse is None or result.scores is None:
+            continue
+        yield Statement(
+            "Collapsed",
+            f"{result.title} {result.collapse}. {result.collapse.support:.1%} of the test images are labelled "
+            f"'{result.collapse.answer.value}', and that explains its accuracy of "
+            f"{result.scores.accuracy.value:.1%}: it has not learned to tell expressions apart.",
+            caution=True,
+        )
+
+
+def _incomplete(results: Results) -> Iterator[Statement]:
+    headings = {
+        State.MISSING: "Not run yet",
+        State.DIVERGED: "Diverged",
+        State.FAILED: "Failed",
+        State.SKIPPED: "Skipped",
+    }
+    for state, heading in headings.items():
+        entries = [entry for entry in results.entries if entry.state is state]
+        if entries:
+            share = f"{len(entries)} of {_count(len(results.entries), 'result')}"
+            yield Statement(heading, f"{share}: {_names(entries)}.", caution=True)
+    cells = [cell for cell in results.plan.cells if cell.run_id is None]
+    if cells:
+        places = list(dict.fromkeys(f"{cell.row} / {cell.column}" for cell in cells))
+        verb = "is" if len(cells) == 1 else "are"
+        yield Statement(
+            "Left out by the plan",
+            f"{_count(len(cells), 'cell')} {verb} impossible as asked for ({_listed(places)}); "
+            "the tables give the reasons.",
+            caution=True,
+        )
+
+
+def _share_of_training(results: Results) -> Iterator[Statement]:
+    fractions = sorted({float(record.protocol.get("train_fraction", 1.0)) for record in results.records})
+    used = sorted({images for record in results.records if (images := training_images(record)) is not None})
+    if not fractions or fractions == [1.0]:
+        return
+    images = f" ({_listed([f'{count:,}' for count in used])} images)" if used else ""
+    yield Statement(
+        "Part of the training role",
+        f"Trained on {_listed([f'{fraction:.3g}' for fraction in _percentages(fractions)])}% of the training role"
+        f"{images}. More images would give other figures, and could give another order.",
+        caution=True,
+    )
+
+
+def training_images(record: RunRecord) -> int | None:
+    """How many images a run was trained on; None when its record does not say."""
+    counts = record.data.get("counts", {}).get("train")
+    return sum(counts.values()) if isinstance(counts, dict) else counts
+
+
+def _percentages(fractions: Sequence[float]) -> list[float]:
+    return [100 * fraction for fraction in fractions]
+
+
+def _seeds(results: Results) -> Iterator[Statement]:
+    seeds = sorted({run.recipe.seed for run in results.plan.runs})
+    if len(seeds) == 1:
+        yield Statement(
+            "One seed",
+            f"Every run used seed {seeds[0]}. The intervals are about the choice of test images; how far another "
+            "seed would move a figure is not measured here.",
+            caution=True,
+        )
+    else:
+        yield Statement("Seeds", f"The study uses {len(seeds)} seeds: {_listed([str(seed) for seed in seeds])}.")
+
+
+def _copies(scored: Sequence[Result]) -> Iterator[Statement]:
+    best = scored[0]
+    if best.scores is None:
+        return
+    left = best.without_copies.count if best.without_copies else 0
+    copies = best.scores.count - left
+    if not copies:
+        return
+    text = (
+        f"{copies:,} of {best.scores.count:,} test images ({copies / best.scores.count:.1%}) have an exact copy in the "
+        "training or validation role. "
+    )
+    if best.without_copies is not None:
+        text += f"Without them the highest accuracy is {best.without_copies.accuracy.value:.1%}."
+    yield Statement("Copies across roles", text, caution=True)
+
+
+def _names(results: Sequence[Result]) -> str:
+    return _listed([result.title for result in results])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as they stand in a sentence; many are cut short with their number.
+
+    >>> _listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(names) > _MOST_NAMES:
+        names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,284 @@
+"""The table of backbones. Reading it needs no deep learning framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mien.errors import NetworkError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """One row of the table.
+
+    Attributes:
+        title: the name that people know it by.
+        builder: "module:function" that makes the Keras graph without its classifier.
+        minimum_size: least side of the input, in pixels.
+        default_size: side that its ImageNet weights were trained with, in pixels.
+        scaling: what its ImageNet weights expect: "signed" (-1..1), "torch" (0..1, then per-channel mean and
+            deviation), "caffe" (BGR, per-channel mean off 0..255) or "none" (0..255; the graph scales itself).
+        parameters: weights of the backbone without a head, for three input channels.
+        depth: layers with a kernel (convolutions and dense layers), counted along the whole graph without head.
+        licence: of the code and weights.
+        channels: input channels the builder wants: 3, or 1 for networks made for gray images.
+        fails_on: Keras backends on which it cannot be built or trained, each with the reason.
+    """
+
+    title: str
+    builder: str
+    minimum_size: int
+    default_size: int
+    scaling: str
+    parameters: int
+    depth: int
+    licence: str
+    channels: int = 3
+    fails_on: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def has_imagenet_weights(self) -> bool:
+        """Whether `weights = "imagenet"` can be asked for (Keras fetches the file once, and keeps it)."""
+        return self.builder.startswith("keras.applications:")
+
+
+# Parameters and depth are those of `include_top=False`; the contract test recomputes both from the graph of each row.
+BACKBONES: dict[str, Backbone] = {
+    "mien_small": Backbone(
+        title="mien_small",
+        builder="mien.training.mien_small:mien_small",
+        minimum_size=32,
+        default_size=48,
+        scaling="unit",
+        parameters=0,
+        depth=0,
+        licence="MIT",
+        channels=1,
+    ),
+    "face_mobilenet": Backbone(
+        title="face_mobilenet",
+        builder="mien.training.face_mobilenet:face_mobilenet",
+        minimum_size=32,
+        default_size=224,
+        scaling="caffe",
+        parameters=3_200_992,
+        depth=27,
+        licence="MIT (code); weights: see their file",
+    ),
+    "resnet50v2": Backbone(
+        title="ResNet50V2",
+        builder="keras.applications:ResNet50V2",
+        minimum_size=32,
+        default_size=224,
+        scaling="signed",
+        parameters=23_564_800,
+        depth=53,
+        licence="MIT",
+    ),
+    "resnet101v2": Backbone(
+        title="ResNet101V2",
+        builder="keras.applications:ResNet101V2",
+        minimum_size=32,
+        default_size=224,
+        scaling="signed",
+        parameters=42_626_560,
+        depth=104,
+        licence="MIT",
+    ),
+    "inceptionv3": Backbone(
+        title="InceptionV3",
+        builder="keras.applications:InceptionV3",
+        minimum_size=75,
+        default_size=299,
+        scaling="signed",
+        parameters=21_802_784,
+        depth=94,
+        licence="Apache-2.0",
+    ),
+    "inceptionresnetv2": Backbone(
+        title="InceptionResNetV2",
+        builder="keras.applications:InceptionResNetV2",
+        minimum_size=75,
+        default_size=299,
+        scaling="signed",
+        parameters=54_336_736,
+        depth=244,
+        licence="Apache-2.0",
+    ),
+    "densenet121": Backbone(
+        title="DenseNet121",
+        builder="keras.applications:DenseNet121",
+        minimum_size=32,
+        default_size=224,
+        scaling="torch",
+        parameters=7_037_504,
+        depth=120,
+        licence="BSD-3-Clause",
+    ),
+    "densenet169": Backbone(
+        title="DenseNet169",
+        builder="keras.applications:DenseNet169",
+        minimum_size=32,
+        default_size=224,
+        scaling="torch",
+        parameters=12_642_880,
+        depth=168,
+        licence="BSD-3-Clause",
+    ),
+    "vgg16": Backbone(
+        title="VGG16",
+        builder="keras.applications:VGG16",
+        minimum_size=32,
+        default_size=224,
+        scaling="caffe",
+        parameters=14_714_688,
+        depth=13,
+        licence="CC-BY-4.0",
+    ),
+    "vgg19": Backbone(
+        title="VGG19",
+        builder="keras.applications:VGG19",
+        minimum_size=32,
+        default_size=224,
+        scaling="caffe",
+        parameters=20_024_384,
+        depth=16,
+        licence="CC-BY-4.0",
+    ),
+    "nasnetmobile": Backbone(
+        title="NASNetMobile",
+        builder="keras.applications:NASNetMobile",
+        minimum_size=32,
+        default_size=224,
+        scaling="signed",
+        parameters=4_269_716,
+        depth=196,
+        licence="Apache-2.0",
+        fails_on=(("torch", "the graph of NASNetMobile cannot be built by Keras on PyTorch"),),
+    ),
+    "nasnetlarge": Backbone(
+        title="NASNetLarge",
+        builder="keras.applications:NASNetLarge",
+        minimum_size=32,
+        default_size=331,
+        scaling="signed",
+        parameters=84_916_818,
+        depth=268,
+        licence="Apache-2.0",
+    ),
+    "mobilenetv2": Backbone(
+        title="MobileNetV2",
+        builder="keras.applications:MobileNetV2",
+        minimum_size=32,
+        default_size=224,
+        scaling="signed",
+        parameters=2_257_984,
+        depth=52,
+        licence="Apache-2.0",
+    ),
+    "mobilenetv3small": Backbone(
+        title="MobileNetV3Small",
+        builder="keras.applications:MobileNetV3Small",
+        minimum_size=32,
+        default_size=224,
+        scaling="none",
+        parameters=939_120,
+        depth=52,
+        licence="Apache-2.0",
+    ),
+    "mobilenetv3large": Backbone(
+        title="MobileNetV3Large",
+        builder="keras.applications:MobileNetV3Large",
+        minimum_size=32,
+        default_size=224,
+        scaling="none",
+        parameters=2_996_352,
+        depth=62,
+        licence="Apache-2.0",
+    ),
+    "efficientnetv2b0": Backbone(
+        title="EfficientNetV2B0",
+        builder="keras.applications:EfficientNetV2B0",
+        minimum_size=32,
+        default_size=224,
+        scaling="none",
+        parameters=5_919_312,
+        depth=91,
+        licence="Apache-2.0",
+    ),
+    "efficientnetv2b1": Backbone(
+        title="EfficientNetV2B1",
+        builder="keras.applications:EfficientNetV2B1",
+        minimum_size=32,
+        default_size=240,
+        scaling="none",
+        parameters=6_931_124,
+        depth=111,
+        licence="Apache-2.0",
+    ),
+    "efficientnetv2b2": Backbone(
+        title="EfficientNetV2B2",
+        builder="keras.applications:EfficientNetV2B2",
+        minimum_size=32,
+        default_size=260,
+        scaling="none",
+        parameters=8_769_374,
+        depth=116,
+        licence="Apache-2.0",
+    ),
+    "efficientnetv2b3": Backbone(
+        title="EfficientNetV2B3",
+        builder="keras.applications:EfficientNetV2B3",
+        minimum_size=32,
+        default_size=300,
+        scaling="none",
+        parameters=12_930_622,
+        depth=136,
+        licence="Apache-2.0",
+    ),
+    "efficientnetv2s": Backbone(
+        title="EfficientNetV2S",
+        builder="keras.applications:EfficientNetV2S",
+        minimum_size=32,
+        default_size=384,
+        scaling="none",
+        parameters=20_331_360,
+        depth=170,
+        licence="Apache-2.0",
+    ),
+    "convnexttiny": Backbone(
+        title="ConvNeXtTiny",
+        builder="keras.applications:ConvNeXtTiny",
+        minimum_size=32,
+        default_size=224,
+        scaling="none",
+        parameters=27_820_128,
+        depth=58,
+        licence="MIT",
+    ),
+    "xception": Backbone(
+        title="Xception",
+        builder="keras.applications:Xception",
+        minimum_size=71,
+        default_size=299,
+        scaling="signed",
+        parameters=20_861_480,
+        depth=40,
+        licence="MIT",
+    ),
+}
+
+
+def backbone(name: str) -> Backbone:
+    """The row of a backbone.
+
+    Args:
+        name: a key of `BACKBONES`: the Keras function's name in lower case, or a network of our own.
+
+    Raises:
+        NetworkError: there is no such row; the message names the nearest one.
+    """
+    try:
+        return BACKBONES[name]
+    except KeyError:
+        raise NetworkError(f"Unknown backbone {name!r}. {did_you_mean(name, BACKBONES)}") from None

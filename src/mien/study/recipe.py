@@ -1,0 +1,274 @@
+"""A recipe: everything about the network and its training that can change a result.
+
+Recipes are frozen and checked when they are made. `Recipe.resolved` gives the form that names a run: defaults
+filled in, and settings that have no effect (momentum under Adam, a plateau's patience under a constant rate)
+taken out, so that two ways of writing the same run have one name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from mien.errors import ContradictionError, NetworkError, StudyFileError, did_you_mean
+from mien.study.backbones import BACKBONES, backbone
+
+Rescale = Literal["auto", "none", "unit", "signed", "imagenet"]
+Statistics = Literal["scalar", "pixel"]
+Activation = Literal["softmax", "relu", "sigmoid"]
+Loss = Literal["categorical_crossentropy", "binary_crossentropy", "mean_squared_error"]
+Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
+Schedule = Literal["constant", "plateau", "cosine"]
+Select = Literal["last", "best_loss", "best_accuracy"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+
+
+def _refuse(message: str) -> None:
+    raise ContradictionError(message)
+
+
+def _check_range(name: str, value: float | None, low: float, high: float, *, open_low: bool = False) -> None:
+    if value is None:
+        return
+    if not (low < value if open_low else low <= value) or not value <= high:
+        bracket = "(" if open_low else "["
+        raise StudyFileError(
+            f"{name} must lie in {bracket}{low:g}, {high:g}]. Received: {name} = {value:g}.",
+            path=(name.split(".")[-1],),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingSpec:
+    """What happens to raw gray pixels inside the network, in this order, before the backbone sees them.
+
+    Attributes:
+        rescale: "unit" maps 0..255 to 0..1, "signed" to -1..1, "none" leaves 0..255, "imagenet" does what the
+            backbone's ImageNet weights were trained with; "auto" is "imagenet" with those weights, else "unit".
+        samplewise_center: subtract each image's own mean.
+        samplewise_std: divide each image by its own standard deviation; needs `samplewise_center`.
+        featurewise_center: subtract the mean of the training role.
+        featurewise_std: divide by the standard deviation of the training role; needs `featurewise_center`.
+        statistics: whether feature-wise figures are one scalar for the data set, or one per pixel.
+        zca: ZCA whitening (Bell & Sejnowski, 1997) fitted on the training role; needs `featurewise_center`,
+            and refuses `featurewise_std`, since whitened pixels already have unit variance.
+        zca_epsilon: added to the eigenvalues of the covariance (of pixels after rescaling) before its inverse root.
+        size: side in pixels to which images are resized before the backbone; None for the data's own size,
+            raised to the backbone's least size where that is larger.
+    """
+
+    rescale: Rescale = "auto"
+    samplewise_center: bool = False
+    samplewise_std: bool = False
+    featurewise_center: bool = False
+    featurewise_std: bool = False
+    statistics: Statistics = "scalar"
+    zca: bool = False
+    zca_epsilon: float = 1e-6
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.samplewise_std and not self.samplewise_center:
+            _refuse("preprocessing.samplewise_std needs samplewise_center = true: a deviation is from a mean.")
+        if self.featurewise_std and not self.featurewise_center:
+            _refuse("preprocessing.featurewise_std needs featurewise_center = true: a deviation is from a mean.")
+        if self.zca and not self.featurewise_center:
+            _refuse("preprocessing.zca needs featurewise_center = true: whitening is defined on centred pixels.")
+        if self.zca and self.featurewise_std:
+            _refuse(
+                "preprocessing.zca and featurewise_std contradict each other: whitened pixels already have "
+                "unit variance. Set one of them to false."
+            )
+        if self.rescale == "imagenet" and (self.samplewise_center or self.featurewise_center):
+            _refuse(
+                "preprocessing.rescale = 'imagenet' contradicts sample-wise, feature-wise and ZCA preprocessing: "
+                "the weights expect pixels scaled in their own way. Set those to false, or rescale to 'unit'."
+            )
+        _check_range("preprocessing.zca_epsilon", self.zca_epsilon, 0.0, 1e3, open_low=True)
+        _check_range("preprocessing.size", self.size, 8, 1024)
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether the training role must be seen once before the network can be used."""
+        return self.featurewise_center or self.zca
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationSpec:
+    """Random changes of the training images, as layers that are active in training only. Zero means off.
+
+    Attributes:
+        flip: mirror left and right with probability one half.
+        shift: largest shift in either direction, as a share of the side.
+        rotation: largest rotation, in degrees.
+        zoom: largest change of scale, as a share (0.15: 0.85 to 1.15).
+        brightness: largest change of brightness, as a share of the range 0..255.
+        contrast: largest change of contrast about the image's mean, as a factor (0.2: 0.8 to 1.2).
+        erasing: probability of erasing a random rectangle (Zhong et al., 2020).
+        mixup: alpha of mixup (Zhang et al., 2018).
+    """
+
+    flip: bool = False
+    shift: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erasing: float = 0.0
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_range("augmentation.shift", self.shift, 0.0, 0.5)
+        _check_range("augmentation.rotation", self.rotation, 0.0, 180.0)
+        _check_range("augmentation.zoom", self.zoom, 0.0, 0.9)
+        _check_range("augmentation.brightness", self.brightness, 0.0, 1.0)
+        _check_range("augmentation.contrast", self.contrast, 0.0, 1.0)
+        _check_range("augmentation.erasing", self.erasing, 0.0, 1.0)
+        _check_range("augmentation.mixup", self.mixup, 0.0, 10.0)
+
+    @property
+    def active(self) -> bool:
+        """Whether anything at all is changed at random."""
+        return self != AugmentationSpec()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One network and its training.
+
+    Attributes:
+        backbone: a name from `mien.study.backbones.BACKBONES`.
+        weights: "none", "imagenet", or the path of a weight file. A file counts by its content in the run's name.
+        freeze: "none" trains everything, "all" trains the head alone, a number in (0, 1) freezes that share of
+            the backbone's layers, from the input on. Frozen BatchNorm layers keep their statistics.
+        activation: output of the head.
+        loss: compared with the one-hot (or vote) targets.
+        dropout: before the head's dense layer.
+        label_smoothing: share of the target spread evenly over the classes.
+        class_weights: "balanced" weighs each class by the inverse of its share of the training role.
+        optimizer: name of the optimizer.
+        learning_rate: its first, or after warm-up its highest, learning rate.
+        momentum: of sgd and rmsprop.
+        nesterov: of sgd, with momentum.
+        weight_decay: decoupled weight decay of adamw.
+        schedule: "constant"; "plateau" lowers the rate when validation loss stalls; "cosine" to zero at the end.
+        warmup_epochs: epochs over which a cosine schedule rises from zero; fractions are allowed.
+        plateau_factor: what the rate is multiplied by on a plateau.
+        plateau_patience: epochs without improvement before that.
+        minimum_learning_rate: the plateau schedule stops lowering here.
+        batch_size: images a step.
+        epochs: passes over the training role.
+        select: which epoch's weights are the result: the last, or the best on the *validation* role.
+        ema: decay of an exponential moving average of the weights (per step), which is then what is evaluated; 0: off.
+        precision: Keras' numeric policy.
+        seed: of weights, order and augmentation.
+        preprocessing: see `PreprocessingSpec`.
+        augmentation: see `AugmentationSpec`.
+    """
+
+    backbone: str = "mien_small"
+    weights: str = "none"
+    freeze: Literal["none", "all"] | float = "none"
+    activation: Activation = "softmax"
+    loss: Loss = "categorical_crossentropy"
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 0.001
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Schedule = "constant"
+    warmup_epochs: float = 0.0
+    plateau_factor: float = 0.1
+    plateau_patience: int = 3
+    minimum_learning_rate: float = 0.0
+    batch_size: int = 64
+    epochs: int = 10
+    select: Select = "last"
+    ema: float = 0.0
+    precision: Precision = "float32"
+    seed: int = 0
+    preprocessing: PreprocessingSpec = field(default_factory=PreprocessingSpec)
+    augmentation: AugmentationSpec = field(default_factory=AugmentationSpec)
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise StudyFileError(
+                f"There is no backbone {self.backbone!r}. {did_you_mean(self.backbone, BACKBONES)}", path=("backbone",)
+            )
+        _check_range("learning_rate", self.learning_rate, 0.0, 1e3, open_low=True)
+        _check_range("batch_size", self.batch_size, 1, 65536)
+        _check_range("epochs", self.epochs, 1, 100_000)
+        _check_range("dropout", self.dropout, 0.0, 0.95)
+        _check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
+        _check_range("momentum", self.momentum, 0.0, 0.9999)
+        _check_range("weight_decay", self.weight_decay, 0.0, 10.0)
+        _check_range("warmup_epochs", self.warmup_epochs, 0.0, 100_000.0)
+        _check_range("plateau_factor", self.plateau_factor, 0.0, 0.999, open_low=True)
+        _check_range("plateau_patience", self.plateau_patience, 1, 10_000)
+        _check_range("minimum_learning_rate", self.minimum_learning_rate, 0.0, 1e3)
+        _check_range("ema", self.ema, 0.0, 0.99999)
+        _check_range("seed", self.seed, 0, 2**31 - 1)
+        if isinstance(self.freeze, float):
+            _check_range("freeze", self.freeze, 0.0, 1.0, open_low=True)
+        if self.warmup_epochs > self.epochs:
+            _refuse(f"warmup_epochs = {self.warmup_epochs:g} is more than epochs = {self.epochs}.")
+        if self.minimum_learning_rate > self.learning_rate:
+            _refuse(
+                f"minimum_learning_rate = {self.minimum_learning_rate:g} is above learning_rate = {self.learning_rate:g}."
+            )
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            _refuse("nesterov = true needs optimizer = 'sgd' and a momentum above 0.")
+        if self.warmup_epochs and self.schedule != "cosine":
+            _refuse(f"warmup_epochs needs schedule = 'cosine'. Received: schedule = {self.schedule!r}.")
+        if self.freeze != "none" and self.weights == "none":
+            _refuse("freeze needs pretrained weights: a frozen backbone of random weights learns nothing. Set weights.")
+
+    @property
+    def prefix_stable(self) -> bool:
+        """Whether the first epochs do not depend on how many follow, so that one run answers for fewer epochs."""
+        return self.schedule != "cosine"
+
+    def resolved(self, data_size: int) -> Recipe:
+        """This recipe with every default worked out for images of `data_size` pixels a side.
+
+        Raises:
+            NetworkError: `preprocessing.size` is below the backbone's least size.
+        """
+        row = backbone(self.backbone)
+        size = self.preprocessing.size
+        if size is None:
+            size = max(data_size, row.minimum_size)
+        elif size < row.minimum_size:
+            able = ", ".join(name for name, other in BACKBONES.items() if other.minimum_size <= size)
+            raise NetworkError(
+                f"{row.title} needs images of at least {row.minimum_size} pixels a side. "
+                f"Received: preprocessing.size = {size}. Raise it, or choose one of: {able}."
+            )
+        rescale = self.preprocessing.rescale
+        if rescale == "auto":
+            rescale = "imagenet" if self.weights == "imagenet" else "unit"
+        statistics = self.preprocessing.statistics if self.preprocessing.featurewise_center else "scalar"
+        preprocessing = replace(
+            self.preprocessing,
+            size=size,
+            rescale=rescale,
+            # Whitening works on pixels, so it centres each pixel whatever is asked of the other statistics.
+            statistics="pixel" if self.preprocessing.zca else statistics,
+            zca_epsilon=self.preprocessing.zca_epsilon if self.preprocessing.zca else 1e-6,
+        )
+        defaults = {item.name: item.default for item in fields(Recipe)}
+        unused = []
+        if self.optimizer not in ("sgd", "rmsprop"):
+            unused.append("momentum")
+        if self.optimizer != "adamw":
+            unused.append("weight_decay")
+        if self.schedule != "plateau":
+            unused += ["plateau_factor", "plateau_patience", "minimum_learning_rate"]
+        return replace(self, preprocessing=preprocessing, **{name: defaults[name] for name in unused})
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain values, nested as in a study file."""
+        return asdict(self)

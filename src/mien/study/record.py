@@ -1,0 +1,264 @@
+"""The run record: one folder that holds everything that a report needs to know of a run.
+
+A record's folder holds `predictions.npz` (what the network answered for every image), `history.jsonl` (one line
+an epoch) and `run.json`, which is written last, by rename: its presence means that the run is complete. Reading a
+record needs neither the data set nor a deep learning framework.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.dataset import Role
+from mien.errors import RecordError
+from mien.files import write_json, write_text, written_whole
+from mien.labels import Expression, LabelSet
+from mien.predictions import Predictions
+
+RUN_FILE = "run.json"
+HISTORY_FILE = "history.jsonl"
+PREDICTIONS_FILE = "predictions.npz"
+
+
+class RunStatus(StrEnum):
+    """What became of a run. A skipped run never started; a failed or diverged one has its reason."""
+
+    COMPLETE = "complete"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One line of the history. Losses are means over images; accuracies are shares in 0..1.
+
+    Attributes:
+        epoch: from 1.
+        loss: on the training batches, as they went by (augmented, while the weights changed).
+        accuracy: likewise.
+        validation_loss: after the epoch, on the validation role.
+        validation_accuracy: likewise.
+        learning_rate: at the end of the epoch.
+        seconds: of the training pass, without validation.
+        images_per_second: of the training pass.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+
+    def comparable(self) -> dict[str, float]:
+        """The line without its timings: what two undisturbed runs of one recipe agree on."""
+        return {key: value for key, value in asdict(self).items() if key not in ("seconds", "images_per_second")}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunRecord:
+    """A run that came to an end, for better or worse.
+
+    Attributes:
+        id: the run's name, a hash of all that can change its result.
+        status: what became of it.
+        reason: why, where the status is not complete; None otherwise.
+        recipe: the resolved recipe, as plain values.
+        protocol: the protocol, as plain values.
+        data: "name", "fingerprint", "split", "source", "licence", "size", "notes", and "counts" by role and expression.
+        label_set: the expressions that the outputs stand for, in order.
+        readouts: the epochs at which the network was evaluated, ascending; the last is the last epoch asked for.
+        chosen: for each readout, the epoch whose weights were evaluated (differs under select = "best_…").
+        network: "parameters", "trainable", "depth", "image_size", "backbone_size".
+        history: one entry an epoch.
+        predictions: by readout and role (validation and test); empty unless the run is complete.
+        environment: versions, platform, device, commit.
+        seconds: wall-clock seconds by stage: "fit_statistics", "train", "evaluate", "total".
+        peak_memory_mib: largest resident memory of the process, in MiB.
+        started: ISO 8601, UTC.
+    """
+
+    SCHEMA = 1
+
+    id: str
+    status: RunStatus
+    reason: str | None
+    recipe: dict[str, Any]
+    protocol: dict[str, Any]
+    data: dict[str, Any]
+    label_set: LabelSet
+    readouts: tuple[int, ...]
+    chosen: tuple[int, ...] = ()
+    network: dict[str, Any] = field(default_factory=dict)
+    history: tuple[Epoch, ...] = ()
+    predictions: dict[tuple[int, Role], Predictions] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_mib: float = 0.0
+    started: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The part that goes into run.json: all but history and predictions."""
+        return {
+            "schema": self.SCHEMA,
+            "id": self.id,
+            "status": self.status.value,
+            "reason": self.reason,
+            "recipe": self.recipe,
+            "protocol": self.protocol,
+            "data": self.data,
+            "labels": [e.value for e in self.label_set.expressions],
+            "readouts": list(self.readouts),
+            "chosen": list(self.chosen),
+            "network": self.network,
+            "environment": self.environment,
+            "seconds": self.seconds,
+            "peak_memory_mib": self.peak_memory_mib,
+            "started": self.started,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write the record into `folder`, which is made where needed; run.json comes last.
+
+        Raises:
+            RecordError: the disk is full or the folder cannot be written to. What was there before is left as it was.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_predictions(folder / PREDICTIONS_FILE, self.predictions)
+            write_history(folder, self.history)
+            write_json(folder / RUN_FILE, self.to_json())
+        except OSError as error:
+            raise RecordError(
+                f"The record of run {self.id} cannot be written to {folder}: {error.strerror or error}. "
+                "Nothing was lost: make room or permit writing, and run the same command again."
+            ) from error
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the record in `folder`.
+
+        Raises:
+            RecordError: no complete record is there, a file is damaged, or a newer mien wrote it.
+        """
+        values = _read_run_file(folder)
+        try:
+            label_set = LabelSet.of(Expression(name) for name in values["labels"])
+            return cls(
+                id=values["id"],
+                status=RunStatus(values["status"]),
+                reason=values["reason"],
+                recipe=values["recipe"],
+                protocol=values["protocol"],
+                data=values["data"],
+                label_set=label_set,
+                readouts=tuple(values["readouts"]),
+                chosen=tuple(values["chosen"]),
+                network=values["network"],
+                history=read_history(folder),
+                predictions=_read_predictions(folder / PREDICTIONS_FILE),
+                environment=values["environment"],
+                seconds=values["seconds"],
+                peak_memory_mib=values["peak_memory_mib"],
+                started=values["started"],
+            )
+        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+            raise RecordError(
+                f"The record in {folder} is damaged ({type(error).__name__}: {error}). "
+                "Remove that folder and run the study again; the other records stay valid."
+            ) from error
+
+    def outcome(self, role: Role, readout: int | None = None) -> Predictions:
+        """The predictions for a role, at the last readout or the one named.
+
+        Raises:
+            RecordError: the run holds none (it did not complete, or was not read out there).
+        """
+        key = (self.readouts[-1] if readout is None else readout, role)
+        if key not in self.predictions:
+            raise RecordError(
+                f"Run {self.id} ({self.status.value}) holds no predictions for the {role.value} role after epoch "
+                f"{key[0]}. It was read out after: {', '.join(map(str, self.readouts))}."
+            )
+        return self.predictions[key]
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a finished record lies in `folder`."""
+    return (folder / RUN_FILE).is_file()
+
+
+def write_history(folder: Path, history: tuple[Epoch, ...]) -> None:
+    """Write the history, one JSON object a line. A loss that is not a number is written as null."""
+    lines = [json.dumps({k: _or_null(v) for k, v in asdict(epoch).items()}, allow_nan=False) for epoch in history]
+    write_text(folder / HISTORY_FILE, "".join(line + "\n" for line in lines))
+
+
+def read_history(folder: Path) -> tuple[Epoch, ...]:
+    """Read the history that `write_history` wrote; null becomes NaN."""
+    lines = (folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
+    return tuple(
+        Epoch(**{key: np.nan if value is None else value for key, value in json.loads(line).items()}) for line in lines
+    )
+
+
+def _or_null(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _read_run_file(folder: Path) -> dict[str, Any]:
+    path = folder / RUN_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordError(f"There is no complete record in {folder}: {RUN_FILE} is missing.") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read ({error}). Remove its folder and run the study again.") from error
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if not isinstance(schema, int) or schema < 1:
+        raise RecordError(f"{path} is not a run record of mien: it has no schema number.")
+    if schema > RunRecord.SCHEMA:
+        raise RecordError(
+            f"{path} has schema {schema}, and this mien knows up to {RunRecord.SCHEMA}. Update: pip install -U mien"
+        )
+    return dict(values)
+
+
+def _write_predictions(path: Path, predictions: dict[tuple[int, Role], Predictions]) -> None:
+    arrays: dict[str, NDArray[Any]] = {}
+    for (readout, role), entry in predictions.items():
+        arrays[f"{role.value}/outputs/{readout}"] = entry.outputs
+        # Readouts of a role share their images: what describes them is stored once.
+        arrays[f"{role.value}/targets"] = entry.targets
+        arrays[f"{role.value}/labels"] = entry.labels
+        arrays[f"{role.value}/ids"] = entry.ids
+        arrays[f"{role.value}/copies"] = entry.copies
+    with written_whole(path) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def _read_predictions(path: Path) -> dict[tuple[int, Role], Predictions]:
+    with np.load(path, allow_pickle=False) as arrays:
+        found = {}
+        for key in arrays.files:
+            role, what, *readout = key.split("/")
+            if what == "outputs":
+                found[int(readout[0]), Role(role)] = Predictions(
+                    outputs=arrays[key],
+                    targets=arrays[f"{role}/targets"],
+                    labels=arrays[f"{role}/labels"],
+                    ids=arrays[f"{role}/ids"],
+                    copies=arrays[f"{role}/copies"],
+                )
+        return found

@@ -1,0 +1,144 @@
+"""A store: a folder of run records, with a lock for writers and a log of every opening of test labels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mien.datasets.protocol import Opening
+from mien.errors import StoreError, StoreLockedError
+from mien.files import write_json, write_text
+from mien.study.record import RunRecord, is_complete
+
+STORE_FILE = "store.json"
+STUDY_FILE = "study.toml"
+
+
+class Store:
+    """A folder of run records.
+
+    Layout: `store.json` (schema), `study.toml` (the study file as last run), `runs/ID/` (one record each, or the
+    checkpoint of a run that is not finished), `features/` (a frozen backbone's outputs), `openings.jsonl`.
+    """
+
+    SCHEMA = 1
+
+    def __init__(self, folder: Path) -> None:
+        """Name a store; nothing is read or written yet."""
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """The store in an existing folder, for reading.
+
+        Raises:
+            StoreError: there is no store, or a newer mien made it.
+        """
+        store = cls(folder)
+        store._check_schema()
+        return store
+
+    @classmethod
+    def create(cls, folder: Path) -> Store:
+        """The store in `folder`, made where it does not exist yet.
+
+        Raises:
+            StoreError: the folder holds something else, cannot be made, or a newer mien made the store.
+        """
+        store = cls(folder)
+        marker = folder / STORE_FILE
+        if not marker.exists():
+            if folder.is_dir() and any(folder.iterdir()):
+                raise StoreError(f"{folder} is not empty and not a store of mien. Name a new folder with --output.")
+            try:
+                store.runs.mkdir(parents=True, exist_ok=True)
+                write_json(marker, {"schema": cls.SCHEMA})
+            except OSError as error:
+                raise StoreError(f"The store {folder} cannot be made: {error.strerror or error}.") from error
+        store._check_schema()
+        return store
+
+    def _check_schema(self) -> None:
+        marker = self.folder / STORE_FILE
+        try:
+            schema = json.loads(marker.read_text(encoding="utf-8"))["schema"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise StoreError(f"{self.folder} is not a store of mien: it has no readable {STORE_FILE}.") from None
+        if schema > self.SCHEMA:
+            raise StoreError(
+                f"The store {self.folder} has schema {schema}, and this mien knows up to {self.SCHEMA}. "
+                "Update: pip install -U mien"
+            )
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the runs."""
+        return self.folder / "runs"
+
+    @property
+    def study_text(self) -> str | None:
+        """The study file as it was last run in this store."""
+        path = self.folder / STUDY_FILE
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def keep_study(self, text: str) -> None:
+        """Remember the study file, so that a report can be made from the store alone."""
+        write_text(self.folder / STUDY_FILE, text)
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run keeps its checkpoint and, at the end, its record."""
+        return self.runs / run_id
+
+    def has(self, run_id: str) -> bool:
+        """Whether a finished record of the run is here."""
+        return is_complete(self.run_folder(run_id))
+
+    def read(self, run_id: str) -> RunRecord:
+        """The record of a run; RecordError when it is missing or damaged."""
+        return RunRecord.read(self.run_folder(run_id))
+
+    def finished(self) -> list[str]:
+        """The ids of all finished runs, sorted."""
+        return sorted(folder.name for folder in self.runs.iterdir() if is_complete(folder))
+
+    def forget(self, run_id: str) -> None:
+        """Remove a run's record and checkpoint, so that it is computed again."""
+        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store for writing, so that two programs never compute into one store.
+
+        Raises:
+            StoreLockedError: another process holds it. The lock goes with its process, so none is ever left behind.
+        """
+        lock = FileLock(self.folder / "store.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreLockedError(
+                f"Another process is writing to the store {self.folder}. Wait for it to end, or name another "
+                "folder with --output."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def log_opening(self, opening: Opening) -> None:
+        """Append one opening of test labels to the log."""
+        with (self.folder / "openings.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(opening)) + "\n")
+
+    def openings(self) -> list[Opening]:
+        """Every opening of test labels so far, in order."""
+        path = self.folder / "openings.jsonl"
+        if not path.is_file():
+            return []
+        return [Opening(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,1 @@
+"""Networks and their training; the only package that imports Keras."""

@@ -1,0 +1,133 @@
+"""The one door to what differs between Keras' backends: choice, threads, determinism, devices, precision.
+
+Importing this module imports neither Keras nor a backend. Call `choose_backend` before any other module of
+`mien.training` is imported: Keras reads its backend once, when it is imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from mien.errors import MissingExtraError, NetworkError
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def choose_backend() -> str | None:
+    """Choose Keras' backend where the user has not: TensorFlow if it is installed, else JAX.
+
+    The user's word is the variable KERAS_BACKEND or the file keras.json in KERAS_HOME (by default ~/.keras). The
+    backends' start-up messages are silenced unless the user has set a level.
+
+    Returns:
+        The backend chosen here or by KERAS_BACKEND; None when keras.json decides.
+
+    Raises:
+        MissingExtraError: Keras is not installed, or no backend is.
+    """
+    if not _installed("keras"):
+        raise MissingExtraError("Training", "train")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"]
+    home = os.environ.get("KERAS_HOME")
+    if ((Path(home) if home else Path.home() / ".keras") / "keras.json").is_file():
+        return None
+    for backend in ("tensorflow", "jax"):
+        if _installed(backend):
+            os.environ["KERAS_BACKEND"] = backend
+            return backend
+    raise MissingExtraError("Training", "train")
+
+
+def backend_name() -> str:
+    """The backend in use: "tensorflow", "jax" or "torch"."""
+    import keras
+
+    return str(keras.backend.backend())
+
+
+def configure(threads: int | None = None, deterministic: bool = True) -> None:
+    """Set up the process for training, before the first tensor is made.
+
+    Args:
+        threads: threads that one operation may use; None leaves it to the backend. TensorFlow only: JAX uses the
+            cores that the process may run on.
+        deterministic: ask for the same numbers in every run on the same machine (see `set_deterministic`).
+
+    Raises:
+        NetworkError: TensorFlow has computed something already, and no longer takes another number of threads.
+    """
+    if threads is not None and backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError as error:
+            raise NetworkError(
+                f"The number of threads must be set before TensorFlow's first operation. Received: threads = {threads}."
+            ) from error
+    if deterministic:
+        set_deterministic()
+
+
+def set_deterministic() -> None:
+    """Make TensorFlow choose operations that give the same numbers in every run. JAX does so on a CPU anyway."""
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def backend_versions() -> dict[str, str]:
+    """Names and versions of Keras and of the backend in use, as in {"keras": "3.15.1", "tensorflow": "2.21.0"}."""
+    import keras
+
+    name = backend_name()
+    module = importlib.import_module(name)
+    versions = {"keras": str(keras.__version__), name: str(module.__version__)}
+    if name == "jax":
+        try:
+            versions["jaxlib"] = version("jaxlib")
+        except PackageNotFoundError:
+            pass
+    return versions
+
+
+def device_names() -> list[str]:
+    """The devices that the backend computes on, as it names them: ["cpu:0"] or ["gpu:0"]."""
+    import keras
+
+    accelerators = [str(name) for name in keras.distribution.list_devices() if not str(name).lower().startswith("cpu")]
+    return accelerators or ["cpu:0"]
+
+
+def jit_compile() -> bool | Literal["auto"]:
+    """What `Model.compile` shall be told: XLA brought TensorFlow nothing on a CPU; JAX is built on it."""
+    return False if backend_name() == "tensorflow" else "auto"
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Keras' numeric policy for the layers that are made inside the block.
+
+    Args:
+        policy: "float32", "mixed_float16" or "mixed_bfloat16".
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,136 @@
+import json
+
+import numpy as np
+import pytest
+
+from mien.errors import DataError
+from mien.evaluation.calibration import (
+    Threshold,
+    adjust_prior,
+    at_threshold,
+    bin_of,
+    choose_unsure_threshold,
+    fit_temperature,
+    reliability,
+)
+from mien.randomness import generator
+
+
+def two_classes(confidence, right):
+    """Probabilities of two classes whose first is given with `confidence`, and labels that say whether that is right."""
+    top = np.asarray(confidence, dtype=np.float64)
+    return np.stack([top, 1 - top], axis=1), np.where(right, 0, 1)
+
+
+def test_temperature_of_logits_without_an_error_meets_the_cold_end():
+    assert fit_temperature(np.eye(3), np.eye(3)) == pytest.approx(0.05)
+
+
+def test_temperature_of_logits_that_are_always_wrong_meets_the_hot_end():
+    assert fit_temperature(np.eye(3), 1 - np.eye(3)) == pytest.approx(20.0)
+
+
+def test_temperature_makes_no_difference_to_equal_logits():
+    assert fit_temperature(np.full((4, 3), 2.5), np.eye(3)[[0, 1, 2, 0]]) == 1.0
+
+
+def test_temperature_ignores_a_constant_added_to_a_row():
+    rng = generator(0, "logits")
+    logits, targets = rng.normal(size=(200, 4)), rng.dirichlet(np.ones(4), size=200)
+    shifted = logits + 1000 * rng.normal(size=(200, 1))
+    assert fit_temperature(shifted, targets) == pytest.approx(fit_temperature(logits, targets))
+
+
+def test_reliability_by_hand():
+    probabilities, labels = two_classes([0.95, 0.95, 0.95, 0.95, 0.65], [True, True, True, False, True])
+    diagram = reliability(probabilities, labels, bins=10)
+    filled = {entry.high: entry for entry in diagram.bins if entry.count}
+    assert set(filled) == {0.7, 1.0}
+    assert filled[1.0].accuracy.value == 0.75
+    assert filled[1.0].confidence == pytest.approx(0.95)
+    assert diagram.calibration_error == pytest.approx(0.8 * 0.2 + 0.2 * 0.35)
+    assert [entry.accuracy for entry in diagram.bins if not entry.count] == [None] * 8
+
+
+def test_upper_edges_of_bins_are_inside():
+    assert bin_of(np.array([0.0, 0.5, 0.50001, 1.0]), bins=2).tolist() == [0, 0, 1, 1]
+
+
+def test_at_threshold_counts_what_is_given_and_what_of_it_is_wrong():
+    probabilities, labels = two_classes([0.9, 0.8, 0.7, 0.6], [True, False, True, False])
+    threshold = at_threshold(probabilities, labels, 0.7)
+    assert threshold.coverage.value == 0.75
+    assert threshold.risk.value == pytest.approx(1 / 3)
+    assert at_threshold(probabilities, labels, 0.95).risk is None
+
+
+def test_a_threshold_survives_json():
+    probabilities, labels = two_classes([0.9, 0.8], [True, False])
+    for value in (0.5, 0.99):
+        threshold = at_threshold(probabilities, labels, value)
+        assert Threshold.from_json(json.loads(json.dumps(threshold.to_json()))) == threshold
+
+
+def test_unsure_threshold_is_zero_when_a_label_may_always_be_given():
+    probabilities, labels = two_classes(np.linspace(0.6, 1.0, 300), np.full(300, True))
+    threshold = choose_unsure_threshold(probabilities, labels, risk=0.1)
+    assert threshold.value == 0.0
+    assert threshold.coverage.value == 1.0
+
+
+def test_unsure_threshold_is_none_when_no_threshold_keeps_the_promise():
+    probabilities, labels = two_classes(np.linspace(0.6, 1.0, 300), np.arange(300) % 2 == 0)
+    assert choose_unsure_threshold(probabilities, labels, risk=0.1) is None
+    assert choose_unsure_threshold(*two_classes([0.9], [True]), risk=0.1) is None
+
+
+def test_unsure_threshold_keeps_its_promise_on_further_images():
+    """Of 60 thresholds chosen on 500 images each, at most a few (5 % of 60 expected at worst) break the promise."""
+    broken = 0
+    for seed in range(60):
+        rng = generator(seed, "confidence")
+        top = rng.uniform(0.5, 1.0, size=500)
+        threshold = choose_unsure_threshold(*two_classes(top, rng.uniform(size=500) < top), risk=0.15)
+        # Calibrated by construction: the true risk of a threshold t is the mean of 1 - p over [t, 1].
+        broken += threshold is not None and (1 - threshold.value) / 2 > 0.15
+    assert broken <= 6
+
+
+@pytest.mark.parametrize("risk", [0.0, 1.0, -0.2])
+def test_an_impossible_risk_is_refused(risk):
+    with pytest.raises(DataError, match="between 0 and 1"):
+        choose_unsure_threshold(*two_classes([0.9], [True]), risk=risk)
+
+
+def test_adjusting_the_prior_by_hand():
+    adjusted = adjust_prior(np.array([[0.8, 0.2]]), np.array([0.8, 0.2]), np.array([0.5, 0.5]))
+    np.testing.assert_allclose(adjusted, [[0.5, 0.5]])
+
+
+def test_adjusting_to_the_same_prior_changes_nothing_and_back_again_restores():
+    rng = generator(0, "prior")
+    given, train, target = rng.dirichlet(np.ones(7), 50), rng.dirichlet(np.ones(7)), rng.dirichlet(np.ones(7))
+    np.testing.assert_allclose(adjust_prior(given, train, train), given)
+    there = adjust_prior(given, train, target)
+    np.testing.assert_allclose(there.sum(axis=1), 1)
+    np.testing.assert_allclose(adjust_prior(there, target, train), given)
+
+
+def test_a_row_without_mass_under_the_target_prior_becomes_that_prior():
+    adjusted = adjust_prior(np.array([[1.0, 0.0, 0.0]]), np.full(3, 1 / 3), np.array([0.0, 0.25, 0.75]))
+    np.testing.assert_allclose(adjusted, [[0.0, 0.25, 0.75]])
+
+
+@pytest.mark.parametrize("prior", [[0.5, 0.6], [1.0], [1.0, 0.0]])
+def test_an_impossible_training_prior_is_refused(prior):
+    with pytest.raises(DataError, match="training prior"):
+        adjust_prior(np.array([[0.8, 0.2]]), np.array(prior), np.array([0.5, 0.5]))
+
+
+@pytest.mark.parametrize("wrong", [np.empty((0, 2)), np.array([[np.nan, 1.0]]), np.array([0.5, 0.5])])
+def test_what_are_no_probabilities_is_refused(wrong):
+    labels = np.zeros(len(wrong), dtype=np.int64)
+    with pytest.raises(DataError, match="Expected probabilities"):
+        reliability(wrong, labels)
+    with pytest.raises(DataError, match="Expected logits"):
+        fit_temperature(wrong, wrong)

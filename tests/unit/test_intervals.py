@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from mien.errors import DataError
+from mien.evaluation.intervals import Estimate, percentile_estimate, resampled_sums, wilson
+from mien.randomness import generator
+
+
+def test_an_estimate_reads_as_value_interval_and_count():
+    estimate = Estimate(0.625, 0.6137, 0.6362, count=7067)
+    assert str(estimate) == "62.5% [61.4%, 63.6%], n=7067"
+    assert f"{estimate:.2f}" == "0.62 [0.61, 0.64], n=7067"
+    assert f"{estimate}" == str(estimate)
+
+
+def test_an_estimate_survives_json():
+    estimate = wilson(3, 7)
+    assert Estimate.from_json(estimate.to_json()) == estimate
+
+
+@pytest.mark.parametrize("count", [1, 2, 30, 7067])
+def test_wilson_is_sound_where_nothing_or_everything_succeeds(count):
+    none, all_ = wilson(0, count), wilson(count, count)
+    assert none.value == none.low == 0.0
+    assert 0.0 < none.high < 1.0
+    assert all_.value == all_.high == 1.0
+    assert all_.low == pytest.approx(1.0 - none.high)
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 0), (3, 2), (-1, 5)])
+def test_a_share_that_is_not_defined_is_refused(successes, count):
+    with pytest.raises(DataError, match=f"Received: {successes} of {count}"):
+        wilson(successes, count)
+
+
+def test_resampled_sums_scatter_as_sums_of_draws_do():
+    values = generator(1, "values").normal(size=(400, 1))
+    sums = resampled_sums(values, generator(1, "draws"), resamples=2000)
+    assert sums.mean() == pytest.approx(values.sum(), abs=3 * values.std() * 20 / 2000**0.5)
+    assert sums.std() == pytest.approx(values.std() * 400**0.5, rel=0.06)
+
+
+def test_resampled_sums_count_every_image_once_a_draw():
+    sums = resampled_sums(np.ones((37, 2)), generator(0, "draws"), resamples=11)
+    np.testing.assert_array_equal(sums, np.full((11, 2), 37.0))
+
+
+def test_a_bootstrap_in_several_pieces_draws_each_resample(monkeypatch):
+    monkeypatch.setattr("mien.evaluation.intervals._DRAWN_AT_ONCE", 20)
+    sums = resampled_sums(np.ones((9, 1)), generator(0, "draws"), resamples=7)
+    np.testing.assert_array_equal(sums, np.full((7, 1), 9.0))
+
+
+def test_percentiles_leave_out_what_is_not_defined_and_hold_the_value():
+    resampled = np.array([np.nan, *np.linspace(0.2, 0.4, 201)])
+    estimate = percentile_estimate(0.3, resampled, count=5)
+    assert (estimate.low, estimate.high) == (pytest.approx(0.205), pytest.approx(0.395))
+    assert percentile_estimate(0.9, resampled, count=5).high == 0.9

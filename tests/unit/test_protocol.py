@@ -1,0 +1,252 @@
+"""The protocol: roles, targets, the sealed test, and every refusal."""
+
+import numpy as np
+import pytest
+
+from mien.datasets import protocol
+from mien.datasets.dataset import Dataset
+from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.errors import ProtocolError
+from mien.labels import EIGHT, SEVEN, SIX
+
+ROLES = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
+
+
+def make_dataset(*, per_class=10, label_set=SEVEN, roles=ROLES, images=None, **columns):
+    count = per_class * len(label_set)
+    if images is None:
+        images = np.arange(count * 4, dtype=np.uint32).view(np.uint8).reshape(count, 4, 4)
+    labels = np.tile(np.arange(len(label_set)), per_class)
+    return Dataset(
+        name="made up",
+        images=images,
+        labels=labels,
+        label_set=label_set,
+        roles=np.repeat(np.array(roles, dtype="U10"), count // len(roles)),
+        ids=np.array([f"sample {n}" for n in range(count)]),
+        source="here",
+        licence="none",
+        **columns,
+    )
+
+
+def opened(split):
+    return split.test.open(by="run", reason="evaluation", log=lambda opening: None)
+
+
+def sizes(split):
+    return len(split.train), len(split.validation), len(split.test)
+
+
+@pytest.mark.parametrize(
+    ("spec", "roles", "expected"),
+    [
+        (ProtocolSpec(), ROLES, (42, 14, 14)),
+        (ProtocolSpec(roles="official"), ROLES, (42, 14, 14)),
+        (ProtocolSpec(roles="deck", validation_fraction=1 / 6), ROLES, (35, 7, 28)),
+        (ProtocolSpec(roles="split"), ROLES, (49, 7, 14)),
+        (ProtocolSpec(train_fraction=0.5), ROLES, (21, 14, 14)),
+        (ProtocolSpec(), [""], (49, 7, 14)),
+        (ProtocolSpec(), ["train"], (49, 7, 14)),
+        (ProtocolSpec(), ["train"] * 8 + ["test"] * 2, (49, 7, 14)),
+        (ProtocolSpec(), ["train"] * 8 + ["validation"] * 2, (42, 14, 14)),
+        (ProtocolSpec(labels="six"), ROLES, (36, 12, 12)),
+    ],
+)
+def test_roles_have_their_sizes(spec, roles, expected):
+    split = apply_protocol(make_dataset(roles=roles), spec)
+    train, validation, test = sizes(split)
+    assert validation == expected[1]
+    assert test == expected[2]
+    assert train == expected[0]
+
+
+def test_made_roles_are_stratified():
+    split = apply_protocol(make_dataset(per_class=20, roles=[""]), ProtocolSpec())
+    assert set(split.counts["validation"].values()) == {2}
+    assert set(split.counts["train"].values()) == {14}
+    assert np.bincount(opened(split).labels).tolist() == [4] * 7
+
+
+def test_official_samples_keep_their_place_and_are_not_copied():
+    dataset = make_dataset()
+    split = apply_protocol(dataset, ProtocolSpec())
+    assert split.train.ids.tolist() == dataset.ids[:42].tolist()
+    assert np.shares_memory(split.train.images, dataset.images)
+    np.testing.assert_array_equal(split.test.images, dataset.images[56:])
+
+
+def test_expressions_outside_the_label_set_are_left_out_with_a_note():
+    split = apply_protocol(make_dataset(), ProtocolSpec(labels="six"))
+    assert split.label_set == SIX
+    assert split.notes[0] == "10 samples left out: their expression is disgust"
+    assert split.counts["train"] == {expression.value: 6 for expression in SIX.expressions}
+    assert [SIX.expressions[label] for label in split.train.labels[:3]] == ["anger", "fear", "happiness"]
+
+
+def test_copies_across_given_roles_are_kept_and_counted():
+    dataset = make_dataset()
+    images = dataset.images.copy()
+    images[56], images[57], images[42] = images[0], images[43], images[1]
+    split = apply_protocol(make_dataset(images=images), ProtocolSpec())
+    assert split.notes == (
+        "1 of 14 validation images has an exact copy in training",
+        "1 of 14 test images has an exact copy in training",
+        "1 of 14 test images has an exact copy in validation",
+    )
+    assert np.flatnonzero(protocol.test_copies(split)).tolist() == [0, 1]
+
+
+def test_the_test_role_is_sealed():
+    split = apply_protocol(make_dataset(), ProtocolSpec())
+    log = []
+    samples = split.test.open(by="run 1", reason="evaluation at the end", log=log.append)
+    assert samples.labels.tolist() == (np.arange(14) % 7).tolist()
+    [opening] = log
+    assert (opening.by, opening.reason, opening.count, opening.split) == (
+        "run 1",
+        "evaluation at the end",
+        14,
+        split.hash,
+    )
+    assert opening.when.endswith("+00:00")
+    public = {name for name in dir(split.test) if not name.startswith("_")}
+    assert public == {"images", "ids", "hashes", "open"}
+    assert repr(split.test) == "SealedTest(14 samples)"
+    assert "test" not in split.counts
+
+
+def test_a_log_that_fails_keeps_the_test_sealed():
+    def broken(opening):
+        raise OSError("disk full")
+
+    split = apply_protocol(make_dataset(), ProtocolSpec())
+    with pytest.raises(OSError, match="disk full"):
+        split.test.open(by="run", reason="evaluation", log=broken)
+    with pytest.raises(ProtocolError, match="name of a run and a reason"):
+        split.test.open(by=" ", reason="evaluation", log=lambda opening: None)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"labels": "seventh"}, "Did you mean 'seven'"),
+        ({"roles": "oficial"}, "Did you mean 'official'"),
+        ({"targets": "vote"}, "Did you mean 'votes'"),
+        ({"validation_fraction": 0}, "validation_fraction must lie between 0 and 1"),
+        ({"test_fraction": 1.0}, "test_fraction must lie between 0 and 1"),
+        ({"train_fraction": 1.5}, "train_fraction must be above 0"),
+        ({"train_fraction": float("nan")}, "train_fraction must be above 0"),
+        ({"seed": -1}, "seed must not be negative"),
+    ],
+)
+def test_an_impossible_protocol_cannot_be_made(values, sentence):
+    with pytest.raises(ProtocolError, match=sentence):
+        ProtocolSpec(**values)
+
+
+@pytest.mark.parametrize(
+    ("spec", "roles", "sentence"),
+    [
+        (ProtocolSpec(roles="official"), ["train"] * 8 + ["test"] * 2, "has no validation. Use roles = 'auto'"),
+        (ProtocolSpec(roles="deck"), ["train"], "has no validation and no test. Use roles = 'split'"),
+        (ProtocolSpec(), ["test"], "no training images, only test. Use roles = 'split'"),
+        (ProtocolSpec(labels="eight"), ROLES, "asks for contempt"),
+        (ProtocolSpec(targets="votes"), ROLES, "needs the votes"),
+        (ProtocolSpec(train_fraction=0.01), ROLES, "no sample of anger, .*raise train_fraction"),
+        (ProtocolSpec(validation_fraction=0.001), ["train"], "validation role would be empty"),
+    ],
+)
+def test_a_protocol_that_does_not_fit_is_refused_with_a_way_out(spec, roles, sentence):
+    with pytest.raises(ProtocolError, match=sentence):
+        apply_protocol(make_dataset(roles=roles), spec)
+
+
+def voted(rows, role):
+    """One sample per row of votes: anger, disgust, fear, happiness, sadness, surprise, neutral, contempt; unknown, NF.
+
+    Seven samples with a clear majority stand before them in every role.
+    """
+    clear = np.concatenate([np.eye(7, 10) * 10] * 3)
+    votes = np.concatenate([clear, np.array(rows, dtype=float)])
+    roles = ["train"] * 7 + ["validation"] * 7 + ["test"] * 7 + [role] * len(rows)
+    count = len(votes)
+    return Dataset(
+        name="voted",
+        images=np.arange(count, dtype=np.uint8)[:, None, None] + np.zeros((1, 2, 2), dtype=np.uint8),
+        labels=np.zeros(count, dtype=np.int64),
+        label_set=EIGHT,
+        roles=np.array(roles, dtype="U10"),
+        ids=np.arange(count).astype(str),
+        source="here",
+        licence="none",
+        votes=votes[:, :8],
+        other_votes=votes[:, 8:],
+    )
+
+
+CLEAR = [0, 0, 0, 6, 0, 0, 4, 0, 0, 0]
+TIED = [0, 0, 0, 5, 0, 0, 5, 0, 0, 0]
+CONTEMPT = [0, 0, 0, 3, 0, 0, 0, 7, 0, 0]
+ONLY_CONTEMPT = [0, 0, 0, 0, 0, 0, 0, 10, 0, 0]
+UNKNOWN = [0, 0, 0, 4, 0, 0, 0, 0, 6, 0]
+TIED_WITH_UNKNOWN = [0, 0, 0, 5, 0, 0, 0, 0, 5, 0]
+SCATTERED = [0, 0, 0, 4, 0, 0, 0, 0, 3, 3]
+CASES = [CLEAR, TIED, CONTEMPT, ONLY_CONTEMPT, UNKNOWN, TIED_WITH_UNKNOWN, SCATTERED]
+
+
+def kept(split_role):
+    return [int(name) - 21 for name in split_role.ids if int(name) >= 21]
+
+
+@pytest.mark.parametrize(
+    ("targets", "role", "expected"),
+    [
+        ("votes", "train", [0, 1, 2, 5, 6]),
+        ("votes", "validation", [0, 6]),
+        ("votes", "test", [0, 6]),
+        ("majority", "train", [0, 6]),
+        ("majority", "test", [0, 6]),
+        ("labels", "train", [0, 1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_votes_decide_who_takes_part(targets, role, expected):
+    dataset = voted(CASES, role)
+    if targets == "labels":
+        dataset.labels[:] = np.arange(len(dataset)) % 7
+    split = apply_protocol(dataset, ProtocolSpec(labels="seven", targets=targets))
+    assert kept(getattr(split, role)) == expected
+
+
+def test_targets_are_the_votes_of_the_label_set():
+    split = apply_protocol(voted([CLEAR, CONTEMPT], "train"), ProtocolSpec(labels="seven", targets="votes"))
+    np.testing.assert_allclose(split.train.targets[-2:, [3, 6]], [[0.6, 0.4], [1, 0]])
+    assert split.train.labels[-2:].tolist() == [3, 3]
+    assert split.train.targets.dtype == np.float32
+    majority = apply_protocol(voted([CLEAR], "train"), ProtocolSpec(labels="seven", targets="majority"))
+    assert majority.train.targets[-1].tolist() == [0, 0, 0, 1, 0, 0, 0]
+
+
+def test_what_the_votes_leave_out_is_counted():
+    split = apply_protocol(voted(CASES, "test"), ProtocolSpec(labels="seven", targets="votes"))
+    assert split.notes[:3] == (
+        "1 sample left out: most taggers saw no expression or no face",
+        "1 sample left out: no tagger named one of the expressions",
+        "3 samples left out of validation and test: no single expression of the label set has the most votes",
+    )
+
+
+def test_groups_linked_by_copies_stay_together():
+    dataset = make_dataset(roles=[""])
+    images = dataset.images.copy()
+    images[30] = images[50]
+    groups = np.full(70, "", dtype="U9")
+    groups[[1, 30]] = "one person"
+    groups[[50, 69]] = "another"
+    for seed in range(8):
+        split = apply_protocol(
+            make_dataset(roles=[""], images=images, groups=groups), ProtocolSpec(seed=seed, validation_fraction=0.4)
+        )
+        linked = {f"sample {n}" for n in (1, 30, 50, 69)}
+        sides = [linked & set(role.ids.tolist()) for role in (split.train, split.validation, split.test)]
+        assert sorted(map(len, sides)) == [0, 0, 4]
