@@ -11,6 +11,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -242,7 +243,7 @@ def load_bundle(path: Path | str) -> Bundle:
         raise BundleError(f"There is no bundle {path}. Expected: a folder with {_HEAD}, or a {SUFFIX} file.")
     try:
         contents = _read_folder(path) if path.is_dir() else _read_zip(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: an encrypted or unknown entry
         raise BundleError(f"The bundle {path} cannot be read: {error}.") from error
     if _HEAD not in contents:
         raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.")
@@ -331,7 +332,7 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
         )
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"{where} is damaged: {type(error).__name__} {error}.") from error
     if bundle.label_set.expressions != expressions:
         raise BundleError(

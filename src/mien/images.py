@@ -6,7 +6,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -19,16 +19,18 @@ from mien.errors import ImageError
 if TYPE_CHECKING:
     from PIL import Image as pillow
 
-PhotoSource: TypeAlias = "str | Path | bytes | NDArray[Any] | pillow.Image"
+PhotoSource: TypeAlias = "str | Path | bytes | NDArray[Any] | pillow.Image | Image"
 
 MAX_PIXELS = 200_000_000
 # A larger photo is kept at a half, a quarter or an eighth: faces that matter have detail to spare there, and a
 # 68-megapixel photo is read in the memory of a 17-megapixel one.
 KEPT_PIXELS = 24_000_000
+# OpenCV cannot warp pixels from beyond 32,766 columns or rows.
+_KEPT_SIDE = 32_000
 # Only these: Pillow also opens vector, film and scientific formats, some through helper programs.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF")
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
-_STRIP_ROWS = 1024
+_STRIP_PIXELS = 8_000_000
 _LEAST_READABLE_PART = 0.5
 _ORIENTATION_TAG = 0x0112
 
@@ -69,13 +71,15 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS) -> Image:
 
     Args:
         source: a path; the bytes of a file; a Pillow image; or an array of shape (H, W), (H, W, 1), (H, W, 3) RGB or
-            (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1.
-        max_pixels: a photo with more pixels is refused before it is decoded. A progressive JPEG takes twice the
-            memory to decode, and half the limit holds for it.
+            (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1. An `Image` is returned as it is.
+        max_pixels: a photo with more pixels is refused before it is decoded. It holds for baseline JPEG, which can
+            be decoded at a part of its size; what must be decoded whole may have half as many.
 
     Raises:
         ImageError: no such file, not a picture, damaged, or over the limit.
     """
+    if isinstance(source, Image):
+        return source
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     if isinstance(source, bytes):
@@ -101,7 +105,7 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Image:
-    from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
 
     notes: list[str] = []
     head = file.read(32)
@@ -110,7 +114,7 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Image:
     file.seek(0)
     try:
         image = _open(file, head, notes)
-    except pillow.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ImageError(
             f"{name} is not a picture that mien can read. Expected: JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
         ) from error
@@ -127,11 +131,12 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Image:
 
 def _open(file: BinaryIO, head: bytes, notes: list[str]) -> pillow.Image:
     from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
 
     with _quiet(notes):
         try:
             return pillow.open(file, formats=FORMATS)
-        except pillow.UnidentifiedImageError:
+        except UnidentifiedImageError:
             if head[4:8] != b"ftyp" or head[8:12] not in _HEIC_BRANDS:
                 raise
             import pillow_heif
@@ -145,16 +150,17 @@ def _from_pillow(
     image: pillow.Image, name: str, max_pixels: int, notes: list[str], file: BinaryIO | None = None
 ) -> Image:
     width, height = image.size
-    limit = max_pixels // 2 if image.info.get("progressive") else max_pixels
+    reducible = image.format in ("JPEG", "MPO") and not image.info.get("progressive")
+    limit = max_pixels if reducible else max_pixels // 2
     if width * height > limit:
         raise ImageError(
             f"{name} has {width} x {height} pixels, which is more than the limit of {limit / 1e6:g} megapixels. "
-            "Raise max_pixels if the photo can be trusted."
+            "Raise it (max_pixels, or --max-megapixels) if the photo can be trusted."
         )
-    frames = _frame_count(image)
+    reduction = _reduction(width, height, name)
+    frames = _frame_count(image, notes)
     if frames > 1:
-        notes.append(f"first frame of {frames}")
-    reduction = _reduction(width * height)
+        notes.append(f"frame {image.tell() + 1} of {frames}")
     try:
         image = _decode(image, name, (width // reduction, height // reduction), notes, file)
         orientation = _orientation(image, notes)
@@ -179,15 +185,16 @@ def _decode(
     image: pillow.Image, name: str, wanted: tuple[int, int], notes: list[str], file: BinaryIO | None
 ) -> pillow.Image:
     """Decode the first frame; of a JPEG at least the `wanted` width and height, of others all pixels."""
-    if file is None:
-        image.load()
+    if file is None or image.format not in ("JPEG", "MPO"):
+        with _quiet(notes) if image.format == "TIFF" else nullcontext():  # TIFF tags are parsed again, with warnings
+            image.load()
         return image
     image.draft(image.mode, wanted)
     try:
         image.load()
         return image
     except OSError as error:
-        if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
+        if "truncated" not in str(error):
             raise
         return _decode_cut_off(file, name, wanted, notes)
 
@@ -212,10 +219,10 @@ def _decode_cut_off(file: BinaryIO, name: str, wanted: tuple[int, int], notes: l
 def _eight_bits(image: pillow.Image, reduction: int, notes: list[str]) -> NDArray[np.uint8]:
     """8-bit gray or RGB pixels at 1/reduction of the size, strip by strip, so that no second full copy is made."""
     if image.mode.startswith(("I", "F")):
-        return _scaled_to_eight_bits(np.asarray(image), notes)[::reduction, ::reduction]
+        return _scaled_to_eight_bits(np.asarray(image)[::reduction, ::reduction], notes)
     transparent = image.has_transparency_data
     gray = image.mode in ("L", "LA", "1", "La")
-    rows = _STRIP_ROWS * reduction
+    rows = max(1, _STRIP_PIXELS // (image.width * reduction)) * reduction
     strips = []
     for top in range(0, image.height, rows):
         strip = image if image.height <= rows else image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -257,7 +264,7 @@ def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str]) -> NDArray[np.
         top = high if high > low else low + 1
         notes.append(f"values from {low:g} to {high:g} stretched to 8 bits")
     scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (top - low))
-    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(scaled + 0.5, 0, 255), dtype=np.uint8)
 
 
 def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
@@ -277,13 +284,17 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
             "megapixels. Raise max_pixels if it is meant."
         )
     notes: list[str] = []
+    reduction = _reduction(width, height, name)
+    if reduction > 1:
+        array = array[::reduction, ::reduction]
+        notes.append(f"kept at 1/{reduction} of its size")
     pixels = _scaled_to_eight_bits(array, notes)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         opacity = pixels[:, :, 3:].astype(np.float32) / 255
         if opacity.min() < 1:
             notes.append("transparent parts shown on white")
         pixels = (pixels[:, :, :3] * opacity + 255 * (1 - opacity) + 0.5).astype(np.uint8)
-    return Image(pixels, name, tuple(notes), 1, (width, height))
+    return Image(pixels, name, tuple(notes), reduction, (width, height))
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -316,17 +327,21 @@ def _orientation(image: pillow.Image, notes: list[str]) -> int:
     return int(orientation) if orientation in range(1, 9) else 1
 
 
-def _frame_count(image: pillow.Image) -> int:
+def _frame_count(image: pillow.Image, notes: list[str]) -> int:
     if image.format in ("JPEG", "MPO"):
         return 1  # further pictures in a JPEG are previews and depth maps
     try:
-        return int(getattr(image, "n_frames", 1))
+        with _quiet(notes):
+            return int(getattr(image, "n_frames", 1))
     except Exception:
         return 1  # a damaged later frame does not matter for the first
 
 
-def _reduction(pixels: int) -> int:
-    return next((factor for factor in (1, 2, 4) if pixels <= KEPT_PIXELS * factor**2), 8)
+def _reduction(width: int, height: int, name: str) -> int:
+    if max(width, height) > 8 * _KEPT_SIDE:
+        raise ImageError(f"{name} has {width} x {height} pixels. Expected: at most {8 * _KEPT_SIDE} a side.")
+    fits = (f for f in (1, 2, 4) if width * height <= KEPT_PIXELS * f**2 and max(width, height) <= _KEPT_SIDE * f)
+    return next(fits, 8)
 
 
 def _reason(error: BaseException) -> str:

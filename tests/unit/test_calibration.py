@@ -17,7 +17,7 @@ from mien.randomness import generator
 
 
 def two_classes(confidence, right):
-    """Probabilities of two classes whose first is given with `confidence`, and labels that say whether that is right."""
+    """Probabilities of two classes, the first given with `confidence`, and labels that say whether that is right."""
     top = np.asarray(confidence, dtype=np.float64)
     return np.stack([top, 1 - top], axis=1), np.where(right, 0, 1)
 

@@ -10,9 +10,14 @@ from mien.files import canonical_json, write_json, write_text, written_whole
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path):
     path = tmp_path / "run.json"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), written_whole(path) as file:
-        file.write(b"half of the new")
-        raise RuntimeError
+
+    def write_half():
+        with written_whole(path) as file:
+            file.write(b"half of the new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -7,7 +7,7 @@ from mien.datasets import protocol
 from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.errors import ProtocolError
-from mien.labels import EIGHT, SEVEN, SIX
+from mien.labels import EIGHT, SEVEN, SIX, Expression, LabelSet
 
 ROLES = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
 
@@ -94,7 +94,7 @@ def test_copies_across_given_roles_are_kept_and_counted():
         "1 of 14 test images has an exact copy in training",
         "1 of 14 test images has an exact copy in validation",
     )
-    assert np.flatnonzero(protocol.test_copies(split)).tolist() == [0, 1]
+    assert np.flatnonzero(protocol.copies_in_training(split)).tolist() == [0, 1]
 
 
 def test_the_test_role_is_sealed():
@@ -153,13 +153,24 @@ def test_an_impossible_protocol_cannot_be_made(values, sentence):
         (ProtocolSpec(), ["test"], "no training images, only test. Use roles = 'split'"),
         (ProtocolSpec(labels="eight"), ROLES, "asks for contempt"),
         (ProtocolSpec(targets="votes"), ROLES, "needs the votes"),
-        (ProtocolSpec(train_fraction=0.01), ROLES, "no sample of anger, .*raise train_fraction"),
+        (ProtocolSpec(train_fraction=0.01), ROLES, "no sample of anger, .*Raise train_fraction"),
         (ProtocolSpec(validation_fraction=0.001), ["train"], "validation role would be empty"),
     ],
 )
 def test_a_protocol_that_does_not_fit_is_refused_with_a_way_out(spec, roles, sentence):
     with pytest.raises(ProtocolError, match=sentence):
         apply_protocol(make_dataset(roles=roles), spec)
+
+
+def test_an_expression_without_training_images_names_the_set_without_it():
+    dataset = make_dataset(label_set=EIGHT)
+    dataset.labels[dataset.labels == EIGHT.index(Expression.CONTEMPT)] = 0
+    with pytest.raises(ProtocolError, match="no sample of contempt. Use labels = 'seven', or add images"):
+        apply_protocol(dataset, ProtocolSpec())
+    custom = make_dataset(label_set=LabelSet.of([Expression.ANGER, Expression.FEAR]))
+    custom.labels[:] = 0
+    with pytest.raises(ProtocolError, match="no sample of fear. Choose a label set without it"):
+        apply_protocol(custom, ProtocolSpec())
 
 
 def voted(rows, role):

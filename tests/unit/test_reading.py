@@ -124,7 +124,10 @@ def test_drawn_faces_are_asked_for_by_a_word(tmp_path):
     dataset = read_dataset("drawn:count=24, size=20,seed=1,labels=six", cache=tmp_path)
     assert dataset.images.shape == (24, 20, 20)
     assert dataset.label_set.name == "six"
-    assert read_dataset("drawn:count=24,seed=1,labels=six", size=20, cache=tmp_path).fingerprint == dataset.fingerprint
+    assert dataset.source == "drawn:count=24, size=20,seed=1,labels=six"
+    again = read_dataset("drawn:count=24,seed=1,labels=six", size=20, cache=tmp_path)
+    assert again.fingerprint == dataset.fingerprint
+    assert again.source == "drawn:count=24,seed=1,labels=six"
     assert len(list(tmp_path.iterdir())) == 1
 
 

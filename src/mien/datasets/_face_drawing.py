@@ -54,9 +54,9 @@ def draw_face(face: Face, size: int, rng: np.random.Generator) -> NDArray[np.uin
     draw_neck_and_clothes(canvas, face.identity, face.photo)
     draw_head(canvas, face)
     draw_soft_relief(canvas, face)
-    draw_beard(canvas, face)
     canvas.soften()
     draw_creases(canvas, face)
+    draw_beard(canvas, face)
     draw_nose(canvas, face)
     draw_mouth(canvas, face)
     for side, units in _sides(face):
@@ -123,7 +123,8 @@ class Canvas:
         if not flat:
             height = 1.0 - (points[:, 0] / _RELIEF_HALF_WIDTH) ** 2 - (points[:, 1] / _RELIEF_HALF_HEIGHT) ** 2
             points[:, 2] = np.sqrt(np.maximum(height, 0.0))
-        return np.rint(points @ self._projection + self._origin).astype(np.int32)
+        placed: NDArray[np.int32] = np.rint(points @ self._projection + self._origin).astype(np.int32)
+        return placed
 
 
 def draw_background(canvas: Canvas, photo: Photo) -> None:

@@ -68,24 +68,24 @@ _PROTOTYPE_VECTORS = {expression: units.vector() for expression, units in PROTOT
 
 # What a face does without meaning anything by it: habitual frowns, half-open mouths, corners that hang.
 _RESTING_TONE = ActionUnits(
-    inner_brow_raiser=0.16,
-    outer_brow_raiser=0.16,
-    brow_lowerer=0.16,
-    upper_lid_raiser=0.12,
-    cheek_raiser=0.12,
-    lid_tightener=0.16,
-    nose_wrinkler=0.05,
-    lip_corner_puller=0.12,
-    dimpler=0.06,
-    lip_corner_depressor=0.12,
-    lower_lip_depressor=0.06,
-    lip_stretcher=0.08,
-    lip_tightener=0.14,
-    jaw_drop=0.08,
+    inner_brow_raiser=0.10,
+    outer_brow_raiser=0.10,
+    brow_lowerer=0.10,
+    upper_lid_raiser=0.10,
+    cheek_raiser=0.10,
+    lid_tightener=0.13,
+    nose_wrinkler=0.04,
+    lip_corner_puller=0.10,
+    dimpler=0.05,
+    lip_corner_depressor=0.10,
+    lower_lip_depressor=0.03,
+    lip_stretcher=0.04,
+    lip_tightener=0.11,
+    jaw_drop=0.04,
 ).vector()
 
-_BLENDED_SHARE = 0.25
-_MOST_OF_THE_OTHER = 0.48
+_BLENDED_SHARE = 0.16
+_MOST_OF_THE_OTHER = 0.4
 
 
 class HairStyle(StrEnum):
@@ -204,13 +204,13 @@ def sample_action_units(
     rng: np.random.Generator, expression: Expression, hardness: float
 ) -> tuple[ActionUnits, ActionUnits]:
     """Action units of the left and right side: the prototype, made fainter, blended, uneven and lopsided."""
-    intensity = max(0.08, 1.0 - hardness * rng.beta(1.5, 2.0))
+    intensity = max(0.15, 1.0 - 0.8 * hardness * rng.beta(1.5, 3.5))
     units = _PROTOTYPE_VECTORS[expression] * intensity
     # One muscle moves more than another, and people differ in which.
-    units = units * rng.uniform(1.0 - 0.5 * hardness, 1.0, units.size)
+    units = units * rng.uniform(1.0 - 0.32 * hardness, 1.0, units.size)
     if expression is Expression.HAPPINESS:
         units += ActionUnits(jaw_drop=0.55).vector() * intensity * max(0.0, rng.uniform(-0.6, 1.0))
-    sides = np.stack([units, units]) * (1.0 + hardness * rng.uniform(-0.2, 0.2, (2, 1)))
+    sides = np.stack([units, units]) * (1.0 + hardness * rng.uniform(-0.16, 0.16, (2, 1)))
     if expression is Expression.CONTEMPT:
         sides[rng.integers(2)] *= 0.1
     if rng.random() < _BLENDED_SHARE * hardness:
@@ -257,13 +257,13 @@ def sample_pose(rng: np.random.Generator, hardness: float) -> Pose:
     spread = hardness * rng.standard_normal(7)
     yaw, pitch, roll, size, shift_x, shift_y, gaze = np.clip(spread, -2.2, 2.2).tolist()
     return Pose(
-        yaw=0.21 * yaw,
-        pitch=0.13 * pitch,
-        roll=0.11 * roll,
-        scale=1.0 + 0.06 * size,
-        shift_x=0.025 * shift_x,
-        shift_y=0.025 * shift_y,
-        gaze=0.2 * gaze,
+        yaw=0.17 * yaw,
+        pitch=0.10 * pitch,
+        roll=0.09 * roll,
+        scale=1.0 + 0.05 * size,
+        shift_x=0.02 * shift_x,
+        shift_y=0.02 * shift_y,
+        gaze=0.16 * gaze,
     )
 
 
@@ -274,14 +274,14 @@ def sample_photo(rng: np.random.Generator, hardness: float) -> Photo:
         background=rng.uniform(20.0, 235.0),
         background_edge=rng.uniform(-0.9, 0.9),
         clothes=rng.uniform(15.0, 230.0),
-        light_x=0.22 * spread[0],
-        light_y=0.16 * spread[1] - 0.05,
+        light_x=0.18 * spread[0],
+        light_y=0.13 * spread[1] - 0.05,
         vignette=rng.uniform(0.1, 0.3),
-        contrast=float(np.clip(1.0 + 0.22 * spread[2], 0.45, 1.5)),
-        brightness=18.0 * spread[3],
-        blur_px=0.5 * hardness * rng.random() ** 2,
-        noise=1.0 + 8.0 * hardness * rng.random() ** 2,
-        occlusion=_choice(rng, Occlusion, (0.5, 0.25, 0.25)) if rng.random() < 0.2 * hardness else Occlusion.NONE,
+        contrast=float(np.clip(1.0 + 0.18 * spread[2], 0.45, 1.5)),
+        brightness=14.0 * spread[3],
+        blur_px=0.4 * hardness * rng.random() ** 2,
+        noise=1.0 + 6.5 * hardness * rng.random() ** 2,
+        occlusion=_choice(rng, Occlusion, (0.5, 0.25, 0.25)) if rng.random() < 0.16 * hardness else Occlusion.NONE,
         occlusion_x=rng.uniform(-1.0, 1.0),
         occlusion_y=rng.uniform(0.0, 1.0),
     )

@@ -243,7 +243,7 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
     )
 
 
-def test_copies(split: Split) -> NDArray[np.bool_]:
+def copies_in_training(split: Split) -> NDArray[np.bool_]:
     """Which test images have an exact copy in the training or the validation role.
 
     Figures on the others are free of that leak. No label is needed or shown.
@@ -455,13 +455,21 @@ def _check_filled(samples: dict[Role, Samples], label_set: LabelSet, spec: Proto
     present = set(np.unique(samples[Role.TRAIN].labels).tolist())
     absent = [e.value for index, e in enumerate(label_set.expressions) if index not in present]
     if absent:
-        way_out = "raise train_fraction" if spec.train_fraction < 1 else "choose a label set without it (labels)"
-        raise ProtocolError(f"The training role has no sample of {', '.join(absent)}: {way_out}, or add images.")
+        if spec.train_fraction < 1:
+            way_out = "Raise train_fraction"
+        else:
+            fitting = [f"labels = {name!r}" for name in ("seven", "six") if _fits(name, label_set, absent)]
+            way_out = f"Use {fitting[0]}" if fitting else "Choose a label set without it"
+        raise ProtocolError(f"The training role has no sample of {', '.join(absent)}. {way_out}, or add images.")
     for role in (Role.VALIDATION, Role.TEST):
         if not len(samples[role]):
             raise ProtocolError(
                 f"The {role.value} role would be empty. Raise {role.value}_fraction, or use roles = 'split'."
             )
+
+
+def _fits(name: str, label_set: LabelSet, absent: list[str]) -> bool:
+    return all(e in label_set and e.value not in absent for e in LabelSet.named(name).expressions)
 
 
 def _counts(samples: Samples, label_set: LabelSet) -> dict[str, int]:

@@ -218,8 +218,13 @@ def _draw(text: str, options: ReadOptions, cache: Path | Literal["user"] | None)
         words["size"] = str(options.size)
     label_set = LabelSet.named(words.pop("labels"))
     numbers = {key: _whole_number(key, value, text) for key, value in words.items()}
+
+    def draw() -> Dataset:
+        drawn = draw_faces(numbers["count"], size=numbers["size"], seed=numbers["seed"], label_set=label_set)
+        return replace(drawn, source=text)
+
     return _read_cached(
-        lambda: draw_faces(numbers["count"], size=numbers["size"], seed=numbers["seed"], label_set=label_set),
+        draw,
         lambda: {"drawn": numbers, "labels": label_set.name, "code": _drawing_code()},
         cache,
         name="drawn",

@@ -247,9 +247,7 @@ def _check(predictions: Predictions, label_set: LabelSet) -> None:
         if values.shape != (count, classes):
             raise DataError(f"Expected {what} of shape ({count}, {classes}). Received: {values.shape}.")
         if not np.isfinite(values).all():
-            raise DataError(
-                f"Expected {what} that are finite. Received: {int((~np.isfinite(values)).sum())} that are not."
-            )
+            raise DataError(f"Expected finite {what}. Received: {int((~np.isfinite(values)).sum())} that are not.")
     if predictions.labels.min() < 0 or predictions.labels.max() >= classes:
         raise DataError(f"Expected labels in 0..{classes - 1}. Received: {sorted(set(predictions.labels.tolist()))}.")
 

@@ -21,9 +21,9 @@ _UPRIGHT_LANDMARKS = np.array([[-0.183, -0.191], [0.183, -0.191], [0.0, 0.019], 
 def roll_degrees(landmarks: Sequence[tuple[float, float]]) -> float:
     """How far a face leans in the picture's plane, clockwise, in -180..180 degrees.
 
-    It is the rotation of the best similarity between an upright face's five landmarks and these (Umeyama, "Least-squares
-    estimation of transformation parameters", PAMI 1991; in the plane it has this closed form). The line between the
-    eyes alone would be unstable for a face in profile.
+    It is the rotation of the best similarity between an upright face's five landmarks and these (Umeyama,
+    "Least-squares estimation of transformation parameters", PAMI 1991; in the plane it has this closed form). The
+    line between the eyes alone would be unstable for a face in profile.
 
     Args:
         landmarks: five points in the order of `mien.inference.detector.LANDMARK_NAMES`.

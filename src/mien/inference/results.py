@@ -199,13 +199,14 @@ class PhotoResult:
 
     def summary(self) -> str:
         """One line for people."""
+        photo = printable(self.photo)
         if not self.faces:
-            return f"{self.photo}: {self.outcome.value}. {self.reason}"
-        return f"{self.photo}: " + "; ".join(describe(face) for face in self.faces)
+            return f"{photo}: {self.outcome.value}. {self.reason}"
+        return f"{photo}: " + "; ".join(describe(face) for face in self.faces)
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        head = f"<p><b>{html.escape(self.photo)}</b>: {self.outcome.value} {html.escape(self.reason)}</p>"
+        head = f"<p><b>{html.escape(printable(self.photo))}</b>: {self.outcome.value} {html.escape(self.reason)}</p>"
         if not self.faces:
             return head
         rows = "".join(
@@ -233,13 +234,25 @@ def results_table(results: Iterable[PhotoResult]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("photo", "face", "label", "next")
+    table = Table()
+    table.add_column("photo", overflow="fold", ratio=3)
+    table.add_column("face", justify="right")
+    table.add_column("label", no_wrap=True)
+    table.add_column("next", no_wrap=True)
+    table.add_column("remarks", ratio=4)
     for result in results:
-        photo = escape(result.photo)
+        photo = escape(printable(result.photo))
+        remarks = escape("; ".join(filter(None, (result.reason.removeprefix(f"{result.photo} "), *result.notes))))
         if not result.faces:
-            table.add_row(photo, "", f"{result.outcome.value}", escape(result.reason))
+            table.add_row(photo, "", result.outcome.value, "", remarks)
         for face in result.faces:
-            ranked = sorted(face.probabilities, key=lambda pair: -pair[1])[1:3]
-            following = ", ".join(f"{expression.value} {value:.0%}" for expression, value in ranked)
-            table.add_row(photo, str(face.face.id), describe(face), following)
+            following = sorted(face.probabilities, key=lambda pair: -pair[1])[1:2]
+            words = "".join(f"{expression.value} {value:.0%}" for expression, value in following)
+            table.add_row(photo, str(face.face.id), describe(face), words, remarks)
+            photo = remarks = ""
     return table
+
+
+def printable(text: str) -> str:
+    """Text that any UTF-8 terminal takes: bytes of a file name that are not valid text are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -11,6 +11,7 @@ import functools
 import html
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ _STYLE: dict[str, Any] = {
     # Text stays text: it can be selected, searched and read aloud.
     "svg.fonttype": "none",
 }
+
+# Characters of a line's label before it is broken.
+_LABEL_WIDTH = 34
 
 _OFFSET: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8}
 
@@ -257,7 +261,7 @@ def draw_confusion(data: ConfusionData) -> Figure:
 @_styled
 def draw_forest(data: ForestData) -> Figure:
     """One line a run: accuracy as a dot, its 95 % interval as a bar; hollow and in another colour with a remark."""
-    figure = _figure(7.4, 1.1 + 0.26 * len(data.rows))
+    figure = _figure(7.4, 1.1 + _height_down([row.label for row in data.rows]))
     axes = figure.subplots()
     for label, value in data.floors:
         axes.axvline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.1)
@@ -306,7 +310,7 @@ def draw_cost(data: CostData) -> Figure:
 @_styled
 def draw_recall(data: RecallData) -> Figure:
     """One column a class, one line a run: recall as a dot with its 95 % interval; hollow where it is 0."""
-    figure = _figure(max(4.6, 2.0 + 0.95 * len(data.labels)), 1.05 + 0.24 * len(data.rows))
+    figure = _figure(2.8 + 0.95 * len(data.labels), 1.05 + _height_down([label for label, _ in data.rows]))
     columns = figure.subplots(1, len(data.labels), sharex=True, sharey=True, squeeze=False)[0]
     for index, axes in enumerate(columns):
         for place, (_, recalls) in enumerate(data.rows):
@@ -331,6 +335,8 @@ def render(figure: Figure, name: str, description: str) -> Rendered:
     """
     # Without metadata and with a fixed salt, the same data gives the same file, byte for byte.
     with _style(**{"svg.hashsalt": name}):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it is laid out now, once for both forms
         text, png = io.StringIO(), io.BytesIO()
         figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
         figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
@@ -365,6 +371,17 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _broken(label: str) -> str:
+    """A label in lines that leave room for what it labels."""
+    return textwrap.fill(label, _LABEL_WIDTH)
+
+
+def _height_down(labels: Sequence[str]) -> float:
+    """Inches that labelled lines need, one below the other."""
+    most_lines = max((_broken(label).count("\n") + 1 for label in labels), default=1)
+    return len(labels) * (0.1 + 0.16 * most_lines)
 
 
 def _percent(value: float, _: float) -> str:
@@ -410,8 +427,9 @@ def _matrix_cell(axes: Axes, row: int, column: int, count: int, total: int) -> N
     axes.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, facecolor=FIRST, alpha=0.04 + 0.96 * share))
     ink = ON_FIRST if share > 0.55 else INK
     weight = "bold" if row == column else "normal"
-    axes.annotate(f"{share:.0%}", (column, row), xytext=(0, 1), **_OFFSET, ha="center", color=ink, weight=weight)
-    axes.annotate(f"{count:,}", (column, row), xytext=(0, -9), **{**_OFFSET, "fontsize": 6.5}, ha="center", color=ink)
+    common: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": ink, "in_layout": False}
+    axes.annotate(f"{share:.0%}", (column, row), xytext=(0, 1), fontsize=8, weight=weight, **common)
+    axes.annotate(f"{count:,}", (column, row), xytext=(0, -9), fontsize=6.5, **common)
 
 
 def _interval(axes: Axes, estimate: Estimate, place: int, *, odd: bool) -> None:
@@ -429,8 +447,8 @@ def _upright_interval(axes: Axes, cost: float, estimate: Estimate, *, named: boo
 
 
 def _lines_down(axes: Axes, labels: Sequence[str]) -> None:
-    """Labelled lines from the top down, without an axis line."""
-    axes.set_yticks(range(len(labels)), labels)
+    """Labelled lines from the top down, without an axis line; long labels are broken."""
+    axes.set_yticks(range(len(labels)), [_broken(label) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

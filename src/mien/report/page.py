@@ -23,7 +23,6 @@ from mien.report.results import Result, Results, collect, flat_settings
 from mien.report.summary import summarise
 from mien.report.tables import (
     Frame,
-    TableData,
     classes_frame,
     confusion_frame,
     history_frame,
@@ -38,10 +37,8 @@ if TYPE_CHECKING:
 
 PAGE_FILE = "report.html"
 
-# The order of the overview: what is said of the answers first.
-_OVERVIEW = tuple(
-    METRICS[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "top2", "log_loss", "calibration_error")
-)
+# The columns of the overview that follow the two accuracies.
+_OVERVIEW = tuple(METRICS[name] for name in ("balanced_accuracy", "macro_f1", "top2", "log_loss"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def write_report(
         results=results,
         statements=summarise(results),
         tables=tables,
-        footnotes={table.spec.name: _footnotes(table) for table in tables},
+        accuracy=METRICS["accuracy"],
         metrics=_OVERVIEW,
         overview=overview,
         runs=runs,
@@ -305,7 +302,7 @@ def _floor_lines(scored: Sequence[Result]) -> tuple[tuple[str, float], ...]:
 def _remark(result: Result) -> str:
     if result.collapse is None:
         return ""
-    return f"answers '{result.collapse.answer.value}' to {result.collapse.share:.0%}"
+    return result.collapse.badge
 
 
 def _recall_data(scored: Sequence[Result]) -> figures.RecallData:
@@ -339,12 +336,6 @@ def _cost_points(scored: Sequence[Result]) -> list[figures.CostPoint]:
 
 
 # --- words and numbers -----------------------------------------------------------------------------------------
-
-
-def _footnotes(table: TableData) -> dict[str, int]:
-    """The reasons why cells of a table have no number, each once, with its mark."""
-    reasons = [entry.reason for cell in table.cells.values() for entry in cell.without_number if entry.reason]
-    return {reason: mark for mark, reason in enumerate(dict.fromkeys(reasons), start=1)}
 
 
 def _data_views(results: Results) -> list[DataView]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from mien.datasets.dataset import Role
+from mien.datasets.protocol import ProtocolSpec
 from mien.errors import DataError
 from mien.evaluation.metrics import Scores, leak_free, score
 from mien.labels import Expression, LabelSet
 from mien.predictions import Predictions
 from mien.study.backbones import BACKBONES
 from mien.study.plan import Cell, Plan, PlannedRun
+from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus
+from mien.study.spec import Study
 
 # From this share of equal answers on, a network's accuracy is the commonness of one label and hardly anything else.
 COLLAPSE_SHARE = 0.95
@@ -51,9 +54,19 @@ class Collapse:
     silent: float
 
     def __str__(self) -> str:
-        if self.silent >= COLLAPSE_SHARE:
-            return f"gives no answer to {self.silent:.0%} of the images (all its outputs are equal)"
+        if self.is_silent:
+            return f"gives no answer to {_nearly(self.silent)} of the images: all its outputs are equal"
         return f"answers '{self.answer.value}' to {_nearly(self.share)} of the images"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the network does not even prefer the label that counts as its answer."""
+        return self.silent >= COLLAPSE_SHARE
+
+    @property
+    def badge(self) -> str:
+        """The same in two words, for a table."""
+        return "no answer" if self.is_silent else f"only '{self.answer.value}'"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +75,7 @@ class Result:
 
     Attributes:
         run: as planned.
-        title: the backbone and what sets the run apart from the others of its plan.
+        title: the backbone, and in what the run departs from the study's recipe.
         readout: the epoch after which it is (or would be) evaluated.
         state: what there is to show.
         reason: why, where the state is not complete; an empty text otherwise.
@@ -71,6 +84,7 @@ class Result:
         without_copies: likewise, without images that have an exact copy in another role; None where no image is left.
         floor: the same images answered without looking at them, with the shares of the labels; None unless complete.
         collapse: set when nearly all answers are the same.
+        unsound: why its figures say little of the backbone (see `unsound_head`); an empty text otherwise.
     """
 
     run: PlannedRun
@@ -83,6 +97,7 @@ class Result:
     without_copies: Scores | None = None
     floor: Scores | None = None
     collapse: Collapse | None = None
+    unsound: str = ""
 
     @property
     def status(self) -> str:
@@ -154,37 +169,66 @@ def collect(plan: Plan, records: Mapping[str, RunRecord]) -> Results:
         plan: what was asked for.
         records: by run id; runs may be missing, and records that the plan does not ask for are left aside.
     """
-    titles = run_titles(plan.runs)
+    titles = run_titles(plan)
     readouts = {readout for run in plan.runs for readout in run.readouts}
-    entries = []
+    scorer, entries = _Scorer(), []
     for run in plan.runs:
         for readout in run.readouts:
             title = titles[run.id] + (f", {readout} epochs" if len(readouts) > 1 else "")
-            entries.append(_result(run, title, readout, records.get(run.id)))
+            entries.append(scorer.result(run, title, readout, records.get(run.id)))
     return Results(plan, titles, tuple(entries))
 
 
-def run_titles(runs: Sequence[PlannedRun]) -> dict[str, str]:
-    """A title for each run: its backbone, then the settings in which runs of the plan differ.
+def run_titles(plan: Plan) -> dict[str, str]:
+    """A title for each run, by id: its backbone, then the settings in which it departs from the study's recipe.
 
-    Settings that follow from the backbone (the size it works at) and the number of epochs, which belongs to the
-    readout, are not named. Should two titles still be equal, both get the beginning of the run's id.
+    Only settings that the study varies are named; the number of epochs belongs to the readout. Should two titles still
+    be equal, both get the beginning of the run's id.
     """
-    settings = {run.id: flat_settings(run.recipe.to_json()) for run in runs}
-    # One backbone, several values: only such a setting sets runs apart.
-    values: dict[tuple[str, str], set[str]] = {}
-    for flat in settings.values():
-        for key, value in flat.items():
-            values.setdefault((key, flat["backbone"]), set()).add(repr(value))
-    differing = {key for (key, _), seen in values.items() if len(seen) > 1} - {"epochs"}
-    titles = {
-        run_id: ", ".join(
-            [_backbone_title(flat["backbone"])] + [_setting(key, flat[key]) for key in flat if key in differing]
-        )
-        for run_id, flat in settings.items()
-    }
+    study = plan.study
+    usual = _all_settings(study.recipe, study.protocol)
+    settings = {run.id: _all_settings(run.recipe, run.protocol) for run in plan.runs}
+    titles = {}
+    for run in plan.runs:
+        own = settings[run.id]
+        named = [_setting(key, own[key]) for key in _varied(study, settings.values()) if own[key] != usual[key]]
+        titles[run.id] = ", ".join([_backbone_title(run.recipe.backbone), *named])
     seen = list(titles.values())
     return {run_id: title if seen.count(title) == 1 else f"{title} ({run_id[:6]})" for run_id, title in titles.items()}
+
+
+def _varied(study: Study, settings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The settings that the study's tables change and that runs differ in, but for backbone and epochs."""
+    asked = ["seed"]
+    for table in study.tables:
+        for changes in (table.fixed, *(point.changes for point in (*table.rows.points, *table.columns.points))):
+            asked += changes
+    settings = list(settings)
+    return [
+        key
+        for key in dict.fromkeys(asked)
+        if key not in ("backbone", "epochs") and len({str(values[key]) for values in settings}) > 1
+    ]
+
+
+def _all_settings(recipe: Recipe, protocol: ProtocolSpec) -> dict[str, Any]:
+    return flat_settings({**recipe.to_json(), "protocol": asdict(protocol)})
+
+
+def unsound_head(recipe: Recipe) -> str:
+    """Why the head's activation and the loss do not go together, in a sentence; an empty text when they do."""
+    if recipe.activation == "relu" and recipe.loss != "mean_squared_error":
+        return (
+            f"A relu output under {recipe.loss.replace('_', ' ')} is not a valid pair: all outputs can be 0, and then "
+            "no gradient is left to learn from. The figure speaks of that pair, not of the backbone."
+        )
+    if recipe.activation == "sigmoid" and recipe.loss == "categorical_crossentropy":
+        return (
+            "A sigmoid output under categorical crossentropy is not a valid pair: it gives a probability for each "
+            "expression by itself, and the loss expects shares of one. The figure speaks of that pair, not of the "
+            "backbone."
+        )
+    return ""
 
 
 def find_collapse(scores: Scores) -> Collapse | None:
@@ -207,31 +251,50 @@ def floor_scores(predictions: Predictions, label_set: LabelSet) -> Scores:
     return score(replace(predictions, outputs=blind), label_set)
 
 
-def _result(run: PlannedRun, title: str, readout: int, record: RunRecord | None) -> Result:
-    empty = Result(run=run, title=title, readout=readout, state=State.MISSING, record=record)
-    if record is None:
-        return replace(empty, reason="There is no record of this run in the store.")
-    predictions = record.predictions.get((readout, Role.TEST))
-    if predictions is None:
-        if record.status is RunStatus.COMPLETE:
-            return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
-        return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
-    try:
-        scores = score(predictions, record.label_set)
-    except DataError as error:
-        return replace(empty, state=State.FAILED, reason=str(error))
+class _Scorer:
+    """Scores results; runs that were tested on the same images share their floor."""
+
+    def __init__(self) -> None:
+        self._floors: dict[tuple[bytes, bytes, LabelSet], Scores] = {}
+
+    def result(self, run: PlannedRun, title: str, readout: int, record: RunRecord | None) -> Result:
+        """What there is to show for a readout of a run."""
+        empty = Result(
+            run=run, title=title, readout=readout, state=State.MISSING, record=record, unsound=unsound_head(run.recipe)
+        )
+        if record is None:
+            return replace(empty, reason="There is no record of this run in the store.")
+        predictions = record.predictions.get((readout, Role.TEST))
+        if predictions is None:
+            if record.status is RunStatus.COMPLETE:
+                return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
+            return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
+        try:
+            scores = score(predictions, record.label_set)
+        except DataError as error:
+            return replace(empty, state=State.FAILED, reason=str(error))
+        return replace(
+            empty,
+            state=State.COMPLETE,
+            scores=scores,
+            without_copies=_without_copies(predictions, scores),
+            floor=self._floor(predictions, record.label_set),
+            collapse=find_collapse(scores),
+        )
+
+    def _floor(self, predictions: Predictions, label_set: LabelSet) -> Scores:
+        images = (predictions.labels.tobytes(), predictions.targets.tobytes(), label_set)
+        if images not in self._floors:
+            self._floors[images] = floor_scores(predictions, label_set)
+        return self._floors[images]
+
+
+def _without_copies(predictions: Predictions, scores: Scores) -> Scores | None:
+    """The scores without images that have a copy; None where no image is left."""
     other = leak_free(predictions)
-    return replace(
-        empty,
-        state=State.COMPLETE,
-        scores=scores,
-        # Without a single copy both are the same images.
-        without_copies=(scores if len(other) == scores.count else score(other, record.label_set))
-        if len(other)
-        else None,
-        floor=floor_scores(predictions, record.label_set),
-        collapse=find_collapse(scores),
-    )
+    if len(other) == len(predictions):
+        return scores
+    return score(other, scores.label_set) if len(other) else None
 
 
 def _last_epoch(record: RunRecord) -> int:
@@ -272,7 +335,7 @@ def _backbone_title(name: str) -> str:
 
 
 def _setting(key: str, value: Any) -> str:
-    name = key.rsplit(".", 1)[-1].replace("_", " ")
+    name = "split seed" if key == "protocol.seed" else key.rsplit(".", 1)[-1].replace("_", " ")
     if isinstance(value, bool):
         return f"{'with' if value else 'without'} {name}"
     if key in ("optimizer", "activation"):

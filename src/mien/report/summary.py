@@ -19,7 +19,7 @@ class Statement:
     Attributes:
         heading: what it is about, in a word or two.
         text: the sentences.
-        caution: whether it limits what the others say.
+        caution: whether it speaks of figures that are missing, or that are not what they seem.
     """
 
     heading: str
@@ -35,6 +35,7 @@ def summarise(results: Results) -> list[Statement]:
         *_best(results.scored),
         *_floor(results.scored),
         *_collapsed(results.scored),
+        *_unsound(results.scored),
         *_incomplete(results),
         *_share_of_training(results),
         *_seeds(results),
@@ -66,7 +67,6 @@ def _best(scored: Sequence[Result]) -> Iterator[Statement]:
             f"{'The interval' if len(close) == 1 else 'The intervals'} of {_names(close)} "
             f"{'overlaps' if len(close) == 1 else 'overlap'} with that of the highest. Overlap is no proof that they "
             "are equal, but these figures alone do not put one above the other.",
-            caution=True,
         )
     elif others:
         yield Statement(
@@ -78,32 +78,55 @@ def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
     first = scored[0].scores
     if first is None:
         return
-    below = [r for r in scored if r.scores and r.scores.accuracy.low <= r.scores.majority_share.value]
     text = (
         f"Always answering '{first.majority.value}', without looking at the image, is right for "
         f"{first.majority_share.value:.1%} of the test images. That is the floor, not one in "
         f"{len(first.label_set)} ({1 / len(first.label_set):.1%}). "
     )
-    if below:
-        verb = "does not lie" if len(below) == 1 else "do not lie"
-        yield Statement("Floor", f"{text}{_names(below)} {verb} above it with the whole interval.", caution=True)
-    elif len(scored) == 1:
-        yield Statement("Floor", f"{text}The result lies above it with its whole interval.")
+    below = [r for r in scored if r.scores and r.scores.accuracy.low <= r.scores.majority_share.value]
+    if not below:
+        number = "The only result lies" if len(scored) == 1 else f"All {len(scored)} results lie"
+        yield Statement("Floor", f"{text}{number} above it with the whole interval.")
+        return
+    if all(result.collapse for result in below):
+        who = f"{_count(len(below), 'result')} (collapsed, see below)"
     else:
-        yield Statement("Floor", f"{text}All {len(scored)} results lie above it with their whole interval.")
+        who = _names(below)
+    verb = "does not lie" if len(below) == 1 else "do not lie"
+    yield Statement(
+        "Floor", f"{text}{who} {verb} above it with the whole interval.", caution=any(not r.collapse for r in below)
+    )
 
 
 def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
+    """One statement for each answer that networks collapsed to."""
+    groups: dict[str, list[Result]] = {}
     for result in scored:
-        if result.collapse is None or result.scores is None:
+        if result.collapse is not None:
+            groups.setdefault(str(result.collapse), []).append(result)
+    for description, results in groups.items():
+        collapse = results[0].collapse
+        if collapse is None:
             continue
+        accuracies = [f"{r.scores.accuracy.value:.1%}" for r in results if r.scores]
+        who = f"{_names(results)}: {'this network' if len(results) == 1 else 'each'} {description}."
         yield Statement(
             "Collapsed",
-            f"{result.title} {result.collapse}. {result.collapse.support:.1%} of the test images are labelled "
-            f"'{result.collapse.answer.value}', and that explains its accuracy of "
-            f"{result.scores.accuracy.value:.1%}: it has not learned to tell expressions apart.",
+            f"{who} {collapse.support:.1%} of the test images are labelled '{collapse.answer.value}', which explains "
+            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {_listed(list(dict.fromkeys(accuracies)))}: "
+            "expressions are not told apart.",
             caution=True,
         )
+
+
+def _unsound(scored: Sequence[Result]) -> Iterator[Statement]:
+    """One statement for each pair of activation and loss that is none."""
+    groups: dict[str, list[Result]] = {}
+    for result in scored:
+        if result.unsound:
+            groups.setdefault(result.unsound, []).append(result)
+    for reason, results in groups.items():
+        yield Statement("Known-bad setting", f"{_names(results)}: {reason[0].lower()}{reason[1:]}", caution=True)
 
 
 def _incomplete(results: Results) -> Iterator[Statement]:
@@ -126,7 +149,6 @@ def _incomplete(results: Results) -> Iterator[Statement]:
             "Left out by the plan",
             f"{_count(len(cells), 'cell')} {verb} impossible as asked for ({_listed(places)}); "
             "the tables give the reasons.",
-            caution=True,
         )
 
 
@@ -135,12 +157,11 @@ def _share_of_training(results: Results) -> Iterator[Statement]:
     used = sorted({images for record in results.records if (images := training_images(record)) is not None})
     if not fractions or fractions == [1.0]:
         return
-    images = f" ({_listed([f'{count:,}' for count in used])} images)" if used else ""
+    counted = f" ({_listed([f'{count:,}' for count in used])} images)" if used else ""
     yield Statement(
         "Part of the training role",
-        f"Trained on {_listed([f'{fraction:.3g}' for fraction in _percentages(fractions)])}% of the training role"
-        f"{images}. More images would give other figures, and could give another order.",
-        caution=True,
+        f"Trained on {_listed([f'{100 * fraction:.3g}%' for fraction in fractions])} of the training role"
+        f"{counted}. More images would give other figures, and could give another order.",
     )
 
 
@@ -150,10 +171,6 @@ def training_images(record: RunRecord) -> int | None:
     return sum(counts.values()) if isinstance(counts, dict) else counts
 
 
-def _percentages(fractions: Sequence[float]) -> list[float]:
-    return [100 * fraction for fraction in fractions]
-
-
 def _seeds(results: Results) -> Iterator[Statement]:
     seeds = sorted({run.recipe.seed for run in results.plan.runs})
     if len(seeds) == 1:
@@ -161,7 +178,6 @@ def _seeds(results: Results) -> Iterator[Statement]:
             "One seed",
             f"Every run used seed {seeds[0]}. The intervals are about the choice of test images; how far another "
             "seed would move a figure is not measured here.",
-            caution=True,
         )
     else:
         yield Statement("Seeds", f"The study uses {len(seeds)} seeds: {_listed([str(seed) for seed in seeds])}.")
@@ -181,7 +197,7 @@ def _copies(scored: Sequence[Result]) -> Iterator[Statement]:
     )
     if best.without_copies is not None:
         text += f"Without them the highest accuracy is {best.without_copies.accuracy.value:.1%}."
-    yield Statement("Copies across roles", text, caution=True)
+    yield Statement("Copies across roles", text)
 
 
 def _names(results: Sequence[Result]) -> str:
@@ -193,10 +209,17 @@ def _listed(names: Sequence[str]) -> str:
 
     >>> _listed(["a", "b", "c"])
     'a, b and c'
+    >>> _listed(["VGG16, sgd", "VGG19, sgd", "VGG19, adam"])
+    'VGG16, sgd; VGG19, sgd; and VGG19, adam'
     """
     if len(names) > _MOST_NAMES:
         names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    *first, last = names
+    if not first:
+        return last
+    if any("," in name for name in names):
+        return "; ".join([*first, f"and {last}"])
+    return f"{', '.join(first)} and {last}"
 
 
 def _count(number: int, noun: str) -> str:

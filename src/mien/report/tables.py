@@ -82,6 +82,21 @@ class SeedEntry:
         return (self.cell.reason or "") if self.result is None else self.result.reason
 
 
+@dataclass(frozen=True)
+class Gap:
+    """Why some seeds of a cell have no number.
+
+    Attributes:
+        status: in a few words.
+        reason: in a sentence.
+        seeds: which ones.
+    """
+
+    status: str
+    reason: str
+    seeds: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class CellData:
     """One cell of a table: an entry a seed."""
@@ -99,14 +114,25 @@ class CellData:
         return CellValue(sum(values) / len(values), min(values), max(values), len(values))
 
     @property
-    def without_number(self) -> list[SeedEntry]:
-        """The entries that have no number, each of which has a status and a reason."""
-        return [entry for entry in self.entries if entry.state is not State.COMPLETE]
+    def gaps(self) -> list[Gap]:
+        """Why seeds have no number, each reason once."""
+        seeds: dict[tuple[str, str], list[int]] = {}
+        for entry in self.entries:
+            if entry.state is not State.COMPLETE:
+                seeds.setdefault((entry.status, entry.reason), []).append(entry.cell.seed)
+        return [Gap(*why, tuple(of)) for why, of in seeds.items()]
 
     @property
-    def collapsed(self) -> list[Result]:
-        """The results of the cell whose network gives one answer to nearly all images."""
-        return [entry.result for entry in self.entries if entry.result is not None and entry.result.collapse]
+    def badges(self) -> list[str]:
+        """What sets the networks behind the number apart ("only 'happiness'"), each remark once."""
+        collapses = [e.result.collapse for e in self.entries if e.result is not None and e.result.collapse]
+        return list(dict.fromkeys(collapse.badge for collapse in collapses))
+
+    @property
+    def unsound(self) -> str:
+        """Why the number says little of the backbone; an empty text when it does, or when there is no number."""
+        reasons = (e.result.unsound for e in self.entries if e.result is not None and e.result.scores)
+        return next(filter(None, reasons), "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +169,14 @@ class TableData:
         choose = max if metric.higher_is_better else min
         best = choose(values.values(), key=lambda value: value.value)
         return {place for place, value in values.items() if value.low <= best.high and best.low <= value.high}
+
+    @property
+    def footnotes(self) -> dict[str, int]:
+        """Why cells have no number, or one that says little: each reason once, with its mark."""
+        reasons = [
+            reason for cell in self.cells.values() for reason in (*(gap.reason for gap in cell.gaps), cell.unsound)
+        ]
+        return {reason: mark for mark, reason in enumerate(dict.fromkeys(filter(None, reasons)), start=1)}
 
     def frame(self) -> Frame:
         """One line a cell, seed and metric."""
@@ -241,7 +275,7 @@ def _floors(results: Iterable[Result], metrics: Sequence[Metric]) -> tuple[tuple
     found = {}
     for result in results:
         if result.floor is not None:
-            text = f"Always '{result.floor.majority.value}' ({result.floor.count:,} images)"
+            text = f"Floor: always '{result.floor.majority.value}'"
             found[text] = {metric.name: metric.of(result.floor) for metric in metrics}
     return tuple(found.items())
 

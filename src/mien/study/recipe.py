@@ -217,7 +217,8 @@ class Recipe:
             _refuse(f"warmup_epochs = {self.warmup_epochs:g} is more than epochs = {self.epochs}.")
         if self.minimum_learning_rate > self.learning_rate:
             _refuse(
-                f"minimum_learning_rate = {self.minimum_learning_rate:g} is above learning_rate = {self.learning_rate:g}."
+                f"minimum_learning_rate = {self.minimum_learning_rate:g} is above "
+                f"learning_rate = {self.learning_rate:g}."
             )
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             _refuse("nesterov = true needs optimizer = 'sgd' and a momentum above 0.")
@@ -259,15 +260,15 @@ class Recipe:
             statistics="pixel" if self.preprocessing.zca else statistics,
             zca_epsilon=self.preprocessing.zca_epsilon if self.preprocessing.zca else 1e-6,
         )
-        defaults = {item.name: item.default for item in fields(Recipe)}
-        unused = []
+        unused: set[str] = set()
         if self.optimizer not in ("sgd", "rmsprop"):
-            unused.append("momentum")
+            unused.add("momentum")
         if self.optimizer != "adamw":
-            unused.append("weight_decay")
+            unused.add("weight_decay")
         if self.schedule != "plateau":
-            unused += ["plateau_factor", "plateau_patience", "minimum_learning_rate"]
-        return replace(self, preprocessing=preprocessing, **{name: defaults[name] for name in unused})
+            unused |= {"plateau_factor", "plateau_patience", "minimum_learning_rate"}
+        defaults: dict[str, Any] = {item.name: item.default for item in fields(Recipe) if item.name in unused}
+        return replace(self, preprocessing=preprocessing, **defaults)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain values, nested as in a study file."""

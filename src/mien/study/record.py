@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +61,16 @@ class Epoch:
     learning_rate: float
     seconds: float
     images_per_second: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """Plain values; a figure that is not finite is None."""
+        return {key: value if np.isfinite(value) else None for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The line that `to_json` gave; None becomes NaN."""
+        numbers: dict[str, Any] = {key: np.nan if value is None else value for key, value in values.items()}
+        return cls(**numbers)
 
     def comparable(self) -> dict[str, float]:
         """The line without its timings: what two undisturbed runs of one recipe agree on."""
@@ -201,20 +212,14 @@ def is_complete(folder: Path) -> bool:
 
 def write_history(folder: Path, history: tuple[Epoch, ...]) -> None:
     """Write the history, one JSON object a line. A loss that is not a number is written as null."""
-    lines = [json.dumps({k: _or_null(v) for k, v in asdict(epoch).items()}, allow_nan=False) for epoch in history]
+    lines = [json.dumps(epoch.to_json(), allow_nan=False) for epoch in history]
     write_text(folder / HISTORY_FILE, "".join(line + "\n" for line in lines))
 
 
 def read_history(folder: Path) -> tuple[Epoch, ...]:
     """Read the history that `write_history` wrote; null becomes NaN."""
     lines = (folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
-    return tuple(
-        Epoch(**{key: np.nan if value is None else value for key, value in json.loads(line).items()}) for line in lines
-    )
-
-
-def _or_null(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return tuple(Epoch.from_json(json.loads(line)) for line in lines)
 
 
 def _read_run_file(folder: Path) -> dict[str, Any]:

@@ -14,17 +14,20 @@ from filelock import FileLock, Timeout
 from mien.datasets.protocol import Opening
 from mien.errors import StoreError, StoreLockedError
 from mien.files import write_json, write_text
+from mien.study.plan import Plan
 from mien.study.record import RunRecord, is_complete
+from mien.study.spec import parse_study
 
 STORE_FILE = "store.json"
 STUDY_FILE = "study.toml"
+PLAN_FILE = "plan.json"
 
 
 class Store:
     """A folder of run records.
 
-    Layout: `store.json` (schema), `study.toml` (the study file as last run), `runs/ID/` (one record each, or the
-    checkpoint of a run that is not finished), `features/` (a frozen backbone's outputs), `openings.jsonl`.
+    Layout: `store.json` (schema), `study.toml` and `plan.json` (the study as last run), `runs/ID/` (one record each,
+    or the checkpoint of a run that is not finished), `features/` (a frozen backbone's outputs), `openings.jsonl`.
     """
 
     SCHEMA = 1
@@ -81,15 +84,38 @@ class Store:
         """The folder of the runs."""
         return self.folder / "runs"
 
-    @property
-    def study_text(self) -> str | None:
-        """The study file as it was last run in this store."""
-        path = self.folder / STUDY_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+    def keep_study(self, text: str) -> bool:
+        """Remember the study file, so that a report can be made from the store alone.
 
-    def keep_study(self, text: str) -> None:
-        """Remember the study file, so that a report can be made from the store alone."""
-        write_text(self.folder / STUDY_FILE, text)
+        Returns:
+            Whether the store knew another text before. Its finished runs stay valid wherever the new study asks for
+            the same: they are named by what they are.
+        """
+        path = self.folder / STUDY_FILE
+        changed = path.is_file() and path.read_text(encoding="utf-8") != text
+        write_text(path, text)
+        return changed
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Remember which run answers which cell."""
+        write_json(self.folder / PLAN_FILE, plan.to_json())
+
+    def plan(self) -> Plan:
+        """The plan of the study that was last run here. Needs neither the data set nor a deep learning framework.
+
+        Raises:
+            StoreError: nothing was run here yet.
+        """
+        try:
+            text = (self.folder / STUDY_FILE).read_text(encoding="utf-8")
+            values = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY") from None
+        return Plan.from_json(parse_study(text, name=str(self.folder / STUDY_FILE)), values)
+
+    def records(self, plan: Plan) -> dict[str, RunRecord]:
+        """The finished records of a plan, by id."""
+        return {run.id: self.read(run.id) for run in plan.runs if self.has(run.id)}
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps its checkpoint and, at the end, its record."""

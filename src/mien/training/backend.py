@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -96,10 +96,8 @@ def backend_versions() -> dict[str, str]:
     module = importlib.import_module(name)
     versions = {"keras": str(keras.__version__), name: str(module.__version__)}
     if name == "jax":
-        try:
+        with suppress(PackageNotFoundError):
             versions["jaxlib"] = version("jaxlib")
-        except PackageNotFoundError:
-            pass
     return versions
 
 

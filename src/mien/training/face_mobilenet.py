@@ -64,7 +64,7 @@ def face_mobilenet(*, input_shape: tuple[int, int, int]) -> keras.Model:
 
 def face_identity_tensors() -> dict[str, tuple[str, ...]]:
     """The tensors of a face-identity file that each layer takes, in the order of the layer's weights."""
-    tensors = {"conv1": ("conv1/convolution/merged_input", "conv1_bn/batchnorm_1/sub")}
+    tensors: dict[str, tuple[str, ...]] = {"conv1": ("conv1/convolution/merged_input", "conv1_bn/batchnorm_1/sub")}
     for index in range(1, len(_CHANNELS) + 1):
         depthwise, pointwise = f"conv_dw_{index}", f"conv_pw_{index}"
         tensors[depthwise] = (f"{depthwise}/depthwise_kernel",)

@@ -1,0 +1,150 @@
+"""What the terminal shows of studies: a live display while they run, and tables of plans and states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mien.study.backbones import BACKBONES
+from mien.study.plan import Plan, PlannedRun
+from mien.study.record import RunRecord
+from mien.study.store import Store
+from mien.training.forecast import Cost
+from mien.training.runner import PlannedStudy
+
+
+def describe_run(run: PlannedRun) -> str:
+    """A run in a few words."""
+    recipe = run.recipe
+    return (
+        f"{BACKBONES[recipe.backbone].title}, {recipe.optimizer} {recipe.learning_rate:g}, "
+        f"{recipe.epochs} epochs, seed {recipe.seed}"
+    )
+
+
+class LiveWatch:
+    """Shows run, epoch, step and remaining time while a study runs; plain lines where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps, left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._head = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(text, markup=False)
+
+    def run_begins(self, index: int, count: int, run: PlannedRun) -> None:
+        """Head line of a run."""
+        self._head = f"[{index}/{count}] {describe_run(run)}"
+        self.note(f"{self._head}  ({run.id})")
+        self._task = self._progress.add_task("starting", total=None)
+
+    def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None:
+        """Move the bar; one line for each epoch and each long stage."""
+        if self._task is None:
+            return
+        if what["say"] == "stage":
+            self._progress.update(self._task, description=what["text"])
+            if what["text"].startswith(("fitting", "computing")):
+                self.note(f"  {what['text']}")
+        elif what["say"] == "step":
+            total = what["total"] * run.recipe.epochs
+            done = what["total"] * (what["epoch"] - 1) + what["done"]
+            text = f"epoch {what['epoch']}/{run.recipe.epochs}"
+            self._progress.update(self._task, description=text, completed=done, total=total)
+        elif what["say"] == "epoch":
+            self.note(_epoch_line(what["entry"], run.recipe.epochs))
+
+    def run_ends(self, run: PlannedRun, status: str, reason: str | None) -> None:
+        """Last line of a run."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+        self.note(f"  {status}" + (f": {reason}" if reason else ""))
+
+
+def plan_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | None) -> Group:
+    """A plan: its runs with what they will cost, its skips with their reasons, and the sums."""
+    plan = planned.plan
+    table = Table(title=f"{plan.study.title}: {len(plan.runs)} runs for {len(plan.cells)} cells")
+    for heading in ("run", "network and training", "images", "epochs", "minutes", "memory", "state"):
+        table.add_column(heading)
+    minutes_left = 0.0
+    for run in plan.runs:
+        facts, cost = planned.facts[run.protocol], costs.get(run.id)
+        done = store is not None and store.has(run.id)
+        minutes = cost.minutes(run, facts) if cost else None
+        minutes_left += 0.0 if done or minutes is None else minutes
+        table.add_row(
+            run.id,
+            describe_run(run),
+            f"{facts.train:,}",
+            ", ".join(map(str, run.readouts)),
+            "" if minutes is None else f"{minutes:.1f}",
+            "" if cost is None else f"{cost.memory_mib / 1024:.1f} GiB",
+            "done" if done else "waiting",
+        )
+    lines: list[Any] = [table]
+    skipped = [cell for cell in plan.cells if cell.run_id is None]
+    lines += [f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in skipped]
+    lines.append(f"The cells ask for {plan.epochs_asked} epochs; {plan.epochs_run} are run.")
+    if costs:
+        lines.append(f"Still to run: about {minutes_left:.0f} minutes on this machine.")
+    lines += [f"note: {note}" for note in planned.notes]
+    return Group(*lines)
+
+
+def status_table(plan: Plan, records: Mapping[str, RunRecord], store: Store) -> Group:
+    """The state of every run of a plan."""
+    table = Table(title=plan.study.title)
+    for heading in ("run", "network and training", "state", "epochs", "validation accuracy"):
+        table.add_column(heading)
+    for run in plan.runs:
+        record = records.get(run.id)
+        if record is None:
+            begun = store.run_folder(run.id).is_dir()
+            table.add_row(run.id, describe_run(run), "begun" if begun else "waiting", f"of {run.recipe.epochs}", "")
+            continue
+        accuracy = f"{record.history[-1].validation_accuracy:.1%}" if record.history else ""
+        state = record.status.value + (f": {record.reason}" if record.reason else "")
+        table.add_row(run.id, describe_run(run), state, f"{len(record.history)} of {run.recipe.epochs}", accuracy)
+    skipped = [
+        f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in plan.cells if cell.reason
+    ]
+    openings = store.openings()
+    return Group(table, *skipped, f"Test labels were opened {len(openings)} times, each by a finished run.")
+
+
+def _epoch_line(entry: Mapping[str, Any], epochs: int) -> str:
+    def number(name: str, form: str) -> str:
+        return "not finite" if entry[name] is None else format(entry[name], form)
+
+    return (
+        f"  epoch {entry['epoch']}/{epochs}: loss {number('loss', '.4f')}, accuracy {number('accuracy', '.1%')}, "
+        f"validation {number('validation_loss', '.4f')} / {number('validation_accuracy', '.1%')}, "
+        f"{entry['images_per_second']:.0f} images/s"
+    )

@@ -1,0 +1,198 @@
+"""`mien predict`: the expression labels of the faces in photos."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.errors import MienError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mien.inference.batch import FoundPhoto, Journal
+    from mien.inference.recognizer import Recognizer
+    from mien.inference.results import PhotoResult
+
+EXIT_UNREADABLE = 3
+EXIT_INTERRUPTED = 130
+_PHOTOS_PER_TABLE = 100
+
+
+def predict(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Photos, and folders of photos.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per photo instead of tables.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write a row per face to this CSV file.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Write a copy of each photo with its faces to this folder.")] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search folders within folders.")] = False,
+    labels: Annotated[str | None, typer.Option(help="six or seven: keep only these labels of the model.")] = None,
+    unsure: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least probability for a label to be given; 0 always gives one."),
+    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A model bundle, instead of the one shipped with mien.")] = None,
+    detector: Annotated[Path | None, typer.Option(help="A YuNet model file, instead of the packaged one.")] = None,
+    max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 200,
+    sample: Annotated[bool, typer.Option("--sample", help="Take the sample photo that comes with mien.")] = False,
+) -> None:
+    """Find the faces in photos and say which expression people would see in each.
+
+    A batch with --csv or --draw that was interrupted goes on when the same command is given again. The exit code is 0
+    when all photos could be read, 3 when some could not, and 2 when the command was wrong.
+    """
+    from mien.inference.batch import find_photos
+    from mien.inference.detector import Detector
+    from mien.inference.recognizer import Recognizer
+
+    wanted = [*(paths or []), *([_sample_photo()] if sample else [])]
+    if not wanted:
+        raise typer.BadParameter("Name a photo or a folder, or use --sample.", param_hint="PATHS")
+    photos = find_photos(wanted, recursive=recursive, leave_out=draw)
+    recognizer = Recognizer(
+        bundle,
+        labels=labels,
+        unsure=unsure,
+        detector=Detector(detector),
+        max_pixels=round(max_megapixels * 1e6),
+    )
+    with _write_errors(), _journal(recognizer, csv, draw) as journal:
+        results = _results(recognizer, photos, journal, draw)
+        try:
+            counts = _show(results, len(photos), as_json=as_json, quiet=csv is not None)
+        except KeyboardInterrupt:
+            if journal is not None:
+                typer.echo("Interrupted. The same command goes on from here.", err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        if journal is not None:
+            _finish(journal, csv)
+    if len(photos) > 1 or csv is not None:
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
+        typer.echo(f"{counts.total():,} photos: {outcomes}", err=True)
+    if counts["unreadable"]:
+        raise typer.Exit(EXIT_UNREADABLE)
+
+
+def _results(
+    recognizer: Recognizer, photos: list[FoundPhoto], journal: Journal | None, draw: Path | None
+) -> Iterator[PhotoResult]:
+    """What an earlier, interrupted run has already found, then the rest."""
+    from mien.inference.batch import drawing_paths
+
+    drawings = {} if draw is None else drawing_paths(photos, draw)
+    done = frozenset(() if journal is None else journal.done)
+    if journal is not None:
+        yield from journal.results()
+    remaining = [photo.path for photo in photos if str(photo.path) not in done]
+    for path, result in zip(remaining, recognizer.recognize_many(remaining), strict=True):
+        if result.faces and path in drawings:
+            _draw(path, result, drawings[path], recognizer.max_pixels)
+        if journal is not None:
+            journal.append(result)
+        yield result
+
+
+def _draw(photo: Path, result: PhotoResult, path: Path, max_pixels: int) -> None:
+    from mien.images import read_image
+    from mien.inference.drawing import draw_result, save_drawing
+
+    save_drawing(draw_result(read_image(photo, max_pixels=max_pixels), result), path)
+
+
+def _show(results: Iterator[PhotoResult], total: int, *, as_json: bool, quiet: bool) -> Counter[str]:
+    """Print results as they come; returns how many photos had which outcome."""
+    counts: Counter[str] = Counter()
+    waiting: list[PhotoResult] = []
+    # A bar and lines on one terminal would run into each other.
+    with _progress(shown=total > 1 and not (as_json and sys.stdout.isatty())) as progress:
+        task = None if progress is None else progress.add_task("photos", total=total)
+        for result in results:
+            counts[result.outcome.value] += 1
+            if progress is not None and task is not None:
+                progress.advance(task)
+            if as_json:
+                typer.echo(result.to_json())
+            elif not quiet:
+                waiting.append(result)
+                if len(waiting) == _PHOTOS_PER_TABLE:
+                    _print_table(waiting, progress)
+                    waiting = []
+    if waiting:
+        _print_table(waiting, None)
+    return counts
+
+
+def _print_table(results: list[PhotoResult], progress: Progress | None) -> None:
+    from rich.console import Console
+
+    from mien.inference.results import results_table
+
+    if progress is not None:
+        progress.stop()
+    Console().print(results_table(results))
+    if progress is not None:
+        progress.start()
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Progress | None]:
+    if not (shown and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield progress
+
+
+@contextmanager
+def _journal(recognizer: Recognizer, csv: Path | None, draw: Path | None) -> Iterator[Journal | None]:
+    """The journal of a batch that writes files; it lies beside the table, or in the folder of the drawings."""
+    from mien.inference.batch import Journal
+
+    if csv is not None:
+        path = csv.with_name(f"{csv.name}.part")
+    elif draw is not None:
+        path = draw / "mien-predict.part"
+    else:
+        yield None
+        return
+    settings = {
+        "model": recognizer.bundle.identity,
+        "labels": [expression.value for expression in recognizer.label_set.expressions],
+        "unsure": recognizer.unsure_threshold,
+        "draw": None if draw is None else str(draw),
+    }
+    with Journal(path, settings) as journal:
+        yield journal
+
+
+def _finish(journal: Journal, csv: Path | None) -> None:
+    from mien.inference.batch import write_csv
+
+    if csv is not None:
+        write_csv(journal.results(), csv)
+    journal.delete()
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MienError(f"The results cannot be written: {error}.") from error
+
+
+def _sample_photo() -> Path:
+    from importlib import resources
+
+    return Path(str(resources.files("mien") / "data" / "sample.jpg"))

@@ -1,0 +1,185 @@
+"""`mien study plan | run | status | report`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mien.study.spec import Study
+    from mien.study.store import Store
+    from mien.training.runner import PlannedStudy
+
+app = typer.Typer(no_args_is_help=True)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
+StudyOrStore = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, or the folder of its store.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", help="Folder of the run records. Default: stores/NAME of the study.")
+]
+Data = Annotated[
+    str | None, typer.Option("--data", help="Read this data set instead of the one that the study file names.")
+]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="TABLE", help="Only what this table needs.")]
+
+
+@app.command()
+def plan(
+    study_file: StudyFile,
+    output: Output = None,
+    data: Data = None,
+    only: Only = None,
+    forecast: Annotated[
+        bool, typer.Option(help="Measure a few steps of each kind of run, to forecast minutes and memory.")
+    ] = True,
+) -> None:
+    """Show what a study would run, what it skips and why, and how long it will take."""
+    from rich.console import Console
+
+    from mien.cli.display import plan_table
+    from mien.study.spec import read_study
+    from mien.study.store import Store
+    from mien.training.runner import forecast as measured
+
+    study = read_study(study_file)
+    planned = _planned(study, study_file, data, only)
+    folder = output or default_store(study)
+    store = Store.open(folder) if (folder / "store.json").is_file() else None
+    costs = {}
+    if forecast:
+        console = Console(stderr=True)
+        with console.status("measuring"):
+            for run, cost in measured(
+                planned,
+                store.folder if store else None,
+                listen=lambda run: console.print(f"measuring {run.recipe.backbone} ..."),
+            ):
+                costs[run.id] = cost
+    _print(plan_table(planned, costs, store))
+
+
+@app.command()
+def run(
+    study_file: StudyFile,
+    output: Output = None,
+    data: Data = None,
+    only: Only = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Stop at the end of the epoch in which this time is over.")
+    ] = None,
+    discard_weights: Annotated[
+        bool, typer.Option("--discard-weights", help="Keep records only, not the weights of each run.")
+    ] = False,
+) -> None:
+    """Run what a study asks for and its store lacks; after any interruption, go on from the last finished epoch."""
+    from mien.study.spec import read_study
+
+    study = read_study(study_file)
+    folder = output or default_store(study)
+    complete = run_in_store(
+        study,
+        study_file.read_text(encoding="utf-8"),
+        base=study_file.parent,
+        folder=folder,
+        data=data,
+        only=only,
+        minutes=minutes,
+        discard_weights=discard_weights,
+    )
+    typer.echo(f"The records are in {folder}. Next: mien study report {folder}")
+    if not complete:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(study: StudyOrStore, output: Output = None) -> None:
+    """Show which runs of a study are done, waiting, failed or diverged."""
+    from mien.cli.display import status_table
+
+    store = _store_of(study, output)
+    plan = store.plan()
+    _print(status_table(plan, store.records(plan), store))
+
+
+@app.command()
+def report(
+    study: StudyOrStore,
+    output: Output = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder of the report. Default: report/ in the store.")
+    ] = None,
+) -> None:
+    """Write the report of a study: one page, with every table as CSV and every figure as SVG and PNG."""
+    typer.echo(f"The report is {write_report_of(_store_of(study, output), to)}")
+
+
+def default_store(study: Study) -> Path:
+    """Where a study keeps its records when nothing else is said."""
+    return Path("stores") / study.name
+
+
+def run_in_store(
+    study: Study,
+    text: str,
+    *,
+    base: Path,
+    folder: Path,
+    data: str | None = None,
+    only: list[str] | None = None,
+    minutes: float | None = None,
+    discard_weights: bool = False,
+) -> bool:
+    """Run a study into a store, with a live display. Returns whether every run has its record now."""
+    from mien.cli.display import LiveWatch
+    from mien.study.store import Store
+    from mien.training.runner import run_study
+
+    planned = _planned(study, base / "study.toml", data, only)
+    store = Store.create(folder)
+    with store.writing(), LiveWatch() as watch:
+        if store.keep_study(text):
+            watch.note("The study file has changed since it was last run here; runs that it still asks for are kept.")
+        for note in planned.notes:
+            watch.note(note)
+        progress = run_study(planned, store, watch=watch, minutes=minutes, keep_weights=not discard_weights)
+        if progress.stopped:
+            watch.note("Time is up. The same command goes on from here.")
+    return not progress.stopped and not progress.failed
+
+
+def write_report_of(store: Store, to: Path | None = None) -> Path:
+    """Write the report of what is in a store; returns the page."""
+    from mien.report.page import write_report
+
+    plan = store.plan()
+    return write_report(plan, store.records(plan), to or store.folder / "report", openings=store.openings())
+
+
+def _planned(study: Study, study_file: Path, data: str | None, only: list[str] | None) -> PlannedStudy:
+    from mien.study.spec import tables_named
+    from mien.training.runner import plan_study, resolve_data
+
+    spec = resolve_data(study.data, study_file.parent)
+    if data is not None:
+        spec = replace(resolve_data(replace(study.data, path=data), Path.cwd()), votes=spec.votes)
+    tables = tables_named(study, only or [])
+    planned = plan_study(study, spec)
+    return replace(planned, plan=planned.plan.only(tables))
+
+
+def _store_of(study: Path, output: Path | None) -> Store:
+    from mien.study.spec import read_study
+    from mien.study.store import Store
+
+    if study.is_dir():
+        return Store.open(study)
+    return Store.open(output or default_store(read_study(study)))
+
+
+def _print(table: object) -> None:
+    from rich.console import Console
+
+    Console().print(table)

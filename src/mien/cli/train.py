@@ -1,0 +1,69 @@
+"""`mien train`: one run, as a study with one cell."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def train(
+    data: Annotated[str, typer.Argument(help='A data set that mien reads, or "drawn".')],
+    backbone: Annotated[str, typer.Option(help="A name from `mien models list`.")] = "mien_small",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
+    labels: Annotated[str, typer.Option(help="Label set: dataset, six, seven or eight.")] = "dataset",
+    roles: Annotated[str, typer.Option(help="Roles: auto, official, deck or split.")] = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting of a recipe, as in a study file. Repeatable."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="Folder of the run record.")] = Path("stores/train"),
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time; run again to go on.")] = None,
+) -> None:
+    """Train one network, evaluate it on the test role, and write its record and report."""
+    from mien.cli.study import run_in_store, write_report_of
+    from mien.study.spec import parse_study
+    from mien.study.store import Store
+
+    fixed = {"backbone": backbone, "epochs": epochs} | dict(_setting(text) for text in settings or [])
+    text = study_text(data, labels, roles, fixed)
+    study = parse_study(text, name="mien train")
+    complete = run_in_store(study, text, base=Path.cwd(), folder=output, minutes=minutes)
+    typer.echo(f"The report is {write_report_of(Store.open(output))}")
+    if not complete:
+        raise typer.Exit(1)
+
+
+def study_text(data: str, labels: str, roles: str, fixed: dict[str, Any]) -> str:
+    """The study file of one run. JSON's texts, numbers and switches are TOML's too."""
+    lines = [
+        "schema = 1",
+        'name = "train"',
+        "title = " + json.dumps("One run of " + str(fixed["backbone"])),
+        "[data]",
+        f"path = {json.dumps(data)}",
+        "[protocol]",
+        f"labels = {json.dumps(labels)}",
+        f"roles = {json.dumps(roles)}",
+        "[[tables]]",
+        'name = "run"',
+        'metrics = ["accuracy", "balanced_accuracy", "macro_f1"]',
+        f"rows.backbone = [{json.dumps(fixed['backbone'])}]",
+        "[tables.fixed]",
+        *(f"{key} = {json.dumps(value)}" for key, value in fixed.items() if key != "backbone"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE, the value as in a study file; a bare word is a text."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise typer.BadParameter(f"expected KEY=VALUE, as in optimizer=adam. Received: {text!r}")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

@@ -1,0 +1,192 @@
+"""Many photos in one go: find them, keep what is done so that an interrupted batch can go on, write the table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mien.errors import MienError
+from mien.files import written_whole
+from mien.inference.results import CSV_COLUMNS, PhotoResult
+
+# Endings that are taken from a folder; a file that is named itself may have any.
+PHOTO_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".ppm", ".pgm"),
+    *(".webp", ".avif", ".tif", ".tiff", ".heic", ".heif"),
+)
+_JOURNAL_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class FoundPhoto:
+    """A photo to read.
+
+    Attributes:
+        path: the file.
+        name: its path below the folder that was searched; the file's name when it was named itself.
+    """
+
+    path: Path
+    name: Path
+
+
+def find_photos(paths: Iterable[Path], *, recursive: bool = False, leave_out: Path | None = None) -> list[FoundPhoto]:
+    """The photos that paths stand for, each once: a file itself, of a folder its photos in the order of their names.
+
+    Args:
+        paths: files and folders. A path that does not exist is kept: reading it says so.
+        recursive: whether folders within folders are searched.
+        leave_out: a folder that is not searched, because results are written to it.
+
+    Raises:
+        MienError: a folder has no photos.
+    """
+    found: dict[Path, FoundPhoto] = {}
+    for path in paths:
+        if not path.is_dir():
+            found.setdefault(path, FoundPhoto(path, Path(path.name)))
+            continue
+        within = list(_photos_within(path, recursive, leave_out))
+        if not within:
+            hint = "" if recursive else " Photos in folders below it are taken with --recursive (recursive=True)."
+            raise MienError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}).{hint}")
+        for photo in within:
+            found.setdefault(photo, FoundPhoto(photo, photo.relative_to(path)))
+    return list(found.values())
+
+
+def _photos_within(folder: Path, recursive: bool, leave_out: Path | None) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        if leave_out is not None and Path(place).resolve() == leave_out.resolve():
+            folders.clear()
+            continue
+        folders[:] = sorted(folders) if recursive else []
+        for name in sorted(files):
+            # A leading dot: previews and resource forks that systems leave beside photos.
+            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
+                yield Path(place) / name
+
+
+def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path, Path]:
+    """Where the drawing of each photo goes: "a/b.png" to "a/b.png.faces.jpg" below a folder, without clashes."""
+    paths: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    for photo in photos:
+        path, number = folder / photo.name.with_name(f"{photo.name.name}.faces.jpg"), 1
+        while path in taken:
+            number += 1
+            path = path.with_name(f"{photo.name.name}.{number}.faces.jpg")
+        taken.add(path)
+        paths[photo.path] = path
+    return paths
+
+
+class Journal:
+    """The results of a batch that is under way, a line each, so that it can be interrupted and go on.
+
+    Args:
+        path: the file; made if it is not there.
+        settings: all that the results depend on beside the photos, as plain JSON values.
+
+    Raises:
+        MienError: the file is there and holds a batch of other settings, or it cannot be opened.
+
+    Attributes:
+        done: the photos that have a result, as `PhotoResult.photo` names them.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self.done: set[str] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        try:
+            self._begin({"schema": _JOURNAL_SCHEMA, "settings": dict(settings)})
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self, head: dict[str, Any]) -> None:
+        self._file.seek(0)
+        first = self._file.readline()
+        if not first.endswith(b"\n"):
+            self._file.truncate(0)
+            self._append(json.dumps(head))
+            return
+        if _json_or_none(first) != head:
+            raise MienError(
+                f"{self.path} holds an unfinished batch of another model or of other settings. Finish it with those, "
+                "or delete the file to begin anew."
+            )
+        end = self._file.tell()
+        for line in self._file:
+            value = _json_or_none(line)
+            if not line.endswith(b"\n") or not isinstance(value, dict) or "photo" not in value:
+                break  # the line that was being written at the interruption
+            self.done.add(value["photo"])
+            end += len(line)
+        self._file.truncate(end)
+
+    def append(self, result: PhotoResult) -> None:
+        """Keep one more result."""
+        self._append(result.to_json())
+        self.done.add(result.photo)
+
+    def results(self) -> Iterator[PhotoResult]:
+        """All results so far, read from the file, so that they need no memory."""
+        with self.path.open("rb") as file:
+            next(file)
+            for line in file:
+                yield PhotoResult.from_json(line.decode("utf-8"))
+
+    def close(self) -> None:
+        """Close the file and keep it."""
+        self._file.close()
+
+    def delete(self) -> None:
+        """Remove the file: the batch is finished."""
+        self.close()
+        self.path.unlink()
+
+    def _append(self, line: str) -> None:
+        self._file.write(line.encode("utf-8") + b"\n")
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _json_or_none(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def write_csv(results: Iterable[PhotoResult], path: Path) -> None:
+    """Write results as a CSV table in UTF-8, a row per face, whole or not at all.
+
+    Args:
+        results: taken one at a time.
+        path: the file; its folder must exist.
+    """
+    with written_whole(path) as file:
+        # A file name that is not valid text on its system is written with its bytes as \\xNN.
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+        table = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for result in results:
+            table.writerows(result.to_rows())
+        text.detach()

@@ -1,0 +1,256 @@
+"""The plan: every cell of every table, and the runs that answer them, each computed once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from mien.datasets.protocol import ProtocolSpec
+from mien.errors import ContradictionError, NetworkError
+from mien.files import canonical_json
+from mien.study.backbones import backbone
+from mien.study.recipe import Recipe
+from mien.study.settings import parse
+from mien.study.spec import Study, Table, with_setting
+
+# Raised whenever a change of mien's own code changes what the same recipe gives, so that old records are not
+# mistaken for new ones.
+ENGINE = 1
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What of a data set under a protocol goes into a run's name, and what a forecast needs to know.
+
+    Attributes:
+        fingerprint: of the data set's content.
+        split: hash of who is in which role.
+        image_size: side of the images, in pixels (the longer one).
+        classes: number of expressions.
+        train: images in the training role that are used.
+        validation: images in the validation role.
+        test: images in the test role.
+    """
+
+    fingerprint: str
+    split: str
+    image_size: int
+    classes: int
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that at least one cell asks for.
+
+    Attributes:
+        id: its name: a hash of everything that can change its result.
+        recipe: resolved; its `epochs` is the largest number that any cell asks for.
+        protocol: what the samples are for.
+        readouts: epochs after which the network is evaluated, ascending.
+    """
+
+    id: str
+    recipe: Recipe
+    protocol: ProtocolSpec
+    readouts: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as plain values."""
+        return {
+            "id": self.id,
+            "recipe": self.recipe.to_json(),
+            "protocol": asdict(self.protocol),
+            "readouts": list(self.readouts),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The run that `to_json` wrote."""
+        return cls(
+            id=values["id"],
+            recipe=parse(Recipe, values["recipe"]),
+            protocol=parse(ProtocolSpec, values["protocol"]),
+            readouts=tuple(values["readouts"]),
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of one table, for one seed.
+
+    Attributes:
+        table: the table's name.
+        row: label of its row.
+        column: label of its column.
+        seed: of the run.
+        run_id: the run that answers it; None when it is skipped.
+        readout: the epoch after which it is answered; None when it is skipped.
+        reason: why it is skipped; None otherwise.
+    """
+
+    table: str
+    row: str
+    column: str
+    seed: int
+    run_id: str | None
+    readout: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's cells and runs, in the order of its tables."""
+
+    study: Study
+    cells: tuple[Cell, ...]
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def epochs_asked(self) -> int:
+        """Epochs that the cells ask for, each by itself."""
+        return sum(cell.readout or 0 for cell in self.cells)
+
+    @property
+    def epochs_run(self) -> int:
+        """Epochs that are trained, each run once."""
+        return sum(run.recipe.epochs for run in self.runs)
+
+    def only(self, tables: Sequence[Table]) -> Plan:
+        """The part of the plan that these tables need."""
+        names = {table.name for table in tables}
+        cells = tuple(cell for cell in self.cells if cell.table in names)
+        needed = {cell.run_id for cell in cells}
+        return replace(self, cells=cells, runs=tuple(run for run in self.runs if run.id in needed))
+
+    def to_json(self) -> dict[str, Any]:
+        """Cells and runs as plain values; the study itself is kept as its file's text."""
+        return {"cells": [asdict(cell) for cell in self.cells], "runs": [run.to_json() for run in self.runs]}
+
+    @classmethod
+    def from_json(cls, study: Study, values: Mapping[str, Any]) -> Self:
+        """The plan that `to_json` wrote."""
+        cells = tuple(Cell(**cell) for cell in values["cells"])
+        return cls(study, cells, tuple(PlannedRun.from_json(run) for run in values["runs"]))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A cell that can be answered, before cells of one run are merged."""
+
+    cell: Cell
+    recipe: Recipe
+    protocol: ProtocolSpec
+    facts: SplitFacts
+
+    @property
+    def trajectory(self) -> str:
+        """What cells of one run share: all but the number of epochs, unless the schedule depends on that."""
+        values = self.recipe.to_json()
+        if self.recipe.prefix_stable:
+            del values["epochs"]
+        return canonical_json({"recipe": values, "split": self.facts.split})
+
+
+def make_plan(study: Study, facts_of: Callable[[ProtocolSpec], SplitFacts], *, backend: str | None = None) -> Plan:
+    """Work out which runs a study needs.
+
+    Args:
+        study: what is asked.
+        facts_of: the facts of the study's data set under a protocol; asked once for each protocol.
+        backend: name of the Keras backend that would train, where known: backbones that fail on it are skipped.
+
+    Returns:
+        Every cell of every table. Cells that are the same run share it, and a run whose schedule does not depend on
+        the number of epochs also answers cells that ask for fewer.
+    """
+    facts_of = functools.cache(facts_of)
+    asked: list[_Request | Cell] = []
+    for table in study.tables:
+        for row in table.rows.points:
+            for column in table.columns.points:
+                for seed in table.seeds:
+                    changes = {**table.fixed, **row.changes, **column.changes, "seed": seed}
+                    cell = Cell(table.name, row.label, column.label, seed, None, None)
+                    asked.append(_request(study, changes, cell, facts_of, backend))
+
+    epochs: dict[str, set[int]] = {}
+    for request in asked:
+        if isinstance(request, _Request):
+            epochs.setdefault(request.trajectory, set()).add(request.recipe.epochs)
+    cells: list[Cell] = []
+    runs: dict[str, PlannedRun] = {}
+    for request in asked:
+        if isinstance(request, Cell):
+            cells.append(request)
+            continue
+        readouts = tuple(sorted(epochs[request.trajectory]))
+        recipe = replace(request.recipe, epochs=readouts[-1])
+        run_id = name_run(recipe, request.facts, readouts)
+        runs.setdefault(run_id, PlannedRun(run_id, recipe, request.protocol, readouts))
+        cells.append(replace(request.cell, run_id=run_id, readout=request.recipe.epochs))
+    return Plan(study, tuple(cells), tuple(runs.values()))
+
+
+def name_run(recipe: Recipe, facts: SplitFacts, readouts: Sequence[int]) -> str:
+    """The name of a run: 12 hexadecimal digits that change with all that can change its result, and nothing else.
+
+    Args:
+        recipe: resolved. A weight file counts by its content, not by its path.
+        facts: of the data and the split.
+        readouts: epochs after which the network is evaluated.
+    """
+    settings = recipe.to_json()
+    settings["weights"] = _weights_identity(recipe.weights)
+    identity = {
+        "engine": ENGINE,
+        "recipe": settings,
+        "data": facts.fingerprint,
+        "split": facts.split,
+        "readouts": list(readouts),
+    }
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]
+
+
+def why_impossible(recipe: Recipe, backend: str | None) -> str | None:
+    """Why a recipe cannot be run, in one sentence, or None."""
+    row = backbone(recipe.backbone)
+    if recipe.weights == "imagenet" and not row.has_imagenet_weights:
+        return f"{row.title} has no ImageNet weights."
+    if recipe.weights not in ("none", "imagenet") and not Path(recipe.weights).is_file():
+        return f"There is no weight file {recipe.weights}."
+    for name, reason in row.fails_on:
+        if name == backend:
+            return f"{row.title} does not work on Keras' {name} backend: {reason}"
+    return None
+
+
+def _request(
+    study: Study,
+    changes: Mapping[str, Any],
+    cell: Cell,
+    facts_of: Callable[[ProtocolSpec], SplitFacts],
+    backend: str | None,
+) -> _Request | Cell:
+    """The cell with its recipe, or the cell with the reason why it is skipped."""
+    try:
+        recipe, protocol = with_setting(study, changes)
+        facts = facts_of(protocol)
+        recipe = recipe.resolved(facts.image_size)
+    except (ContradictionError, NetworkError) as error:
+        return replace(cell, reason=str(error))
+    reason = why_impossible(recipe, backend)
+    return replace(cell, reason=reason) if reason else _Request(cell, recipe, protocol, facts)
+
+
+def _weights_identity(weights: str) -> str:
+    if weights in ("none", "imagenet"):
+        return weights
+    with open(weights, "rb") as file:
+        return "file:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,301 @@
+"""One run from its plan to its record, in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from mien.datasets.dataset import Dataset, Role
+from mien.datasets.protocol import Samples, Split, copies_in_training
+from mien.files import canonical_json, written_whole
+from mien.labels import LabelSet
+from mien.predictions import Predictions
+from mien.study.plan import PlannedRun
+from mien.study.recipe import Recipe
+from mien.study.record import RunRecord, RunStatus
+from mien.study.store import Store
+from mien.training import backend
+from mien.training.checkpoint import LoopState
+from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, weights_file
+from mien.training.job import data_facts
+from mien.training.network import (
+    build_network,
+    compile_network,
+    describe_network,
+    feature_extractor,
+    head_model,
+)
+from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics
+
+WEIGHTS_FILE = "network.weights.h5"
+
+
+def execute(
+    run: PlannedRun,
+    dataset: Dataset,
+    split: Split,
+    store: Store,
+    *,
+    watch: Watch,
+    stop: Callable[[], bool] = lambda: False,
+    keep_weights: bool = True,
+) -> RunRecord | None:
+    """Train and evaluate one run, and write its record into the store.
+
+    Args:
+        run: what to do.
+        dataset: the data set, for its facts.
+        split: the data set under the run's protocol.
+        store: where checkpoint and record go; where the opening of the test labels is logged.
+        watch: is told of stages, steps and epochs.
+        stop: asked after each epoch whether to stop there.
+        keep_weights: whether the weights of the last readout stay beside the record, for export.
+
+    Returns:
+        The record; None when the run was stopped before its end, with its checkpoint in the store.
+    """
+    folder = store.run_folder(run.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = _Clock()
+    recipe = run.recipe
+
+    with clock("fit_statistics"):
+        statistics = _fit_statistics(recipe, split, watch)
+    watch.stage("building the network")
+    network = build_network(recipe, image_size=dataset.size, classes=len(split.label_set), statistics=statistics)
+    described = describe_network(network)
+    with clock("train"):
+        ended, state = _train(network, run, split, store, folder, watch, stop)
+    if ended is Ended.STOPPED:
+        return None
+
+    predictions = {}
+    data = data_facts(dataset, split)
+    if ended is Ended.COMPLETE:
+        with clock("evaluate"):
+            watch.stage("evaluating")
+            predictions = _evaluate(network, run, split, store, folder, state)
+        test = predictions[run.readouts[-1], Role.TEST]
+        data["counts"] = {**data["counts"], Role.TEST.value: _test_counts(test, split.label_set)}
+    record = RunRecord(
+        id=run.id,
+        status=RunStatus.COMPLETE if ended is Ended.COMPLETE else RunStatus.DIVERGED,
+        reason=None if ended is Ended.COMPLETE else _why_diverged(state),
+        recipe=recipe.to_json(),
+        protocol=asdict(run.protocol),
+        data=data,
+        label_set=split.label_set,
+        readouts=run.readouts,
+        chosen=tuple(state.chosen[readout] for readout in run.readouts if readout in state.chosen),
+        network=described,
+        history=tuple(state.history),
+        predictions=predictions,
+        environment=environment(),
+        seconds=clock.seconds | {"total": clock.total},
+        peak_memory_mib=peak_memory_mib(),
+        started=clock.started,
+    )
+    last = weights_file(folder, state.chosen[run.readouts[-1]]) if predictions else None
+    if last is not None and keep_weights:
+        last.replace(folder / WEIGHTS_FILE)
+    record.write(folder)
+    drop_checkpoint(folder)
+    drop_weights(folder, keep=set())
+    return record
+
+
+def environment() -> dict[str, Any]:
+    """What a run was computed with: versions, platform, devices."""
+    names = ("mien", "numpy", "scipy", "h5py")
+    return {
+        "commit": _source_commit(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        **backend.backend_versions(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "devices": backend.device_names(),
+        "cores": psutil.cpu_count(logical=True),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | None:
+    spec = recipe.preprocessing
+    if not spec.needs_fit:
+        return None
+    size = max(split.train.images.shape[1:])
+    if spec.zca:
+        seconds, memory = estimate_zca_cost(size, len(split.train))
+        watch.stage(
+            f"fitting ZCA whitening on {len(split.train):,} images: about {seconds:.0f} s and {memory / 2**20:.0f} MiB"
+        )
+    else:
+        watch.stage(f"fitting statistics on {len(split.train):,} images")
+    return fit_statistics(split.train.images, spec)
+
+
+def _train(
+    network: keras.Model,
+    run: PlannedRun,
+    split: Split,
+    store: Store,
+    folder: Path,
+    watch: Watch,
+    stop: Callable[[], bool],
+) -> tuple[Ended, LoopState]:
+    recipe = run.recipe
+    roles = (split.train, split.validation)
+    if recipe.freeze == "all" and not recipe.augmentation.active:
+        # A frozen backbone answers the same in every epoch: ask it once, and train the head on its answers.
+        trained = head_model(network)
+        inputs: list[NDArray[Any]] = [_features(network, samples, recipe, split.hash, store, watch) for samples in roles]
+    else:
+        trained = network
+        inputs = [samples.images[..., np.newaxis] for samples in roles]
+    batch = min(recipe.batch_size, len(split.train))
+    compile_network(trained, recipe, steps_per_epoch=len(split.train) // batch)
+    train, validation = (Material(values, samples.targets) for values, samples in zip(inputs, roles, strict=True))
+    watch.stage("training")
+    return fit(
+        network, trained, recipe, train, validation, folder=folder, readouts=run.readouts, watch=watch, stop=stop
+    )
+
+
+def _features(
+    network: keras.Model, samples: Samples, recipe: Recipe, split: str, store: Store, watch: Watch
+) -> NDArray[np.float32]:
+    """The frozen backbone's features of a role, from the store where another run has computed them already."""
+    # Everything that the features depend on: the weights as they are, and what comes before them in the network.
+    extractor = feature_extractor(network)
+    identity = {
+        "weights": _digest(extractor.get_weights()),
+        "backbone": recipe.backbone,
+        "preprocessing": asdict(recipe.preprocessing),
+        "precision": recipe.precision,
+        "split": split,
+        "images": _digest([samples.hashes]),
+    }
+    path = store.folder / "features" / f"{_digest([np.array(canonical_json(identity))])}.npy"
+    if not path.is_file():
+        watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
+        features = extractor.predict(samples.images[..., np.newaxis], batch_size=recipe.batch_size, verbose=0)
+        path.parent.mkdir(exist_ok=True)
+        with written_whole(path) as file:
+            np.save(file, features.astype(np.float32))
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _digest(arrays: list[NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _evaluate(
+    network: keras.Model, run: PlannedRun, split: Split, store: Store, folder: Path, state: LoopState
+) -> dict[tuple[int, Role], Predictions]:
+    """Answers for validation and test at every readout; the one place where test labels are opened."""
+    copies = copies_in_training(split)
+    answers: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+    for epoch in sorted(set(state.chosen.values())):
+        network.load_weights(weights_file(folder, epoch))
+        validation, test = (
+            np.asarray(network.predict(images[..., np.newaxis], batch_size=256, verbose=0), dtype=np.float32)
+            for images in (split.validation.images, split.test.images)
+        )
+        answers[epoch] = (validation, test)
+    # The network is done and its answers are fixed before the labels are seen.
+    test_samples = split.test.open(by=run.id, reason="evaluation at the end of the run", log=store.log_opening)
+    predictions = {}
+    for readout in run.readouts:
+        validation, test = answers[state.chosen[readout]]
+        none = np.zeros(len(validation), dtype=bool)
+        predictions[readout, Role.VALIDATION] = _pack(validation, split.validation, none)
+        predictions[readout, Role.TEST] = _pack(test, test_samples, copies)
+    return predictions
+
+
+def _pack(outputs: NDArray[np.float32], samples: Samples, copies: NDArray[np.bool_]) -> Predictions:
+    return Predictions(outputs, samples.targets, samples.labels, samples.ids, copies)
+
+
+def _test_counts(test: Predictions, label_set: LabelSet) -> dict[str, int]:
+    tally = np.bincount(test.labels, minlength=len(label_set))
+    return {e.value: int(count) for e, count in zip(label_set.expressions, tally, strict=True)}
+
+
+def _why_diverged(state: LoopState) -> str:
+    entry = state.history[-1]
+    what = "training" if not np.isfinite(entry.loss) else "validation"
+    return (
+        f"The {what} loss was no finite number any more in epoch {entry.epoch}, at a learning rate of "
+        f"{entry.learning_rate:g}. A lower learning rate or a warm-up may help."
+    )
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _source_commit() -> str | None:
+    """The commit of the checkout that this code runs from, with "-dirty" when it was changed since; None elsewhere."""
+    here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        tracked = subprocess.run(["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True)
+        if tracked.returncode:
+            return None
+        return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+class _Clock:
+    """Wall-clock seconds by stage."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.seconds: dict[str, float] = {}
+        self._start = time.perf_counter()
+
+    @property
+    def total(self) -> float:
+        return time.perf_counter() - self._start
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start

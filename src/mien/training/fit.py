@@ -1,0 +1,233 @@
+"""The training loop. It reads from top to bottom, and every epoch ends in a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import RecordError
+from mien.randomness import generator
+from mien.study.recipe import Recipe
+from mien.study.record import Epoch
+from mien.training.augmentation import mix
+from mien.training.checkpoint import CHECKPOINT_FILE, LoopState, load_checkpoint, save_checkpoint
+from mien.training.network import averaged_weights
+
+# Below this change of validation loss an epoch counts as no better, as in Keras' own plateau schedule.
+PLATEAU_MARGIN = 1e-4
+
+
+class Watch(Protocol):
+    """What a run tells while it goes on."""
+
+    def stage(self, text: str) -> None:
+        """A stage begins, such as "fitting statistics"."""
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """`done` of `total` steps of an epoch are done."""
+
+    def epoch(self, entry: Epoch) -> None:
+        """An epoch is over."""
+
+
+class Ended(StrEnum):
+    """How a training loop came to its end."""
+
+    COMPLETE = "complete"
+    DIVERGED = "diverged"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Input and targets of one role, as the trained part of the network takes them.
+
+    Attributes:
+        inputs: shape (N, H, W, 1), uint8 images; or (N, F), float32 features of a frozen backbone.
+        targets: shape (N, K), float32, rows sum to 1.
+    """
+
+    inputs: NDArray[Any]
+    targets: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def fit(
+    network: keras.Model,
+    trained: keras.Model,
+    recipe: Recipe,
+    train: Material,
+    validation: Material,
+    *,
+    folder: Path,
+    readouts: tuple[int, ...],
+    watch: Watch,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[Ended, LoopState]:
+    """Train a compiled network, or go on where a checkpoint in `folder` stands.
+
+    Args:
+        network: the whole network.
+        trained: what is trained: the network itself, or its head on the features of a frozen backbone. Compiled.
+        recipe: resolved.
+        train: the training role.
+        validation: the validation role; the only one that can choose an epoch or lower the learning rate.
+        folder: the run's folder, for the checkpoint and the weights of chosen epochs.
+        readouts: epochs after which weights are kept for evaluation.
+        watch: is told of stages, steps and epochs.
+        stop: asked after each epoch whether to stop there; the checkpoint stays.
+
+    Returns:
+        How it ended, and the state of the loop with its history.
+    """
+    optimizer = trained.optimizer
+    optimizer.build(trained.trainable_variables)
+    state = load_checkpoint(folder, network, optimizer)
+    batch = min(recipe.batch_size, len(train))
+    # Whole batches only: a last batch of two images would upset BatchNorm. The order changes with every epoch, so
+    # every image has its turn.
+    steps = len(train) // batch
+    weights = class_weights(train.targets) if recipe.class_weights == "balanced" else None
+    while state.epoch < recipe.epochs:
+        epoch = state.epoch + 1
+        order = generator(recipe.seed, "order", str(epoch)).permutation(len(train))[: steps * batch]
+        inputs, targets = train.inputs[order], train.targets[order]
+        sample_weight = None if weights is None else targets @ weights
+        if recipe.augmentation.mixup:
+            rng = generator(recipe.seed, "mixup", str(epoch))
+            inputs, targets = mix(inputs, targets, recipe.augmentation.mixup, rng)
+        started = time.perf_counter()
+        logs = trained.fit(
+            inputs,
+            targets,
+            batch_size=batch,
+            sample_weight=sample_weight,
+            shuffle=False,
+            verbose=0,
+            callbacks=[_Steps(watch, epoch, steps)],
+        ).history
+        seconds = time.perf_counter() - started
+        with averaged_weights(trained):
+            watch.stage(f"validating epoch {epoch}")
+            checked = trained.evaluate(
+                validation.inputs, validation.targets, batch_size=recipe.batch_size, verbose=0, return_dict=True
+            )
+            entry = Epoch(
+                epoch=epoch,
+                loss=float(logs["loss"][0]),
+                accuracy=float(logs["accuracy"][0]),
+                validation_loss=float(checked["loss"]),
+                validation_accuracy=float(checked["accuracy"]),
+                learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+                seconds=seconds,
+                images_per_second=len(order) / seconds,
+            )
+            state.history.append(entry)
+            if not math.isfinite(entry.loss) or not math.isfinite(entry.validation_loss):
+                watch.epoch(entry)
+                return Ended.DIVERGED, state
+            choose(state, recipe, entry, readouts)
+            if epoch in (state.best_epoch, *state.chosen.values()):
+                save_weights(folder, network, epoch)
+        if recipe.schedule == "plateau":
+            optimizer.learning_rate = plateau_rate(state, recipe, entry)
+        save_checkpoint(folder, state, network, optimizer)
+        drop_weights(folder, keep={state.best_epoch, *state.chosen.values()})
+        watch.epoch(entry)
+        if stop() and state.epoch < recipe.epochs:
+            return Ended.STOPPED, state
+    return Ended.COMPLETE, state
+
+
+def choose(state: LoopState, recipe: Recipe, entry: Epoch, readouts: tuple[int, ...]) -> None:
+    """Note the best epoch so far and, at a readout, the epoch that answers for it; validation figures alone decide."""
+    if recipe.select != "last":
+        value = entry.validation_loss if recipe.select == "best_loss" else -entry.validation_accuracy
+        if value < state.best_value:
+            state.best_epoch, state.best_value = entry.epoch, value
+    if entry.epoch in readouts:
+        state.chosen[entry.epoch] = entry.epoch if recipe.select == "last" else state.best_epoch
+
+
+def plateau_rate(state: LoopState, recipe: Recipe, entry: Epoch) -> float:
+    """The learning rate of the next epoch: lowered when validation loss has not improved for `plateau_patience`."""
+    if entry.validation_loss < state.plateau_best - PLATEAU_MARGIN:
+        state.plateau_best, state.plateau_wait = entry.validation_loss, 0
+        return entry.learning_rate
+    state.plateau_wait += 1
+    if state.plateau_wait < recipe.plateau_patience:
+        return entry.learning_rate
+    state.plateau_wait = 0
+    return max(entry.learning_rate * recipe.plateau_factor, recipe.minimum_learning_rate)
+
+
+def class_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights inverse to the classes' shares of the training role, so that the mean weight of an image is 1.
+
+    Args:
+        targets: shape (N, K), rows sum to 1.
+
+    Returns:
+        Shape (K,), float32; 0 for a class without samples.
+    """
+    mass = targets.sum(axis=0, dtype=np.float64)
+    weights = np.zeros_like(mass)
+    np.divide(mass.sum(), (mass > 0).sum() * mass, out=weights, where=mass > 0)
+    return np.asarray(weights, dtype=np.float32)
+
+
+def weights_file(folder: Path, epoch: int) -> Path:
+    """Where the weights of a chosen epoch are kept while the run goes on."""
+    return folder / f"epoch-{epoch}.weights.h5"
+
+
+def save_weights(folder: Path, network: keras.Model, epoch: int) -> None:
+    """Keep the weights of an epoch, whole or not at all.
+
+    Raises:
+        RecordError: they cannot be written.
+    """
+    part = folder / "part.weights.h5"
+    try:
+        network.save_weights(part)
+        part.replace(weights_file(folder, epoch))
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RecordError(f"The weights of epoch {epoch} cannot be written to {folder}: {error}.") from error
+
+
+def drop_weights(folder: Path, keep: set[int]) -> None:
+    """Remove kept weights that no readout and no best epoch refers to any more."""
+    kept = {weights_file(folder, epoch) for epoch in keep}
+    for path in folder.glob("epoch-*.weights.h5"):
+        if path not in kept:
+            path.unlink()
+
+
+def drop_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint of a run that has its record."""
+    (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+class _Steps(keras.callbacks.Callback):
+    """Passes on each step, and ends an epoch whose loss is no number any more."""
+
+    def __init__(self, watch: Watch, epoch: int, steps: int) -> None:
+        super().__init__()
+        self._watch, self._epoch, self._steps = watch, epoch, steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._watch.step(self._epoch, batch + 1, self._steps)
+        if logs and not math.isfinite(logs["loss"]):
+            self.model.stop_training = True

@@ -1,0 +1,348 @@
+"""A recipe as a Keras network: raw gray faces in, probabilities out, with everything between inside.
+
+A network is a chain of layers: "faces", the augmentation, the preprocessing, "backbone" (one nested model),
+"pool", "dropout", "head" (a dense layer, linear) and "activation". The functions that cut a network in parts
+lead the chain through the same layers again, so the parts share their weights with the whole.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mien.errors import NetworkError
+from mien.randomness import derived_seed
+from mien.study.backbones import Backbone, backbone
+from mien.study.recipe import Recipe
+from mien.training.augmentation import RandomChange, augment
+from mien.training.backend import jit_compile, precision
+from mien.training.face_mobilenet import load_face_identity
+from mien.training.preprocessing import Statistics, preprocess
+
+_WITH_KERNEL = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+    keras.layers.Dense,
+)
+
+
+def build_network(
+    recipe: Recipe, *, image_size: tuple[int, int], classes: int, statistics: Statistics | None
+) -> keras.Model:
+    """Build the network of a recipe, untrained or with pretrained weights in its backbone.
+
+    The same recipe gives the same weights: Python's, NumPy's and the backend's random state are seeded here.
+
+    Args:
+        recipe: a resolved recipe.
+        image_size: height and width of the images, in pixels.
+        classes: columns of the output.
+        statistics: what `fit_statistics` returned for the recipe's preprocessing; None when it needs none.
+
+    Returns:
+        A model from "faces", shape (N, H, W, 1), raw pixels 0..255 of any numeric type, to outputs of shape
+        (N, classes), float32.
+
+    Raises:
+        NetworkError: the recipe is not resolved, its preprocessing is not fitted, or its weights cannot be loaded.
+    """
+    row = backbone(recipe.backbone)
+    spec = recipe.preprocessing
+    keras.utils.set_random_seed(derived_seed(recipe.seed, "weights", recipe.backbone))
+    faces = keras.Input((*image_size, 1), dtype="float32", name="faces")
+    x = augment(faces, recipe.augmentation, recipe.seed)
+    x = preprocess(x, spec, statistics, scaling=row.scaling, channels=row.channels)
+    with precision(recipe.precision):
+        body = build_backbone(
+            row, x.shape[1:], weights=recipe.weights, own_scaling=row.scaling == "none" and spec.rescale == "imagenet"
+        )
+    _freeze(body, recipe.freeze)
+    # A backbone that is frozen whole has nothing to learn from its own dropout, and its features can be kept.
+    x = body(x, training=False) if recipe.freeze == "all" else body(x)
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
+    x = keras.layers.Dropout(recipe.dropout, seed=derived_seed(recipe.seed, "dropout"), name="dropout")(x)
+    x = keras.layers.Dense(classes, dtype="float32", name="head")(x)
+    x = keras.layers.Activation(recipe.activation, dtype="float32", name="activation")(x)
+    return keras.Model(faces, x, name=recipe.backbone)
+
+
+def build_backbone(
+    row: Backbone, input_shape: tuple[int, int, int], *, weights: str = "none", own_scaling: bool = False
+) -> keras.Model:
+    """Build one row of the table, without a classifier.
+
+    Args:
+        row: the row.
+        input_shape: height, width and channels.
+        weights: "none", "imagenet", or the path of a weight file (see `load_backbone_weights`).
+        own_scaling: whether a family that can scale pixels 0..255 inside its graph (those whose `scaling` is "none")
+            shall do so. Off, the input must be scaled already.
+
+    Returns:
+        A model named "backbone" from images to maps of shape (N, height, width, channels).
+
+    Raises:
+        NetworkError: the weights cannot be had or do not fit, or the input is too small.
+    """
+    if min(input_shape[:2]) < row.minimum_size:
+        raise NetworkError(
+            f"{row.title} needs images of at least {row.minimum_size} pixels a side. Received: {input_shape[:2]}."
+        )
+    module, _, function = row.builder.partition(":")
+    build = getattr(importlib.import_module(module), function)
+    options: dict[str, Any] = {"input_shape": input_shape}
+    if row.has_imagenet_weights:
+        options |= {"include_top": False, "weights": "imagenet" if weights == "imagenet" else None}
+        if row.scaling == "none":
+            options["include_preprocessing"] = own_scaling
+    elif weights == "imagenet":
+        raise NetworkError(f"There are no ImageNet weights for {row.title}. Set weights to 'none' or to a weight file.")
+    try:
+        graph = build(**options)
+    except (OSError, ValueError) as error:
+        # Keras reports a failed download as a bare Exception only in old versions; urllib's errors are OSErrors.
+        raise NetworkError(f"{row.title} with weights = {weights!r} cannot be built: {error}") from error
+    model = keras.Model(graph.input, graph.output, name="backbone")
+    if weights not in ("none", "imagenet"):
+        load_backbone_weights(model, Path(weights))
+    return model
+
+
+def load_backbone_weights(model: keras.Model, path: Path) -> None:
+    """Load pretrained weights into a backbone.
+
+    Args:
+        model: what `build_backbone` made.
+        path: a .keras file of a whole network of mien or of a backbone; a .weights.h5 file of a backbone
+            (`network.get_layer("backbone").save_weights(path)`); or, for face_mobilenet, the .npz file of its origin.
+
+    Raises:
+        NetworkError: the file is missing, of no known kind, damaged, or holds other weights.
+    """
+    if not path.is_file():
+        raise NetworkError(f"There is no weight file {path}. Set weights to 'none', 'imagenet' or an existing file.")
+    try:
+        if path.name.endswith(".weights.h5"):
+            model.load_weights(path)
+        elif path.suffix == ".keras":
+            saved = keras.saving.load_model(path, compile=False)
+            source = next((layer for layer in saved.layers if layer.name == "backbone"), saved)
+            model.set_weights(source.get_weights())
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                load_face_identity(model, {name: file[name] for name in file.files}, path)
+        else:
+            raise NetworkError(f"Expected weights in a .keras, .weights.h5 or .npz file. Received: {path}.")
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise NetworkError(
+            f"The weights of {path} do not fit this backbone, or the file is damaged: {error}"
+        ) from error
+
+
+def _freeze(body: keras.Model, freeze: str | float) -> None:
+    """Freeze all layers or the first ones; Keras runs a frozen BatchNormalization with its stored statistics."""
+    if freeze == "all":
+        body.trainable = False
+    elif not isinstance(freeze, str):
+        for layer in body.layers[: round(freeze * len(body.layers))]:
+            layer.trainable = False
+
+
+def _lead_through(x: keras.KerasTensor, layers: Iterable[keras.layers.Layer]) -> keras.KerasTensor:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _chain(model: keras.Model, first: str | None, last: str) -> list[keras.layers.Layer]:
+    """The layers from `first` (None: the beginning) to `last`, both included, without input and augmentation."""
+    names = [layer.name for layer in model.layers]
+    start = 0 if first is None else names.index(first)
+    return [
+        layer
+        for layer in model.layers[start : names.index(last) + 1]
+        if not isinstance(layer, keras.layers.InputLayer | RandomChange)
+    ]
+
+
+def feature_extractor(model: keras.Model) -> keras.Model:
+    """The part of a network from raw faces to pooled features, without augmentation, sharing its weights.
+
+    Args:
+        model: what `build_network` made.
+
+    Returns:
+        A model from "faces", (N, H, W, 1), to features of shape (N, D), float32.
+    """
+    faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
+    return keras.Model(faces, _lead_through(faces, _chain(model, None, "pool")), name="features")
+
+
+def head_model(model: keras.Model) -> keras.Model:
+    """The part of a network from pooled features to its output, sharing its weights: to train on cached features.
+
+    Args:
+        model: what `build_network` made.
+
+    Returns:
+        A model from "features", shape (N, D), float32, to outputs of shape (N, classes).
+    """
+    features = keras.Input((model.get_layer("head").kernel.shape[0],), dtype="float32", name="features")
+    return keras.Model(features, _lead_through(features, _chain(model, "dropout", "activation")), name="head_model")
+
+
+def logits_model(model: keras.Model, *, maps: bool = False) -> keras.Model:
+    """A network without its augmentation, dropout and activation, sharing its weights: to be exported.
+
+    Args:
+        model: what `build_network` made.
+        maps: whether to give the last feature maps as a second output, for class activation maps.
+
+    Returns:
+        A model from "faces", (N, H, W, 1), to logits of shape (N, classes), float32; with `maps`, to the logits and
+        the maps of shape (N, h, w, D). The logit of class c is the maps' mean times `head.kernel[:, c]` plus its bias.
+    """
+    faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
+    feature_maps = _lead_through(faces, _chain(model, None, "backbone"))
+    logits = _lead_through(feature_maps, (model.get_layer("pool"), model.get_layer("head")))
+    return keras.Model(faces, [logits, feature_maps] if maps else logits, name="logits")
+
+
+def kernel_depth(model: keras.Model) -> int:
+    """The layers with a kernel (convolutions and dense layers) of a model, nested ones included."""
+    return sum(
+        kernel_depth(layer) if isinstance(layer, keras.Model) else isinstance(layer, _WITH_KERNEL)
+        for layer in model.layers
+    )
+
+
+def describe_network(model: keras.Model) -> dict[str, Any]:
+    """Plain figures of a network, for a run's record.
+
+    Args:
+        model: what `build_network` made.
+
+    Returns:
+        "parameters" of backbone and head (fitted preprocessing is not counted), those that are "trainable",
+        "depth" in layers with a kernel (the head included), "image_size" (height, width) and "backbone_size"
+        (height, width), in pixels.
+    """
+    body, head = model.get_layer("backbone"), model.get_layer("head")
+    return {
+        "parameters": body.count_params() + head.count_params(),
+        "trainable": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+        "depth": kernel_depth(model),
+        "image_size": tuple(model.input_shape[1:3]),
+        "backbone_size": tuple(body.input_shape[1:3]),
+    }
+
+
+@keras.saving.register_keras_serializable(package="mien")
+class SmoothedLoss(keras.losses.Loss):
+    """Any loss, with a share of each target spread evenly over the classes (Szegedy et al., 2016).
+
+    One rule for all losses: Keras' own smoothing of binary cross-entropy pulls towards one half instead, and its mean
+    squared error has none.
+
+    Args:
+        loss: name of a Keras loss of targets and outputs, each of shape (N, classes).
+        share: in [0, 1); zero leaves the targets as they are.
+    """
+
+    def __init__(self, loss: str, share: float, **kwargs: Any) -> None:
+        super().__init__(**{"name": loss, **kwargs})
+        self.loss, self.share = loss, share
+        self._function = keras.losses.get(loss)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each sample, shape (N,)."""
+        return self._function(y_true * (1 - self.share) + self.share / y_pred.shape[-1], y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the loss."""
+        return {**super().get_config(), "loss": self.loss, "share": self.share}
+
+
+def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
+    """Give a network the optimizer, loss and metric of its recipe.
+
+    Targets are one-hot or a distribution, shape (N, classes), float. The metric is called "accuracy": the share of
+    images whose largest output is where the target is largest. Under the schedules "constant" and "plateau",
+    `model.optimizer.learning_rate` can be assigned to.
+
+    Args:
+        model: what `build_network` or `head_model` made.
+        recipe: the resolved recipe it was made from.
+        steps_per_epoch: optimizer steps an epoch, for the cosine schedule.
+    """
+    model.compile(
+        optimizer=_optimizer(recipe, steps_per_epoch),
+        loss=SmoothedLoss(recipe.loss, recipe.label_smoothing),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=jit_compile(),
+    )
+
+
+def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    options: dict[str, Any] = {"learning_rate": _learning_rate(recipe, steps_per_epoch)}
+    if recipe.ema:
+        options |= {"use_ema": True, "ema_momentum": recipe.ema}
+    optimizer: keras.optimizers.Optimizer
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=recipe.momentum, nesterov=recipe.nesterov, **options)
+    elif recipe.optimizer == "rmsprop":
+        optimizer = keras.optimizers.RMSprop(momentum=recipe.momentum, **options)
+    elif recipe.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(**options)
+    else:
+        optimizer = keras.optimizers.AdamW(weight_decay=recipe.weight_decay, **options)
+    # `fit` calls this at its end and would leave the averages in the network, so that the next epoch would start from
+    # them. The averages are wanted for evaluation alone: see `averaged_weights`.
+    optimizer.finalize_variable_values = lambda var_list: None
+    if recipe.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _learning_rate(recipe: Recipe, steps_per_epoch: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    if recipe.schedule != "cosine":
+        return recipe.learning_rate
+    steps = recipe.epochs * steps_per_epoch
+    warmup = round(recipe.warmup_epochs * steps_per_epoch)
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(recipe.learning_rate, decay_steps=steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, decay_steps=max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
+    )
+
+
+@contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Put the exponential moving averages in the place of a network's weights, for the length of the block.
+
+    Without `Recipe.ema`, or before the first step, nothing is exchanged. Statistics of BatchNormalization are
+    averages already and stay.
+
+    Args:
+        model: a network that `compile_network` has compiled.
+    """
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not optimizer.use_ema or int(optimizer.iterations) == 0:
+        yield
+        return
+    trained = [np.asarray(keras.ops.convert_to_numpy(weight)) for weight in model.trainable_variables]
+    type(optimizer).finalize_variable_values(optimizer, model.trainable_variables)
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.trainable_variables, trained, strict=True):
+            weight.assign(value)

@@ -1,0 +1,110 @@
+"""One suite for every row of the table of backbones."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from mien.errors import NetworkError  # noqa: E402
+from mien.study.backbones import BACKBONES  # noqa: E402
+from mien.study.recipe import Recipe  # noqa: E402
+from mien.training.network import build_backbone, build_network, compile_network, kernel_depth  # noqa: E402
+
+CLASSES = 7
+
+# These take part in studies of whole published tables, or ship with mien: they must survive the whole path.
+TRAINED = (
+    "resnet50v2",
+    "resnet101v2",
+    "inceptionv3",
+    "inceptionresnetv2",
+    "densenet121",
+    "densenet169",
+    "vgg16",
+    "vgg19",
+    "nasnetmobile",
+    "nasnetlarge",
+    "mien_small",
+    "face_mobilenet",
+)
+
+
+@pytest.fixture(autouse=True)
+def _free_memory():
+    yield
+    keras.backend.clear_session()
+    gc.collect()
+
+
+def works_here(name: str) -> None:
+    reason = dict(BACKBONES[name].fails_on).get(keras.backend.backend())
+    if reason:
+        pytest.skip(reason)
+
+
+def network(name: str, seed: int = 0):
+    recipe = Recipe(backbone=name, optimizer="sgd", learning_rate=1e-3, seed=seed).resolved(32)
+    model = build_network(recipe, image_size=(32, 32), classes=CLASSES, statistics=None)
+    compile_network(model, recipe, steps_per_epoch=1)
+    # One step does not repay the tracing of a graph.
+    model.run_eagerly = True
+    return model
+
+
+def faces(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 1), dtype=np.uint8)
+
+
+def outputs(model) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(faces(2), training=False))
+
+
+def check_row(name: str, model) -> None:
+    row = BACKBONES[name]
+    body = model.get_layer("backbone")
+    size = row.minimum_size
+    assert body.input_shape == (None, size, size, row.channels)
+    assert len(body.output_shape) == 4
+    if row.channels == 3:
+        assert body.count_params() == row.parameters
+    assert kernel_depth(body) == row.depth
+    probabilities = outputs(model)
+    assert probabilities.shape == (2, CLASSES)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def check_training_and_files(name: str, model, folder: Path) -> None:
+    before = np.array(model.get_layer("head").kernel)
+    loss = model.train_on_batch(faces(4), np.eye(CLASSES, dtype=np.float32)[:4])[0]
+    assert np.isfinite(loss)
+    assert np.abs(np.array(model.get_layer("head").kernel) - before).max() > 0
+    expected = outputs(model)
+    model.save_weights(folder / "network.weights.h5")
+    other = network(name, seed=1)
+    assert np.abs(outputs(other) - expected).max() > 0
+    other.load_weights(folder / "network.weights.h5")
+    np.testing.assert_allclose(outputs(other), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_row_describes_its_network_which_trains_saves_and_loads(name, tmp_path):
+    works_here(name)
+    model = network(name)
+    check_row(name, model)
+    if name in TRAINED:
+        check_training_and_files(name, model, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.minimum_size > 32])
+def test_an_input_below_the_least_size_is_refused(name):
+    row = BACKBONES[name]
+    side = row.minimum_size - 1
+    with pytest.raises(NetworkError, match=f"at least {row.minimum_size}"):
+        build_backbone(row, (side, side, row.channels))

@@ -1,0 +1,108 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image as pillow
+
+from mien.errors import MienError
+from mien.images import read_image
+from mien.inference.detector import LANDMARK_NAMES, Box, Detector
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return Detector()
+
+
+@pytest.fixture(scope="module")
+def photo(portrait):
+    return read_image(portrait).pixels
+
+
+def test_the_face_of_a_portrait_is_found_with_its_landmarks(detector, photo):
+    (face,) = detector.detect(read_image(photo))
+    assert face.id == 1
+    assert face.score > 0.9
+    # Marked by hand on the photo: the face from hairline to chin, and the five points.
+    assert np.allclose(face.box, (180, 65, 90, 110), atol=12)
+    by_hand = {"right_eye": (203, 101), "left_eye": (246, 102), "nose_tip": (221, 125)}
+    for name, point in zip(LANDMARK_NAMES, face.landmarks, strict=True):
+        assert np.allclose(point, by_hand.get(name, point), atol=6)
+        assert face.box.x < point[0] < face.box.x + face.box.width
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (300, 300), (1500, 20)])
+def test_a_photo_without_a_face_gives_none(detector, size):
+    assert detector.detect(read_image(np.full(size, 128, dtype=np.uint8))) == []
+
+
+@pytest.mark.parametrize("factor", [0.5, 1, 3, 6])
+def test_a_face_is_found_at_every_size_and_in_photo_pixels(detector, photo, factor):
+    side = round(512 * factor)
+    (face,) = detector.detect(read_image(pillow.fromarray(photo).resize((side, side))))
+    assert np.allclose(np.array(face.box) / factor, (180, 65, 90, 110), atol=14)
+
+
+def test_a_face_that_fills_a_large_photo_is_found(detector, photo):
+    close = pillow.fromarray(photo).crop((165, 50, 285, 190)).resize((1800, 2100))
+    (face,) = detector.detect(read_image(close))
+    assert face.box.height > 1200
+
+
+def test_faces_are_numbered_in_reading_order_without_overlap(detector, photo):
+    tile = photo[:256, 96:352]
+    sheet = np.vstack([np.hstack([tile] * 3), np.hstack([tile] * 3)])
+    faces = detector.detect(read_image(sheet))
+    assert [face.id for face in faces] == [1, 2, 3, 4, 5, 6]
+    columns = [round((face.box.centre[0] - 130) / 256) for face in faces]
+    rows = [round((face.box.centre[1] - 120) / 256) for face in faces]
+    assert (columns, rows) == ([0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 1])
+
+
+def test_a_reduced_photo_gives_boxes_in_photo_pixels(detector, photo, monkeypatch):
+    (whole,) = detector.detect(read_image(photo))
+    monkeypatch.setattr("mien.images.KEPT_PIXELS", 100_000)
+    image = read_image(photo)
+    assert image.reduction == 2
+    (face,) = detector.detect(image)
+    assert np.allclose(face.box, whole.box, atol=12)
+
+
+def test_small_and_doubtful_faces_can_be_left_out(detector, photo):
+    assert detector.detect(read_image(photo), minimum_size_px=200) == []
+    assert detector.detect(read_image(photo), score_threshold=0.99) == []
+
+
+def test_a_gray_photo_has_the_same_face(detector, photo):
+    gray = np.asarray(pillow.fromarray(photo).convert("L"))
+    (face,) = detector.detect(read_image(gray))
+    assert np.allclose(face.box, (180, 65, 90, 110), atol=14)
+
+
+def test_threads_do_not_disturb_each_other(detector, photo):
+    sizes = [200, 512, 300, 700] * 3
+    images = [read_image(pillow.fromarray(photo).resize((side, side))) for side in sizes]
+    expected = [detector.detect(image) for image in images]
+    with ThreadPoolExecutor(4) as executor:
+        assert list(executor.map(detector.detect, images)) == expected
+
+
+def test_a_wrong_or_missing_model_file_is_refused(tmp_path):
+    with pytest.raises(MienError, match="no face detector"):
+        Detector(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("hello", encoding="utf-8")
+    with pytest.raises(MienError, match="YuNet"):
+        Detector(tmp_path / "text.onnx")
+
+
+def test_a_packaged_model_that_was_changed_is_refused(tmp_path, monkeypatch):
+    changed = tmp_path / "face_detection_yunet_2023mar.onnx"
+    changed.write_bytes(b"other")
+    monkeypatch.setattr("mien.inference.detector._packaged_path", lambda: changed)
+    with pytest.raises(MienError, match="sha256"):
+        Detector()
+
+
+def test_boxes_share_the_area_that_both_cover():
+    assert Box(0, 0, 10, 10).shared_area(Box(5, 5, 10, 10)) == 25
+    assert Box(0, 0, 10, 10).shared_area(Box(20, 0, 5, 5)) == 0
