@@ -76,7 +76,7 @@ _STYLE: dict[str, Any] = {
 }
 
 # Characters of a line's label before it is broken.
-_LABEL_WIDTH = 34
+_LABEL_WIDTH = 46
 
 _OFFSET: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8}
 
@@ -260,8 +260,8 @@ def draw_confusion(data: ConfusionData) -> Figure:
 
 @_styled
 def draw_forest(data: ForestData) -> Figure:
-    """One line a run: accuracy as a dot, its 95 % interval as a bar; hollow and in another colour with a remark."""
-    figure = _figure(7.4, 1.1 + _height_down([row.label for row in data.rows]))
+    """One line a run: accuracy as a dot, its 95% interval as a bar; hollow and in another colour with a remark."""
+    figure = _figure(8.2, 1.1 + _height_down([row.label for row in data.rows]))
     axes = figure.subplots()
     for label, value in data.floors:
         axes.axvline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.1)
@@ -275,7 +275,7 @@ def draw_forest(data: ForestData) -> Figure:
     _lines_down(axes, [row.label for row in data.rows])
     axes.set_xlim(*_span((row.accuracy for row in data.rows), data.floors))
     axes.xaxis.set_major_formatter(_percent)
-    axes.set_xlabel("accuracy on the test role, with its 95 % interval")
+    axes.set_xlabel("accuracy on the test role, with its 95% interval")
     return figure
 
 
@@ -309,14 +309,14 @@ def draw_cost(data: CostData) -> Figure:
 
 @_styled
 def draw_recall(data: RecallData) -> Figure:
-    """One column a class, one line a run: recall as a dot with its 95 % interval; hollow where it is 0."""
-    figure = _figure(2.8 + 0.95 * len(data.labels), 1.05 + _height_down([label for label, _ in data.rows]))
+    """One column a class, one line a run: recall as a dot with its 95% interval; hollow where it is 0."""
+    figure = _figure(3.2 + 0.95 * len(data.labels), 1.05 + _height_down([label for label, _ in data.rows]))
     columns = figure.subplots(1, len(data.labels), sharex=True, sharey=True, squeeze=False)[0]
     for index, axes in enumerate(columns):
         for place, (_, recalls) in enumerate(data.rows):
             recall = recalls[index]
             if recall is not None:
-                _interval(axes, recall, place, odd=recall.value == 0.0)
+                _interval(axes, recall, place, odd=recall.value == 0.0, size=4.0)
         _lines_down(axes, [label for label, _ in data.rows])
         axes.set_title(data.labels[index])
         axes.set_xlim(-0.08, 1.08)
@@ -432,7 +432,7 @@ def _matrix_cell(axes: Axes, row: int, column: int, count: int, total: int) -> N
     axes.annotate(f"{count:,}", (column, row), xytext=(0, -9), fontsize=6.5, **common)
 
 
-def _interval(axes: Axes, estimate: Estimate, place: int, *, odd: bool) -> None:
+def _interval(axes: Axes, estimate: Estimate, place: int, *, odd: bool, size: float = 5.5) -> None:
     colour = SECOND if odd else FIRST
     axes.plot([estimate.low, estimate.high], [place, place], color=colour, solid_capstyle="butt")
     axes.plot(
