@@ -42,9 +42,14 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+def json_text(value: Any) -> str:
+    """Readable JSON, as it is written to files. NaN and infinity are refused (ValueError): they are not JSON."""
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write readable JSON, whole or not at all. NaN and infinity are refused (ValueError): they are not JSON."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    """Write `json_text` of a value, whole or not at all."""
+    write_text(path, json_text(value))
 
 
 def canonical_json(value: Any) -> str:

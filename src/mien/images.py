@@ -364,4 +364,5 @@ def _quiet(notes: list[str]) -> Iterator[None]:
             pillow.MAX_IMAGE_PIXELS = limit
     for warning in caught:
         text = " ".join(str(warning.message).split())
-        notes.append("EXIF data is damaged and was ignored" if "EXIF" in text else f"the file is unusual: {text}")
+        is_tag = "exif" in text.lower() or "tag" in text.lower()
+        notes.append("EXIF data is damaged and was ignored" if is_tag else f"the file is unusual: {text}")

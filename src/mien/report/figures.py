@@ -292,9 +292,7 @@ def draw_cost(data: CostData) -> Figure:
             _upright_interval(axes, cost, point.accuracy, named=bool(point.label))
         for _, value in data.floors:
             axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.1)
-        axes.set_xlim(*_decades([cost for cost, _ in known]))
-        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
-        axes.xaxis.set_minor_formatter(lambda *_: "")
+        _cost_axis(axes, [cost for cost, _ in known])
         axes.grid()
     panels[0].set_ylim(*_span((point.accuracy for point in data.points), data.floors))
     panels[0].yaxis.set_major_formatter(_percent)
@@ -361,7 +359,7 @@ def _inline(svg: str, name: str, description: str) -> str:
     )
     width, box = opening.groups()
     return (
-        f'<svg role="img" aria-label="{html.escape(description)}" viewBox="{box}" '
+        f'<svg role="img" aria-label="{html.escape(description)}" viewBox="{box}" preserveAspectRatio="xMinYMin" '
         f'style="width: {float(width):.0f}pt; stroke-linejoin: round">{inner}'
     )
 
@@ -425,7 +423,7 @@ def _matrix_cell(axes: Axes, row: int, column: int, count: int, total: int) -> N
 
     share = count / total
     axes.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, facecolor=FIRST, alpha=0.04 + 0.96 * share))
-    ink = ON_FIRST if share > 0.55 else INK
+    ink = ON_FIRST if share > 0.7 else INK
     weight = "bold" if row == column else "normal"
     common: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": ink, "in_layout": False}
     axes.annotate(f"{share:.0%}", (column, row), xytext=(0, 1), fontsize=8, weight=weight, **common)
@@ -436,7 +434,7 @@ def _interval(axes: Axes, estimate: Estimate, place: int, *, odd: bool, size: fl
     colour = SECOND if odd else FIRST
     axes.plot([estimate.low, estimate.high], [place, place], color=colour, solid_capstyle="butt")
     axes.plot(
-        [estimate.value], [place], marker="o", markersize=5.5, color=colour, markerfacecolor=GROUND if odd else colour
+        [estimate.value], [place], marker="o", markersize=size, color=colour, markerfacecolor=GROUND if odd else colour
     )
 
 
@@ -463,11 +461,17 @@ def _span(accuracies: Iterable[Estimate], floors: Sequence[tuple[str, float]]) -
     return low - air, high + air
 
 
-def _decades(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of a logarithmic axis that holds the values with room for their labels."""
+def _cost_axis(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis that holds the values with room for their labels, with a few ticks whatever it spans."""
+    from matplotlib.ticker import LogLocator
+
     low, high = (min(values), max(values)) if values else (1.0, 10.0)
     air = max((high / low) ** 0.15, 1.6)
-    return low / air, high * air
+    axes.set_xlim(low / air, high * air)
+    steps = (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(lambda value, _: _short(value))
+    axes.xaxis.set_minor_formatter(lambda *_: "")
 
 
 def _place_labels(axes: Axes, points: Sequence[tuple[float, CostPoint]]) -> None:

@@ -19,7 +19,7 @@ from mien.errors import MissingExtraError, ReportError
 from mien.evaluation.metrics import METRICS, Metric
 from mien.files import write_text, written_whole
 from mien.report import figures
-from mien.report.results import Result, Results, collect, flat_settings
+from mien.report.results import Result, Results, collect, count_text, flat_settings
 from mien.report.summary import summarise
 from mien.report.tables import (
     Frame,
@@ -183,7 +183,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(slug=slug, number=_number, written=_written)
+    environment.filters.update(slug=slug, number=_number, count=count_text)
     return environment
 
 
@@ -216,7 +216,7 @@ def _overview_figures(results: Results) -> list[FigureView]:
             "accuracy",
             "Accuracy of all results",
             "Dot: share of right answers; bar: its 95% interval over test images. Dashed: always giving the commonest "
-            "label. Hollow and in another colour: the network gives one answer to nearly all images.",
+            "label. Hollow and in another colour: the figure does not speak of the backbone, for the reason beside it.",
             figures.draw_forest(
                 figures.ForestData(
                     tuple(figures.ForestRow(r.title, r.scores.accuracy, _remark(r)) for r in scored if r.scores), floors
@@ -284,7 +284,7 @@ def _confusion_view(result: Result) -> FigureView | None:
     data = figures.ConfusionData(labels, np.array(result.scores.confusion, dtype=np.int64))
     return _view(
         f"confusion-{slug(result.run.id)}-{result.readout}",
-        f"Confusion matrix after {result.readout} {'epoch' if result.readout == 1 else 'epochs'}",
+        f"Confusion matrix after {count_text(result.readout, 'epoch')}",
         "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
         figures.draw_confusion(data),
     )
@@ -300,9 +300,8 @@ def _floor_lines(scored: Sequence[Result]) -> tuple[tuple[str, float], ...]:
 
 
 def _remark(result: Result) -> str:
-    if result.collapse is None:
-        return ""
-    return result.collapse.badge
+    remarks = [result.collapse.badge] if result.collapse else []
+    return ", ".join(remarks + ["invalid pair"] * bool(result.unsound))
 
 
 def _recall_data(scored: Sequence[Result]) -> figures.RecallData:

@@ -78,7 +78,7 @@ class Result:
         title: the backbone, and in what the run departs from the study's recipe.
         readout: the epoch after which it is (or would be) evaluated.
         state: what there is to show.
-        reason: why, where the state is not complete; an empty text otherwise.
+        reason: why, where a run ended without figures; an empty text otherwise.
         record: of the run, where one was written.
         scores: on the test role; None unless complete.
         without_copies: likewise, without images that have an exact copy in another role; None where no image is left.
@@ -174,7 +174,7 @@ def collect(plan: Plan, records: Mapping[str, RunRecord]) -> Results:
     scorer, entries = _Scorer(), []
     for run in plan.runs:
         for readout in run.readouts:
-            title = titles[run.id] + (f", {readout} epochs" if len(readouts) > 1 else "")
+            title = titles[run.id] + (f", {count_text(readout, 'epoch')}" if len(readouts) > 1 else "")
             entries.append(scorer.result(run, title, readout, records.get(run.id)))
     return Results(plan, titles, tuple(entries))
 
@@ -263,7 +263,7 @@ class _Scorer:
             run=run, title=title, readout=readout, state=State.MISSING, record=record, unsound=unsound_head(run.recipe)
         )
         if record is None:
-            return replace(empty, reason="There is no record of this run in the store.")
+            return empty
         predictions = record.predictions.get((readout, Role.TEST))
         if predictions is None:
             if record.status is RunStatus.COMPLETE:
@@ -308,6 +308,15 @@ def _last_epoch(record: RunRecord) -> int:
 def _mean(values: Iterable[float]) -> float | None:
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else None
+
+
+def count_text(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count_text(1, "epoch"), count_text(1200, "epoch")
+    ('1 epoch', '1,200 epochs')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _nearly(share: float) -> str:

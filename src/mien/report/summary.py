@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mien.report.results import Result, Results, State
+from mien.report.results import Result, Results, State, count_text
 from mien.study.record import RunRecord
 
 # More names than this are counted instead of listed: a sentence shall stay one.
@@ -45,8 +45,8 @@ def summarise(results: Results) -> list[Statement]:
 
 def _nothing_scored(results: Results) -> str:
     return (
-        f"None of the {_count(len(results.entries), 'result')} that the study asks for has been computed, so there is "
-        "nothing to compare."
+        f"None of the {count_text(len(results.entries), 'result')} that the study asks for has been computed, "
+        "so there is nothing to compare."
     )
 
 
@@ -57,7 +57,7 @@ def _best(scored: Sequence[Result]) -> Iterator[Statement]:
     accuracy = best.scores.accuracy
     yield Statement(
         "Highest accuracy",
-        f"{best.title}: {accuracy.value:.1%} of {accuracy.count:,} test images, 95% interval "
+        f"{best.title}: {accuracy.value:.1%} of {count_text(accuracy.count, 'test image')}, 95% interval "
         f"{accuracy.low:.1%} to {accuracy.high:.1%}.",
     )
     close = [other for other in others if other.scores and other.scores.accuracy.high >= accuracy.low]
@@ -89,13 +89,13 @@ def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
         yield Statement("Floor", f"{text}{number} above it with the whole interval.")
         return
     if all(result.collapse for result in below):
-        who = f"{_count(len(below), 'result')} (collapsed, see below)"
+        who = f"{count_text(len(below), 'result')} (collapsed, see below)"
     else:
         who = _names(below)
     verb = "does not lie" if len(below) == 1 else "do not lie"
-    yield Statement(
-        "Floor", f"{text}{who} {verb} above it with the whole interval.", caution=any(not r.collapse for r in below)
-    )
+    # Of collapsed results, the statements that follow warn.
+    caution = not all(result.collapse for result in below)
+    yield Statement("Floor", f"{text}{who} {verb} above it with the whole interval.", caution)
 
 
 def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
@@ -139,7 +139,7 @@ def _incomplete(results: Results) -> Iterator[Statement]:
     for state, heading in headings.items():
         entries = [entry for entry in results.entries if entry.state is state]
         if entries:
-            share = f"{len(entries)} of {_count(len(results.entries), 'result')}"
+            share = f"{len(entries)} of {count_text(len(results.entries), 'result')}"
             yield Statement(heading, f"{share}: {_names(entries)}.", caution=True)
     cells = [cell for cell in results.plan.cells if cell.run_id is None]
     if cells:
@@ -147,7 +147,7 @@ def _incomplete(results: Results) -> Iterator[Statement]:
         verb = "is" if len(cells) == 1 else "are"
         yield Statement(
             "Left out by the plan",
-            f"{_count(len(cells), 'cell')} {verb} impossible as asked for ({_listed(places)}); "
+            f"{count_text(len(cells), 'cell')} {verb} impossible as asked for ({_listed(places)}); "
             "the tables give the reasons.",
         )
 
@@ -180,7 +180,11 @@ def _seeds(results: Results) -> Iterator[Statement]:
             "seed would move a figure is not measured here.",
         )
     else:
-        yield Statement("Seeds", f"The study uses {len(seeds)} seeds: {_listed([str(seed) for seed in seeds])}.")
+        yield Statement(
+            "Seeds",
+            f"The study uses the seeds {_listed([str(seed) for seed in seeds])}. Where a cell has several, its mean "
+            "and range tell how far the seed moves a figure; an interval is about the choice of test images alone.",
+        )
 
 
 def _copies(scored: Sequence[Result]) -> Iterator[Statement]:
@@ -220,7 +224,3 @@ def _listed(names: Sequence[str]) -> str:
     if any("," in name for name in names):
         return "; ".join([*first, f"and {last}"])
     return f"{', '.join(first)} and {last}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -17,8 +17,9 @@ class Backbone:
         minimum_size: least side of the input, in pixels.
         default_size: side that its ImageNet weights were trained with, in pixels.
         scaling: what its ImageNet weights expect: "signed" (-1..1), "torch" (0..1, then per-channel mean and
-            deviation), "caffe" (BGR, per-channel mean off 0..255) or "none" (0..255; the graph scales itself).
-        parameters: weights of the backbone without a head, for three input channels.
+            deviation), "caffe" (BGR, per-channel mean off 0..255), "unit" (0..1) or "none" (0..255; the graph scales
+            by itself).
+        parameters: weights of the backbone without a head, at its own number of input channels.
         depth: layers with a kernel (convolutions and dense layers), counted along the whole graph without head.
         licence: of the code and weights.
         channels: input channels the builder wants: 3, or 1 for networks made for gray images.
@@ -50,8 +51,8 @@ BACKBONES: dict[str, Backbone] = {
         minimum_size=32,
         default_size=48,
         scaling="unit",
-        parameters=0,
-        depth=0,
+        parameters=1_074_080,
+        depth=12,
         licence="MIT",
         channels=1,
     ),

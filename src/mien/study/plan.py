@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mien.datasets.protocol import ProtocolSpec
-from mien.errors import ContradictionError, NetworkError
+from mien.errors import ContradictionError, NetworkError, ProtocolError
 from mien.files import canonical_json
 from mien.study.backbones import backbone
 from mien.study.recipe import Recipe
@@ -169,14 +169,19 @@ def make_plan(study: Study, facts_of: Callable[[ProtocolSpec], SplitFacts], *, b
     Returns:
         Every cell of every table. Cells that are the same run share it, and a run whose schedule does not depend on
         the number of epochs also answers cells that ask for fewer.
+
+    Raises:
+        ProtocolError: the data set cannot be used under the study's own protocol. Where only an axis changes the
+            protocol into one that it cannot be used under, the cell is skipped.
     """
     facts_of = functools.cache(facts_of)
     asked: list[_Request | Cell] = []
     for table in study.tables:
         for row in table.rows.points:
             for column in table.columns.points:
-                for seed in table.seeds:
-                    changes = {**table.fixed, **row.changes, **column.changes, "seed": seed}
+                changes = {**table.fixed, **row.changes, **column.changes}
+                for seed in table.seeds or (changes.get("seed", study.recipe.seed),):
+                    changes["seed"] = seed
                     cell = Cell(table.name, row.label, column.label, seed, None, None)
                     asked.append(_request(study, changes, cell, facts_of, backend))
 
@@ -244,6 +249,10 @@ def _request(
         facts = facts_of(protocol)
         recipe = recipe.resolved(facts.image_size)
     except (ContradictionError, NetworkError) as error:
+        return replace(cell, reason=str(error))
+    except ProtocolError as error:
+        if protocol == study.protocol:
+            raise
         return replace(cell, reason=str(error))
     reason = why_impossible(recipe, backend)
     return replace(cell, reason=reason) if reason else _Request(cell, recipe, protocol, facts)

@@ -33,7 +33,7 @@ def _check_range(name: str, value: float | None, low: float, high: float, *, ope
     if not (low < value if open_low else low <= value) or not value <= high:
         bracket = "(" if open_low else "["
         raise StudyFileError(
-            f"{name} must lie in {bracket}{low:g}, {high:g}]. Received: {name} = {value:g}.",
+            f"{name} must lie in {bracket}{low}, {high}]. Received: {name} = {value}.",
             path=(name.split(".")[-1],),
         )
 
@@ -137,10 +137,10 @@ class Recipe:
     """One network and its training.
 
     Attributes:
-        backbone: a name from `mien.study.backbones.BACKBONES`.
+        backbone: a name that `mien models list` shows (`mien.study.backbones.BACKBONES`).
         weights: "none", "imagenet", or the path of a weight file. A file counts by its content in the run's name.
-        freeze: "none" trains everything, "all" trains the head alone, a number in (0, 1) freezes that share of
-            the backbone's layers, from the input on. Frozen BatchNorm layers keep their statistics.
+        freeze: "none" trains everything, "all" (or 1) trains the head alone, a number in (0, 1) freezes that share
+            of the backbone's layers, from the input on. Frozen BatchNorm layers keep their statistics.
         activation: output of the head.
         loss: compared with the one-hot (or vote) targets.
         dropout: before the head's dense layer.
@@ -268,7 +268,8 @@ class Recipe:
         if self.schedule != "plateau":
             unused |= {"plateau_factor", "plateau_patience", "minimum_learning_rate"}
         defaults: dict[str, Any] = {item.name: item.default for item in fields(Recipe) if item.name in unused}
-        return replace(self, preprocessing=preprocessing, **defaults)
+        freeze = "all" if self.freeze == 1.0 else self.freeze
+        return replace(self, preprocessing=preprocessing, freeze=freeze, **defaults)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain values, nested as in a study file."""

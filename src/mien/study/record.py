@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Role
 from mien.errors import RecordError
-from mien.files import write_json, write_text, written_whole
+from mien.files import json_text, written_whole
 from mien.labels import Expression, LabelSet
 from mien.predictions import Predictions
 
 RUN_FILE = "run.json"
 HISTORY_FILE = "history.jsonl"
 PREDICTIONS_FILE = "predictions.npz"
+
+# What a damaged .npz raises, beside ValueError.
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error)
 
 
 class RunStatus(StrEnum):
@@ -147,9 +152,17 @@ class RunRecord:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_predictions(folder / PREDICTIONS_FILE, self.predictions)
-            write_history(folder, self.history)
-            write_json(folder / RUN_FILE, self.to_json())
+            # Every byte is on the disk before the first file gets its name; the names come in reverse order.
+            with ExitStack() as files:
+                run_file, history_file, predictions_file = (
+                    files.enter_context(written_whole(folder / name))
+                    for name in (RUN_FILE, HISTORY_FILE, PREDICTIONS_FILE)
+                )
+                _write_predictions(predictions_file, self.predictions)
+                history_file.write(_history_text(self.history).encode())
+                run_file.write(json_text(self.to_json()).encode())
+                for file in (predictions_file, history_file, run_file):
+                    file.flush()
         except OSError as error:
             raise RecordError(
                 f"The record of run {self.id} cannot be written to {folder}: {error.strerror or error}. "
@@ -184,7 +197,7 @@ class RunRecord:
                 peak_memory_mib=values["peak_memory_mib"],
                 started=values["started"],
             )
-        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, OSError, EOFError, *_BAD_ZIP) as error:
             raise RecordError(
                 f"The record in {folder} is damaged ({type(error).__name__}: {error}). "
                 "Remove that folder and run the study again; the other records stay valid."
@@ -210,16 +223,14 @@ def is_complete(folder: Path) -> bool:
     return (folder / RUN_FILE).is_file()
 
 
-def write_history(folder: Path, history: tuple[Epoch, ...]) -> None:
-    """Write the history, one JSON object a line. A loss that is not a number is written as null."""
-    lines = [json.dumps(epoch.to_json(), allow_nan=False) for epoch in history]
-    write_text(folder / HISTORY_FILE, "".join(line + "\n" for line in lines))
-
-
 def read_history(folder: Path) -> tuple[Epoch, ...]:
-    """Read the history that `write_history` wrote; null becomes NaN."""
+    """Read the history of a record: one JSON object a line, in which null stands for a loss that is not a number."""
     lines = (folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
     return tuple(Epoch.from_json(json.loads(line)) for line in lines)
+
+
+def _history_text(history: tuple[Epoch, ...]) -> str:
+    return "".join(json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in history)
 
 
 def _read_run_file(folder: Path) -> dict[str, Any]:
@@ -240,7 +251,7 @@ def _read_run_file(folder: Path) -> dict[str, Any]:
     return dict(values)
 
 
-def _write_predictions(path: Path, predictions: dict[tuple[int, Role], Predictions]) -> None:
+def _write_predictions(file: BinaryIO, predictions: dict[tuple[int, Role], Predictions]) -> None:
     arrays: dict[str, NDArray[Any]] = {}
     for (readout, role), entry in predictions.items():
         arrays[f"{role.value}/outputs/{readout}"] = entry.outputs
@@ -249,12 +260,11 @@ def _write_predictions(path: Path, predictions: dict[tuple[int, Role], Predictio
         arrays[f"{role.value}/labels"] = entry.labels
         arrays[f"{role.value}/ids"] = entry.ids
         arrays[f"{role.value}/copies"] = entry.copies
-    with written_whole(path) as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def _read_predictions(path: Path) -> dict[tuple[int, Role], Predictions]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         found = {}
         for key in arrays.files:
             role, what, *readout = key.split("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mien.errors import MienError, StudyFileError, did_you_mean
@@ -27,7 +27,7 @@ def parse(cls: type[T], values: object, path: KeyPath = ()) -> T:
         StudyFileError: an unknown or missing key, a value of another type, or one that `cls` refuses.
     """
     if not isinstance(values, Mapping):
-        raise StudyFileError(f"{_name(path)} must be a table. Received: {values!r}.", path)
+        raise StudyFileError(f"{setting_name(path)} must be a table. Received: {values!r}.", path)
     hints = get_type_hints(cls)
     known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
@@ -44,7 +44,19 @@ def parse(cls: type[T], values: object, path: KeyPath = ()) -> T:
         error.path = path + error.path
         raise
     except MienError as error:
-        raise StudyFileError(str(error), path) from error
+        raise StudyFileError(str(error), path + _refused_alone(cls, arguments)) from error
+
+
+def _refused_alone(cls: type[Any], arguments: Mapping[str, Any]) -> KeyPath:
+    """The key whose value a class with defaults for all others refuses by itself; nothing where there is none."""
+    for key, value in arguments.items():
+        try:
+            cls(**{key: value})
+        except MienError:
+            return (key,)
+        except TypeError:
+            return ()
+    return ()
 
 
 def convert(hint: Any, value: object, path: KeyPath) -> Any:
@@ -64,16 +76,17 @@ def convert(hint: Any, value: object, path: KeyPath) -> Any:
         choices = get_args(hint)
         if value not in choices:
             known = [str(choice) for choice in choices]
-            raise StudyFileError(f"{_name(path)} cannot be {value!r}. {did_you_mean(str(value), known)}", path)
+            raise StudyFileError(f"{setting_name(path)} cannot be {value!r}. {did_you_mean(str(value), known)}", path)
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise StudyFileError(f"{_name(path)} must be a list. Received: {value!r}.", path)
+            brackets = f" of tables: write [[{setting_name(path)}]]" if isinstance(value, Mapping) else ""
+            raise StudyFileError(f"{setting_name(path)} must be a list{brackets}. Received: {value!r}.", path)
         return tuple(convert(get_args(hint)[0], item, path) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is type(None) or not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise StudyFileError(f"{_name(path)} must be {_kind(hint)}. Received: {value!r}.", path)
+        raise StudyFileError(f"{setting_name(path)} must be {_kind(hint)}. Received: {value!r}.", path)
     return value
 
 
@@ -94,44 +107,78 @@ def _kind(hint: Any) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(hint, str(hint))
 
 
-def _name(path: KeyPath) -> str:
-    return ".".join(path) or "The study file"
+def setting_name(path: KeyPath) -> str:
+    """How messages call the place that keys lead to; which of several tables it is in, the line tells."""
+    return ".".join(_words(path)) or "The study file"
 
 
 def _table(path: KeyPath) -> str:
-    return f"[{'.'.join(path)}]" if path else "The study file"
+    if not path:
+        return "The study file"
+    name = ".".join(_words(path))
+    return f"[[{name}]]" if path[-1].isdigit() else f"[{name}]"
+
+
+def _words(path: KeyPath) -> KeyPath:
+    return tuple(key for key in path if not key.isdigit())
 
 
 _HEADER = re.compile(r"^\s*(\[\[|\[)\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_LONG_TEXT = re.compile(r'"""|\'\'\'')
 
 
 def find_line(text: str, path: KeyPath) -> int | None:
     """The line, from 1, of a TOML text where the innermost known part of `path` stands; None when none of it does.
 
-    Elements of an array of tables are named by their index, as in ("tables", "1", "columns").
+    Elements of an array are named by their index, as in ("tables", "1", "columns").
     """
     best, best_length = None, 0
     header: KeyPath = ()
+    array, element = header, -1
     counts: dict[KeyPath, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in _lines_outside_texts(text):
         if match := _HEADER.match(line):
-            header = _split(match[2])
-            for length in range(1, len(header) + 1):
-                prefix = header[:length]
-                if length == len(header) and match[1] == "[[":
-                    counts[prefix] = counts.get(prefix, -1) + 1
-                if prefix in counts:
-                    header = (*prefix, str(counts[prefix]), *header[length:])
-                    break
-            place = header
+            header = place = _indexed(_split(match[2]), match[1] == "[[", counts)
         elif match := _KEY.match(line):
             place = header + _split(match[1])
+            array, element = place, line.count("{") - 1
+        elif line.lstrip().startswith("{"):
+            # An element of an array that was opened on a line above.
+            element += 1
+            place = (*array, str(element))
         else:
             continue
-        if len(place) > best_length and path[: len(place)] == place:
-            best, best_length = number, len(place)
+        # A dotted key stands for the tables on its way too.
+        length = min(len(place), len(path))
+        if length > best_length and path[:length] == place[:length]:
+            best, best_length = number, length
     return best
+
+
+def _lines_outside_texts(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a TOML text with their numbers, without those that begin inside a text of several lines."""
+    closing: str | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if closing is None:
+            yield number, line
+        for mark in _LONG_TEXT.findall(line):
+            if closing is None:
+                closing = mark
+            elif mark == closing:
+                closing = None
+
+
+def _indexed(names: KeyPath, is_array: bool, counts: dict[KeyPath, int]) -> KeyPath:
+    """The place that a header names, each array of tables on the way followed by the index of its last element."""
+    place: KeyPath = ()
+    for position, name in enumerate(names, start=1):
+        place = (*place, name)
+        if is_array and position == len(names):
+            counts[place] = counts.get(place, -1) + 1
+        if place in counts:
+            place = (*place, str(counts[place]))
+    return place
 
 
 def _split(dotted: str) -> KeyPath:

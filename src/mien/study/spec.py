@@ -7,9 +7,10 @@ an axis of columns, and every position on an axis changes some settings of the b
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -18,7 +19,7 @@ from mien.errors import ContradictionError, MienError, StudyFileError, did_you_m
 from mien.evaluation.metrics import METRICS
 from mien.study.backbones import BACKBONES
 from mien.study.recipe import Recipe
-from mien.study.settings import convert, find_line, parse
+from mien.study.settings import convert, find_line, parse, setting_name
 
 SCHEMA = 1
 
@@ -75,7 +76,7 @@ class Table:
         rows: axis of the rows.
         columns: axis of the columns.
         metrics: names from `mien.evaluation.metrics.METRICS`, shown in each cell.
-        seeds: one run each per cell.
+        seeds: one run each per cell; empty: one run, with the seed that the recipe has there.
         fixed: settings that hold in the whole table.
     """
 
@@ -85,7 +86,7 @@ class Table:
     rows: Axis
     columns: Axis
     metrics: tuple[str, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -112,9 +113,28 @@ class Study:
     tables: tuple[Table, ...]
 
 
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise StudyFileError(
+            f"name becomes part of file names, so it must be of letters, digits, - and _. Received: {name!r}.",
+            ("name",),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _TableKeys:
-    """The keys of one [[tables]] entry, before its axes are read."""
+    """The keys of one [[tables]] entry, before its axes are read.
+
+    Attributes:
+        name: short and unique; part of the names of the files that a report writes.
+        rows: the axis of the rows: `rows.SETTING = [values]` or a list of tables with a label each.
+        columns: the axis of the columns, likewise; without it the table has one column.
+        title: heading in the report; by default the name.
+        text: what the table asks, for the reader of the report.
+        metrics: what each cell shows.
+        seeds: one run each per cell; by default one run, with the seed of the recipe.
+        fixed: settings that hold in the whole table, by dotted key.
+    """
 
     name: str
     rows: Any
@@ -122,13 +142,27 @@ class _TableKeys:
     title: str = ""
     text: str = ""
     metrics: tuple[str, ...] = ("accuracy",)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] | None = None
     fixed: Any = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _StudyKeys:
-    """The keys at the top of a study file."""
+    """The keys at the top of a study file.
+
+    Attributes:
+        schema: version of this format: 1.
+        name: short; records go to stores/NAME unless --output says otherwise.
+        data: the data set.
+        tables: what is to be drawn, one [[tables]] entry each, at least one.
+        title: heading of the report; by default the name.
+        text: what is asked, in words, for the reader of the report.
+        protocol: what the samples are for.
+        recipe: what all runs have in common.
+    """
 
     schema: int
     name: str
@@ -138,6 +172,9 @@ class _StudyKeys:
     text: str = ""
     protocol: ProtocolSpec = field(default_factory=ProtocolSpec)
     recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
 
 
 def read_study(path: Path) -> Study:
@@ -210,10 +247,11 @@ def _study(values: Mapping[str, Any]) -> Study:
     if not keys.tables:
         raise StudyFileError("A study needs at least one [[tables]] entry.", ("tables",))
     tables = tuple(_table(table, ("tables", str(index))) for index, table in enumerate(keys.tables))
-    names = [table.name for table in tables]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise StudyFileError(f"Two tables are called {name!r}.", ("tables", str(index), "name"))
+    # Names that differ in case alone would be one file on some systems.
+    names = [table.name.casefold() for table in tables]
+    for index, table in enumerate(tables):
+        if names[index] in names[:index]:
+            raise StudyFileError(f"Two tables are called {table.name!r}.", ("tables", str(index), "name"))
     return Study(
         name=keys.name,
         title=keys.title or keys.name,
@@ -230,50 +268,84 @@ def _table(values: object, path: tuple[str, ...]) -> Table:
     for metric in keys.metrics:
         if metric not in METRICS:
             raise StudyFileError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}", (*path, "metrics"))
-    if not keys.seeds:
-        raise StudyFileError("seeds must name at least one seed.", (*path, "seeds"))
-    return Table(
+    table = Table(
         name=keys.name,
         title=keys.title or keys.name,
         text=keys.text.strip(),
         rows=_axis(keys.rows, (*path, "rows")),
         columns=Axis("", (Point("", {}),)) if keys.columns is None else _axis(keys.columns, (*path, "columns")),
         metrics=keys.metrics,
-        seeds=keys.seeds,
-        fixed=_changes(keys.fixed or {}, (*path, "fixed")),
+        seeds=() if keys.seeds is None else _seeds(keys.seeds, (*path, "seeds")),
+        fixed=_changes({} if keys.fixed is None else keys.fixed, (*path, "fixed")),
     )
+    _check_set_once(table, path)
+    return table
+
+
+def _seeds(seeds: tuple[int, ...], path: tuple[str, ...]) -> tuple[int, ...]:
+    if not seeds:
+        raise StudyFileError("seeds must name at least one seed.", path)
+    if len(set(seeds)) < len(seeds):
+        raise StudyFileError(f"seeds names one seed twice: {', '.join(map(str, seeds))}.", path)
+    for seed in seeds:
+        _checked("seed", seed, path)
+    return seeds
+
+
+def _check_set_once(table: Table, path: tuple[str, ...]) -> None:
+    """Refuse a setting that two parts of a table change: one of them would have no effect, unseen."""
+    parts = {
+        "fixed": set(table.fixed),
+        "rows": {key for point in table.rows.points for key in point.changes},
+        "columns": {key for point in table.columns.points for key in point.changes},
+        "seeds": {"seed"} if table.seeds else set(),
+    }
+    for (first, some), (second, others) in itertools.combinations(parts.items(), 2):
+        for key in sorted(some & others):
+            raise StudyFileError(f"Table {table.name!r} changes {key} in {first} and in {second}.", (*path, second))
 
 
 def _axis(values: object, path: tuple[str, ...]) -> Axis:
     """A grid (a table of lists: their product) or a list of points (tables with a label)."""
+    name = setting_name(path)
     if isinstance(values, list) and values:
-        points = []
-        for index, item in enumerate(values):
-            if not isinstance(item, Mapping) or not isinstance(item.get("label"), str):
-                raise StudyFileError(
-                    f"{'.'.join(path)} must hold tables with a label, like "
-                    f'{{ label = "with", featurewise = true }}. Received: {item!r}.',
-                    path,
-                )
-            changes = {key: value for key, value in item.items() if key != "label"}
-            points.append(Point(item["label"], _changes(changes, (*path, str(index)))))
-        axis = Axis("", tuple(points))
+        axis = _axis_of_points(values, path)
     elif isinstance(values, Mapping) and values:
-        lists = _flat(values)
-        for key, options in lists.items():
-            if not isinstance(options, list) or not options:
-                raise StudyFileError(f"{'.'.join(path)}.{key} must be a list. Received: {options!r}.", (*path, key))
-        points = []
-        for combination in itertools.product(*lists.values()):
-            changes = _changes(dict(zip(lists, combination, strict=True)), path)
-            points.append(Point(", ".join(_shown(key, value) for key, value in changes.items()), changes))
-        axis = Axis(", ".join(lists), tuple(points))
+        axis = _axis_of_grid(values, path)
     else:
-        raise StudyFileError(f"{'.'.join(path)} must be a table of lists or a list of tables.", path)
+        raise StudyFileError(f"{name} must be a table of lists or a list of tables. Received: {values!r}.", path)
     labels = [point.label for point in axis.points]
     if len(set(labels)) < len(labels):
-        raise StudyFileError(f"{'.'.join(path)} has two positions with one label: {', '.join(labels)}.", path)
+        raise StudyFileError(f"{name} has two positions with one label: {', '.join(labels)}.", path)
     return axis
+
+
+def _axis_of_points(values: list[Any], path: tuple[str, ...]) -> Axis:
+    points = []
+    for index, item in enumerate(values):
+        place = (*path, str(index))
+        if not isinstance(item, Mapping) or not isinstance(item.get("label"), str):
+            raise StudyFileError(
+                f"{setting_name(path)} must hold tables with a label, like "
+                f'{{ label = "mirrored", augmentation.flip = true }}. Received: {item!r}.',
+                place,
+            )
+        changes = {key: value for key, value in item.items() if key != "label"}
+        points.append(Point(item["label"], _changes(changes, place)))
+    return Axis("", tuple(points))
+
+
+def _axis_of_grid(values: Mapping[str, Any], path: tuple[str, ...]) -> Axis:
+    lists = _flat(values)
+    for key, options in lists.items():
+        if not isinstance(options, list) or not options:
+            place = (*path, *key.split("."))
+            raise StudyFileError(f"{setting_name(place)} must be a list of values. Received: {options!r}.", place)
+    points = []
+    for combination in itertools.product(*lists.values()):
+        changes = _changes(dict(zip(lists, combination, strict=True)), path)
+        points.append(Point(", ".join(_shown(key, value) for key, value in changes.items()), changes))
+    return Axis(", ".join(lists), tuple(points))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -286,33 +358,39 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _changes(values: object, path: tuple[str, ...]) -> dict[str, Any]:
     """Changes by dotted key, each checked by itself: whether they go together is the plan's to say."""
     if not isinstance(values, Mapping):
-        raise StudyFileError(f"{'.'.join(path)} must be a table. Received: {values!r}.", path)
-    return {key: _checked(key, value, path) for key, value in _flat(values).items()}
+        raise StudyFileError(f"{setting_name(path)} must be a table. Received: {values!r}.", path)
+    return {key: _checked(key, value, (*path, *key.split("."))) for key, value in _flat(values).items()}
+
+
+def _owners() -> dict[str, Any]:
+    """What holds the settings that can be changed, with its defaults, by the prefix of their dotted keys."""
+    recipe = Recipe()
+    return {
+        "": recipe,
+        "preprocessing.": recipe.preprocessing,
+        "augmentation.": recipe.augmentation,
+        "protocol.": ProtocolSpec(),
+    }
 
 
 def _checked(key: str, value: Any, path: tuple[str, ...]) -> Any:
-    base: Any = Recipe()
-    names = key.split(".")
-    if names[0] == "protocol":
-        base, names = ProtocolSpec(), names[1:]
-    for name in names[:-1]:
-        base = getattr(base, name, None)
-    owner = type(base)
-    known = getattr(owner, "__dataclass_fields__", {})
-    if not names or names[-1] not in known:
-        options = known or Recipe.__dataclass_fields__
-        raise StudyFileError(
-            f"{'.'.join(path)} names the setting {key!r}, which there is not. {did_you_mean(names[-1], options)}",
-            (*path, *key.split(".")),
-        )
-    place = (*path, *key.split("."))
-    converted = convert(get_type_hints(owner)[names[-1]], value, place)
+    """A changed setting as its own type, in its own range."""
+    owners = _owners()
+    known = [prefix + item.name for prefix, owner in owners.items() for item in fields(owner)]
+    known = [name for name in known if f"{name}." not in owners]
+    if key not in known:
+        namesakes = [name for name in known if name.endswith(f".{key}")]
+        hint = f"Did you mean {namesakes[0]!r}?" if namesakes else did_you_mean(key, known)
+        raise StudyFileError(f"There is no setting {key!r}. {hint}", path)
+    head, _, name = key.rpartition(".")
+    owner = owners[f"{head}." if head else ""]
+    converted = convert(get_type_hints(type(owner))[name], value, path)
     try:
-        replace(base, **{names[-1]: converted})
+        replace(owner, **{name: converted})
     except ContradictionError:
         pass  # Possible in company: the plan decides.
     except MienError as error:
-        raise StudyFileError(str(error), place) from error
+        raise StudyFileError(str(error), path) from error
     return converted
 
 

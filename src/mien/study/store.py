@@ -12,15 +12,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mien.datasets.protocol import Opening
-from mien.errors import StoreError, StoreLockedError
+from mien.errors import StoreError, StoreLockedError, StudyFileError
 from mien.files import write_json, write_text
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, is_complete
-from mien.study.spec import parse_study
+from mien.study.spec import read_study
 
 STORE_FILE = "store.json"
 STUDY_FILE = "study.toml"
 PLAN_FILE = "plan.json"
+OPENINGS_FILE = "openings.jsonl"
 
 
 class Store:
@@ -60,7 +61,7 @@ class Store:
             if folder.is_dir() and any(folder.iterdir()):
                 raise StoreError(f"{folder} is not empty and not a store of mien. Name a new folder with --output.")
             try:
-                store.runs.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 write_json(marker, {"schema": cls.SCHEMA})
             except OSError as error:
                 raise StoreError(f"The store {folder} cannot be made: {error.strerror or error}.") from error
@@ -70,7 +71,7 @@ class Store:
     def _check_schema(self) -> None:
         marker = self.folder / STORE_FILE
         try:
-            schema = json.loads(marker.read_text(encoding="utf-8"))["schema"]
+            schema = int(json.loads(marker.read_text(encoding="utf-8"))["schema"])
         except (OSError, ValueError, KeyError, TypeError):
             raise StoreError(f"{self.folder} is not a store of mien: it has no readable {STORE_FILE}.") from None
         if schema > self.SCHEMA:
@@ -92,26 +93,35 @@ class Store:
             the same: they are named by what they are.
         """
         path = self.folder / STUDY_FILE
-        changed = path.is_file() and path.read_text(encoding="utf-8") != text
-        write_text(path, text)
+        with self._reporting(path):
+            changed = path.is_file() and path.read_bytes() != text.encode("utf-8")
+            write_text(path, text)
         return changed
 
     def keep_plan(self, plan: Plan) -> None:
         """Remember which run answers which cell."""
-        write_json(self.folder / PLAN_FILE, plan.to_json())
+        path = self.folder / PLAN_FILE
+        with self._reporting(path):
+            write_json(path, plan.to_json())
 
     def plan(self) -> Plan:
         """The plan of the study that was last run here. Needs neither the data set nor a deep learning framework.
 
         Raises:
-            StoreError: nothing was run here yet.
+            StoreError: nothing was run here yet, or a file is damaged.
+            StudyFileError: the study file that is kept here cannot be read.
         """
+        study_file, plan_file = self.folder / STUDY_FILE, self.folder / PLAN_FILE
+        if not study_file.is_file() or not plan_file.is_file():
+            raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY")
+        study = read_study(study_file)
         try:
-            text = (self.folder / STUDY_FILE).read_text(encoding="utf-8")
-            values = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY") from None
-        return Plan.from_json(parse_study(text, name=str(self.folder / STUDY_FILE)), values)
+            return Plan.from_json(study, json.loads(plan_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError, StudyFileError) as error:
+            raise StoreError(
+                f"{plan_file} is damaged ({type(error).__name__}: {error}). mien study run writes it anew; "
+                "finished runs are kept."
+            ) from error
 
     def records(self, plan: Plan) -> dict[str, RunRecord]:
         """The finished records of a plan, by id."""
@@ -129,10 +139,6 @@ class Store:
         """The record of a run; RecordError when it is missing or damaged."""
         return RunRecord.read(self.run_folder(run_id))
 
-    def finished(self) -> list[str]:
-        """The ids of all finished runs, sorted."""
-        return sorted(folder.name for folder in self.runs.iterdir() if is_complete(folder))
-
     def forget(self, run_id: str) -> None:
         """Remove a run's record and checkpoint, so that it is computed again."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
@@ -143,10 +149,13 @@ class Store:
 
         Raises:
             StoreLockedError: another process holds it. The lock goes with its process, so none is ever left behind.
+            StoreError: the folder cannot be written to.
         """
-        lock = FileLock(self.folder / "store.lock")
+        path = self.folder / "store.lock"
+        lock = FileLock(path)
         try:
-            lock.acquire(timeout=0)
+            with self._reporting(path):
+                lock.acquire(timeout=0)
         except Timeout:
             raise StoreLockedError(
                 f"Another process is writing to the store {self.folder}. Wait for it to end, or name another "
@@ -158,13 +167,41 @@ class Store:
             lock.release()
 
     def log_opening(self, opening: Opening) -> None:
-        """Append one opening of test labels to the log."""
-        with (self.folder / "openings.jsonl").open("a", encoding="utf-8") as file:
+        """Append one opening of test labels to the log.
+
+        Raises:
+            StoreError: the log cannot be written, so nothing may be opened.
+        """
+        path = self.folder / OPENINGS_FILE
+        with self._reporting(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(opening)) + "\n")
 
     def openings(self) -> list[Opening]:
-        """Every opening of test labels so far, in order."""
-        path = self.folder / "openings.jsonl"
+        """Every opening of test labels so far, in order.
+
+        Raises:
+            StoreError: a line of the log is damaged.
+        """
+        path = self.folder / OPENINGS_FILE
         if not path.is_file():
             return []
-        return [Opening(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        openings = []
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                openings.append(Opening(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise StoreError(f"{path}, line {number} is damaged ({error}). Repair or remove that line.") from error
+        return openings
+
+    @contextmanager
+    def _reporting(self, path: Path) -> Iterator[None]:
+        """Turn what the system says of a file of the store into one sentence."""
+        try:
+            yield
+        except Timeout:
+            raise
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be written: {error.strerror or error}. Nothing was lost: make room or permit writing, "
+                "and run the same command again."
+            ) from error

@@ -94,7 +94,8 @@ def load_checkpoint(folder: Path, network: keras.Model, optimizer: keras.Optimiz
         return LoopState()
     variables = _variables(network, optimizer)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # NumPy leaves a file that it opened itself open when it turns out to be damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             state = LoopState.from_json(str(arrays["state"]))
             values = [arrays[f"variable/{i}"] for i in range(len(arrays.files) - 1)]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:

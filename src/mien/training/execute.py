@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Samples, Split, copies_in_training
+from mien.errors import RecordError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.predictions import Predictions
@@ -31,7 +32,7 @@ from mien.study.record import RunRecord, RunStatus
 from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
-from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, weights_file
+from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, load_weights
 from mien.training.job import data_facts
 from mien.training.network import (
     build_network,
@@ -42,7 +43,7 @@ from mien.training.network import (
 )
 from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics
 
-WEIGHTS_FILE = "network.weights.h5"
+NETWORK_FILE = "network.keras"
 
 
 def execute(
@@ -110,9 +111,9 @@ def execute(
         peak_memory_mib=peak_memory_mib(),
         started=clock.started,
     )
-    last = weights_file(folder, state.chosen[run.readouts[-1]]) if predictions else None
-    if last is not None and keep_weights:
-        last.replace(folder / WEIGHTS_FILE)
+    if predictions and keep_weights:
+        load_weights(folder, network, state.chosen[run.readouts[-1]])
+        _save_network(network, folder / NETWORK_FILE)
     record.write(folder)
     drop_checkpoint(folder)
     drop_weights(folder, keep=set())
@@ -133,6 +134,18 @@ def environment() -> dict[str, Any]:
         "cores": psutil.cpu_count(logical=True),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
+
+
+def _save_network(network: keras.Model, path: Path) -> None:
+    """Save the whole network as a .keras file, without the optimizer's state, whole or not at all."""
+    part = path.with_name(f"part-{path.name}")
+    # A second model of the same layers: it was never compiled, so there is no optimizer to save.
+    try:
+        keras.Model(network.inputs, network.outputs, name=network.name).save(part)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RecordError(f"The network cannot be written to {path}: {error}.") from error
 
 
 def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | None:
@@ -164,7 +177,9 @@ def _train(
     if recipe.freeze == "all" and not recipe.augmentation.active:
         # A frozen backbone answers the same in every epoch: ask it once, and train the head on its answers.
         trained = head_model(network)
-        inputs: list[NDArray[Any]] = [_features(network, samples, recipe, split.hash, store, watch) for samples in roles]
+        inputs: list[NDArray[Any]] = [
+            _features(network, samples, recipe, split.hash, store, watch) for samples in roles
+        ]
     else:
         trained = network
         inputs = [samples.images[..., np.newaxis] for samples in roles]
@@ -215,7 +230,7 @@ def _evaluate(
     copies = copies_in_training(split)
     answers: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     for epoch in sorted(set(state.chosen.values())):
-        network.load_weights(weights_file(folder, epoch))
+        load_weights(folder, network, epoch)
         validation, test = (
             np.asarray(network.predict(images[..., np.newaxis], batch_size=256, verbose=0), dtype=np.float32)
             for images in (split.validation.images, split.test.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from mien.errors import NetworkError
 
 _CHANNELS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 _STRIDED = (2, 4, 6, 12)
+
+# He et al. (2015) for the nine inputs of a depthwise kernel. Keras' "he_normal" counts all channels as inputs, and the
+# maps would fade to nothing over thirteen layers.
+_DEPTHWISE_STD = math.sqrt(2 / 9)
 
 
 @keras.saving.register_keras_serializable(package="mien")
@@ -52,7 +57,7 @@ def face_mobilenet(*, input_shape: tuple[int, int, int]) -> keras.Model:
             strides=strides,
             padding="same",
             use_bias=False,
-            depthwise_initializer="he_normal",
+            depthwise_initializer=keras.initializers.RandomNormal(stddev=_DEPTHWISE_STD),
             name=f"conv_dw_{index}",
         )(x)
         x = ChannelScale(name=f"conv_dw_{index}_scale")(x)

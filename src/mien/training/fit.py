@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import RecordError
+from mien.files import written_whole
 from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
@@ -189,28 +190,32 @@ def class_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def weights_file(folder: Path, epoch: int) -> Path:
     """Where the weights of a chosen epoch are kept while the run goes on."""
-    return folder / f"epoch-{epoch}.weights.h5"
+    return folder / f"epoch-{epoch}.npz"
 
 
 def save_weights(folder: Path, network: keras.Model, epoch: int) -> None:
-    """Keep the weights of an epoch, whole or not at all.
+    """Keep the weights of an epoch, whole or not at all. Unlike Keras' own files, without the optimizer's state.
 
     Raises:
         RecordError: they cannot be written.
     """
-    part = folder / "part.weights.h5"
     try:
-        network.save_weights(part)
-        part.replace(weights_file(folder, epoch))
+        with written_whole(weights_file(folder, epoch)) as file:
+            np.savez(file, *network.get_weights())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RecordError(f"The weights of epoch {epoch} cannot be written to {folder}: {error}.") from error
+
+
+def load_weights(folder: Path, network: keras.Model, epoch: int) -> None:
+    """Put the weights that `save_weights` kept into the network."""
+    with np.load(weights_file(folder, epoch), allow_pickle=False) as arrays:
+        network.set_weights([arrays[f"arr_{i}"] for i in range(len(arrays.files))])
 
 
 def drop_weights(folder: Path, keep: set[int]) -> None:
     """Remove kept weights that no readout and no best epoch refers to any more."""
     kept = {weights_file(folder, epoch) for epoch in keep}
-    for path in folder.glob("epoch-*.weights.h5"):
+    for path in folder.glob("epoch-*.npz"):
         if path not in kept:
             path.unlink()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -132,7 +133,10 @@ def load_backbone_weights(model: keras.Model, path: Path) -> None:
         raise NetworkError(f"There is no weight file {path}. Set weights to 'none', 'imagenet' or an existing file.")
     try:
         if path.name.endswith(".weights.h5"):
-            model.load_weights(path)
+            with warnings.catch_warnings():
+                # Keras only warns of layers that a file lacks, and leaves them random.
+                warnings.simplefilter("error", UserWarning)
+                model.load_weights(path)
         elif path.suffix == ".keras":
             saved = keras.saving.load_model(path, compile=False)
             source = next((layer for layer in saved.layers if layer.name == "backbone"), saved)
@@ -142,7 +146,7 @@ def load_backbone_weights(model: keras.Model, path: Path) -> None:
                 load_face_identity(model, {name: file[name] for name in file.files}, path)
         else:
             raise NetworkError(f"Expected weights in a .keras, .weights.h5 or .npz file. Received: {path}.")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, UserWarning, zipfile.BadZipFile) as error:
         raise NetworkError(
             f"The weights of {path} do not fit this backbone, or the file is damaged: {error}"
         ) from error
@@ -339,7 +343,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     if not optimizer.use_ema or int(optimizer.iterations) == 0:
         yield
         return
-    trained = [np.asarray(keras.ops.convert_to_numpy(weight)) for weight in model.trainable_variables]
+    trained = [keras.ops.copy(weight) for weight in model.trainable_variables]
     type(optimizer).finalize_variable_values(optimizer, model.trainable_variables)
     try:
         yield

@@ -137,6 +137,8 @@ def plan_study(study: Study, data: DataSpec) -> PlannedStudy:
         study: what is asked.
         data: its data, with absolute paths.
     """
+    # Before the data: whoever lacks the extra need not wait to be told.
+    backend = choose_backend()
     dataset = read_data(data)
     facts: dict[ProtocolSpec, SplitFacts] = {}
     notes: dict[str, None] = dict.fromkeys(dataset.notes)
@@ -155,7 +157,7 @@ def plan_study(study: Study, data: DataSpec) -> PlannedStudy:
         )
         return facts[protocol]
 
-    plan = make_plan(study, facts_of, backend=choose_backend())
+    plan = make_plan(study, facts_of, backend=backend)
     return PlannedStudy(plan, facts, data, dataset, tuple(notes))
 
 

@@ -1,0 +1,179 @@
+"""Which part may import which, and which library is imported where. Read from the source; nothing is imported."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+# For each part: what it may import of the others, a whole part or single modules. "root" are the modules directly
+# under mien. docs/decisions/0001-study-imports.md says why some single modules are allowed.
+MAY_IMPORT = {
+    "root": {"root"},
+    "inference": {"root", "inference"},
+    "datasets": {"root", "datasets"},
+    "evaluation": {"root", "evaluation"},
+    "study": {"root", "study", "datasets.dataset", "datasets.protocol", "evaluation.metrics"},
+    "training": {
+        "root",
+        "training",
+        "datasets",
+        "evaluation",
+        "study",
+        "inference.classifier",  # an exported model must answer in the runtime as it did in training
+        "inference.crops",  # golden crops of an exported model
+    },
+    "report": {"root", "report", "evaluation", "study", "datasets.dataset", "datasets.protocol"},
+    "web": {"root", "web", "inference"},
+    "cli": {"root", "cli", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
+}
+
+PIXELS = {
+    "mien.images",
+    "mien.inference.crops",
+    "mien.inference.detector",
+    "mien.inference.drawing",
+    "mien.inference.explanation",
+    "mien.evaluation.corruptions",
+    "mien.datasets._face_drawing",
+    "mien.datasets.pixels",
+    "mien.datasets.reading",
+    "mien.datasets.synthetic",
+}
+
+# For each library with one door, or few: the modules, or parts ending in ".", that import it.
+DOORS = {
+    "keras": {"mien.training."},
+    "tensorflow": {"mien.training.backend"},
+    "jax": {"mien.training.backend"},
+    "torch": {"mien.training.backend"},
+    "psutil": {"mien.training."},
+    "onnx": {"mien.training."},
+    "onnxruntime": {"mien.inference.classifier"},
+    "cv2": PIXELS,
+    "PIL": PIXELS,
+    "pillow_heif": {"mien.images"},
+    "matplotlib": {"mien.report.figures"},
+    "jinja2": {"mien.report.page"},
+    "fastapi": {"mien.web."},
+    "starlette": {"mien.web."},
+    "filelock": {"mien.study.store"},
+    "typer": {"mien.cli."},
+}
+
+# Libraries of the extras: importing the core must never touch them.
+HEAVY = {
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "psutil",
+    "onnx",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "jinja2",
+    "fastapi",
+    "ray",
+}
+
+# Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are
+# imported in the process that plans, and in a worker before the backend is chosen.
+LIGHT_PARTS = {"root", "inference", "datasets", "evaluation", "study", "cli"}
+LIGHT_MODULES = {f"mien.training.{name}" for name in ("backend", "forecast", "job", "runner", "worker")}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def part_of(module: str) -> str:
+    """The part that a module of mien belongs to: the name of its package, or "root"."""
+    names = module.split(".")
+    return names[1] if len(names) > 1 and names[1] in MAY_IMPORT else "root"
+
+
+def imported(node: ast.AST) -> list[str]:
+    """What one import statement imports, as full names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        inside = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in TREES else str(node.module) for name in inside]
+    return []
+
+
+def all_imports(module: str) -> set[str]:
+    return {name for node in ast.walk(TREES[module]) for name in imported(node)}
+
+
+def imports_at_import(module: str) -> set[str]:
+    """What a module imports when it is imported itself: not in functions, not for type checkers alone."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(TREES[module].body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        found.update(imported(node))
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def allowed(module: str, doors: set[str]) -> bool:
+    return any(module.startswith(door) if door.endswith(".") else module == door for door in doors)
+
+
+def test_every_part_is_in_the_table():
+    packages = {path.name for path in (SOURCE / "mien").iterdir() if (path / "__init__.py").is_file()}
+    assert packages == set(MAY_IMPORT) - {"root"}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_a_module_imports_only_what_its_part_may(module):
+    may = MAY_IMPORT[part_of(module)]
+    for name in all_imports(module):
+        if name.split(".")[0] == "mien":
+            assert part_of(name) in may or name.removeprefix("mien.") in may, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_a_library_is_imported_through_its_door(module):
+    for name in all_imports(module):
+        library = name.split(".")[0]
+        if library in DOORS:
+            assert allowed(module, DOORS[library]), f"{module} imports {library}"
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_nothing_is_imported_relatively(module):
+    relative = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.ImportFrom) and node.level]
+    assert not relative
+
+
+def light_modules() -> list[str]:
+    return [module for module in TREES if part_of(module) in LIGHT_PARTS or module in LIGHT_MODULES]
+
+
+@pytest.mark.parametrize("module", light_modules())
+def test_importing_a_light_module_leads_to_no_library_of_an_extra(module):
+    seen: dict[str, str] = {module: module}
+    waiting = [module]
+    while waiting:
+        current = waiting.pop()
+        for name in imports_at_import(current):
+            assert name.split(".")[0] not in HEAVY, f"{seen[current]} -> {name}"
+            if name in TREES and name not in seen:
+                seen[name] = f"{seen[current]} -> {name}"
+                waiting.append(name)
+
+
+def test_the_public_package_imports_nothing():
+    assert not {name for name in imports_at_import("mien") if name.split(".")[0] != "mien"}

@@ -1,0 +1,105 @@
+"""The core works where no extra is installed: each test asks a fresh process in which those libraries are absent."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+ABSENT = [
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "onnx",
+    "psutil",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "jinja2",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "ray",
+]
+
+# As if the libraries had never been installed: the finder of installed packages does not know them.
+PRELUDE = f"""
+import importlib.machinery, sys
+absent = {ABSENT!r}
+find = importlib.machinery.PathFinder.find_spec
+def find_present(name, path=None, target=None):
+    return None if name.split(".")[0] in absent else find(name, path, target)
+importlib.machinery.PathFinder.find_spec = find_present
+"""
+
+CORE = [
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in sorted((SOURCE / "mien").rglob("*.py"))
+    if path.name != "__init__.py" and path.relative_to(SOURCE / "mien").parts[0] not in ("training", "report", "web")
+]
+
+
+def python(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
+    if cwd is not None:
+        environment["XDG_CACHE_HOME"] = environment["LOCALAPPDATA"] = str(cwd / "cache")
+    command = [sys.executable, "-c", PRELUDE + code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, cwd=cwd)
+
+
+def mien(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return python("from mien.cli.main import main\nmain()", *arguments, cwd=cwd)
+
+
+def test_the_libraries_are_absent_as_far_as_mien_can_tell():
+    done = python("import importlib.util\nprint([importlib.util.find_spec(name) for name in absent])")
+    assert done.stdout.strip() == str([None] * len(ABSENT))
+
+
+def test_every_core_module_is_imported_without_an_extra():
+    done = python(f"import importlib\nfor name in {CORE!r}:\n    importlib.import_module(name)")
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_mien_imports_nothing_else():
+    code = (
+        "import json, sys; before = set(sys.modules); import mien; print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = python(code)
+    new = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert new <= {"mien"} | set(sys.stdlib_module_names)
+
+
+def test_importing_the_command_line_imports_no_library_that_computes():
+    code = "import json, sys; import mien.cli.main; print(json.dumps(sorted(sys.modules)))"
+    modules = set(json.loads(python(code).stdout))
+    assert not modules & {*ABSENT, "numpy", "cv2", "PIL", "onnxruntime"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--help"], "Usage"),
+        (["--version"], "mien 0."),
+        (["models", "list"], "densenet121"),
+        (["data", "describe", "drawn:count=60"], "60 gray images"),
+    ],
+)
+def test_a_command_of_the_core_works(tmp_path, arguments, expected):
+    done = mien(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
+
+
+def test_training_without_its_extra_is_one_sentence(tmp_path):
+    done = mien("train", "drawn", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        "mien: Training needs the optional part 'train': pip install 'mien[train]'"
+    ]
+    assert not (tmp_path / "stores").exists()

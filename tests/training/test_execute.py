@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+import pytest
+
+from mien.datasets.dataset import Role
+from mien.errors import RecordError
+from mien.study.record import RunRecord, RunStatus, read_history
+from mien.training import checkpoint, execute, fit
+from mien.training.checkpoint import CHECKPOINT_FILE
+
+
+def comparable(record: RunRecord) -> list[dict[str, float]]:
+    return [epoch.comparable() for epoch in record.history]
+
+
+def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
+    run = planned(epochs=3, readouts=(1, 3))
+    watch = recorder()
+    execute.execute(run, dataset, split, store, watch=watch)
+    record = store.read(run.id)
+    assert record.status is RunStatus.COMPLETE
+    assert [entry.epoch for entry in record.history] == [1, 2, 3]
+    assert read_history(store.run_folder(run.id)) == record.history == tuple(watch.epochs)
+    assert record.chosen == (1, 3)
+    for readout in (1, 3):
+        test, validation = record.outcome(Role.TEST, readout), record.outcome(Role.VALIDATION, readout)
+        assert test.outputs.shape == (len(split.test), 7)
+        assert np.array_equal(test.ids, split.test.ids)
+        assert np.array_equal(validation.labels, split.validation.labels)
+        np.testing.assert_allclose(test.outputs.sum(axis=1), 1, atol=1e-5)
+    assert not np.array_equal(record.outcome(Role.TEST, 1).outputs, record.outcome(Role.TEST, 3).outputs)
+    assert record.data["counts"]["test"].keys() == record.data["counts"]["train"].keys()
+    assert sum(record.data["counts"]["test"].values()) == len(split.test)
+    assert record.network["image_size"] == [32, 32]
+    assert {"python", "keras", "mien", "commit", "devices"} <= record.environment.keys()
+    assert record.peak_memory_mib > 50
+    assert sorted(path.name for path in store.run_folder(run.id).iterdir()) == [
+        "history.jsonl",
+        "network.keras",
+        "predictions.npz",
+        "run.json",
+    ]
+
+
+def test_the_test_labels_are_opened_once_at_the_end(dataset, split, store, planned, recorder, monkeypatch):
+    run = planned()
+
+    class Watch(recorder):
+        def epoch(self, entry):
+            assert store.openings() == []
+
+    execute.execute(run, dataset, split, store, watch=Watch())
+    (opening,) = store.openings()
+    assert (opening.by, opening.count, opening.split) == (run.id, len(split.test), split.hash)
+
+
+def test_validation_figures_are_those_of_the_predictions(dataset, split, store, planned, recorder):
+    run = planned(epochs=2)
+    record = execute.execute(run, dataset, split, store, watch=recorder())
+    outputs = record.outcome(Role.VALIDATION).outputs
+    accuracy = (outputs.argmax(axis=1) == split.validation.labels).mean()
+    assert record.history[-1].validation_accuracy == pytest.approx(accuracy)
+    loss = -np.log(np.maximum((outputs * split.validation.targets).sum(axis=1), 1e-7)).mean()
+    assert record.history[-1].validation_loss == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_best_validation_epoch_is_what_is_evaluated(dataset, split, store, planned, recorder):
+    run = planned(epochs=4, readouts=(2, 4), select="best_loss", learning_rate=0.02)
+    record = execute.execute(run, dataset, split, store, watch=recorder())
+    losses = [entry.validation_loss for entry in record.history]
+    assert record.chosen == (1 + int(np.argmin(losses[:2])), 1 + int(np.argmin(losses)))
+    for readout, epoch in zip((2, 4), record.chosen, strict=True):
+        outputs = record.outcome(Role.VALIDATION, readout).outputs
+        accuracy = (outputs.argmax(axis=1) == split.validation.labels).mean()
+        assert record.history[epoch - 1].validation_accuracy == pytest.approx(accuracy)
+
+
+def test_a_run_reads_out_fewer_epochs_as_a_shorter_run_would(dataset, split, store, planned, recorder):
+    long = execute.execute(planned(epochs=3, readouts=(2, 3)), dataset, split, store, watch=recorder())
+    short = execute.execute(planned(epochs=2), dataset, split, store, watch=recorder())
+    assert comparable(long)[:2] == comparable(short)
+    assert np.array_equal(long.outcome(Role.TEST, 2).outputs, short.outcome(Role.TEST, 2).outputs)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_as_diverged(dataset, split, store, planned, recorder):
+    run = planned(optimizer="sgd", learning_rate=1000.0, momentum=0.9999, epochs=40)
+    record = execute.execute(run, dataset, split, store, watch=recorder())
+    assert record.status is RunStatus.DIVERGED
+    assert "learning rate" in record.reason
+    assert not np.isfinite(record.history[-1].loss) or not np.isfinite(record.history[-1].validation_loss)
+    assert store.read(run.id).status is RunStatus.DIVERGED
+    assert store.openings() == []
+
+
+def test_two_seeds_differ_and_one_seed_does_not(dataset, split, store, planned, recorder):
+    first = execute.execute(planned(seed=1, epochs=1), dataset, split, store, watch=recorder())
+    second = execute.execute(planned(seed=2, epochs=1), dataset, split, store, watch=recorder())
+    store.forget(first.id)
+    again = execute.execute(planned(seed=1, epochs=1), dataset, split, store, watch=recorder())
+    assert comparable(first) == comparable(again) != comparable(second)
+
+
+def test_a_frozen_backbone_answers_once_for_all_heads(dataset, split, store, planned, recorder, tmp_path):
+    pretrained = execute.execute(planned(epochs=1), dataset, split, store, watch=recorder())
+    weights = str(store.run_folder(pretrained.id) / execute.NETWORK_FILE)
+    common = {"weights": weights, "freeze": "all", "epochs": 3}
+    first, second = recorder(), recorder()
+    frozen = planned(**common)
+    record = execute.execute(frozen, dataset, split, store, watch=first)
+    execute.execute(planned(**common, learning_rate=0.01), dataset, split, store, watch=second)
+    assert any(stage.startswith("computing the frozen") for stage in first.stages)
+    assert not any(stage.startswith("computing the frozen") for stage in second.stages)
+    assert record.network["trainable"] < record.network["parameters"] / 100
+    # What the whole network answers in evaluation is what its head learned on the features.
+    outputs = record.outcome(Role.VALIDATION).outputs
+    accuracy = (outputs.argmax(axis=1) == split.validation.labels).mean()
+    assert record.history[-1].validation_accuracy == pytest.approx(accuracy)
+
+
+class TestInterrupted:
+    def undisturbed(self, run, dataset, split, tmp_path, recorder):
+        from mien.study.store import Store
+
+        return execute.execute(run, dataset, split, Store.create(tmp_path / "undisturbed"), watch=recorder())
+
+    def test_death_at_any_step_changes_nothing(self, dataset, split, store, planned, recorder, everything, tmp_path):
+        run = planned(**everything, epochs=4, readouts=(2, 4))
+        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
+        for die_at in [(1, 3), (2, 1), (2, 10), (4, 5)]:
+            with pytest.raises(KeyboardInterrupt):
+                execute.execute(run, dataset, split, store, watch=recorder(die_at=die_at))
+            assert not store.has(run.id)
+        record = execute.execute(run, dataset, split, store, watch=recorder())
+        assert comparable(record) == comparable(expected)
+        assert record.chosen == expected.chosen
+        for key, entry in expected.predictions.items():
+            assert np.array_equal(record.predictions[key].outputs, entry.outputs)
+
+    def test_a_stop_between_epochs_goes_on_where_it_stood(
+        self, dataset, split, store, planned, recorder, everything, tmp_path
+    ):
+        run = planned(**everything, epochs=3)
+        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
+        first = recorder()
+        assert execute.execute(run, dataset, split, store, watch=first, stop=lambda: True) is None
+        assert [entry.epoch for entry in first.epochs] == [1]
+        second = recorder()
+        assert execute.execute(run, dataset, split, store, watch=second, stop=lambda: len(second.epochs) > 0) is None
+        record = execute.execute(run, dataset, split, store, watch=recorder())
+        assert comparable(record) == comparable(expected)
+
+    def test_cosine_and_momentum_resume_too(self, dataset, split, store, planned, recorder, tmp_path):
+        run = planned(optimizer="sgd", momentum=0.9, nesterov=True, schedule="cosine", warmup_epochs=1, epochs=3)
+        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
+        execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
+        assert comparable(execute.execute(run, dataset, split, store, watch=recorder())) == comparable(expected)
+
+    @pytest.mark.parametrize("where", ["checkpoint", "weights", "record"])
+    def test_a_full_disk_loses_nothing(self, dataset, split, store, planned, recorder, monkeypatch, where, tmp_path):
+        run = planned(epochs=2)
+        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
+        execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
+
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            if where == "checkpoint":
+                patch.setattr(checkpoint, "written_whole", full)
+            elif where == "weights":
+                patch.setattr(fit, "written_whole", full)
+            else:
+                patch.setattr("mien.study.record.written_whole", full)
+            with pytest.raises(RecordError, match=r"(?i)no space left"):
+                execute.execute(run, dataset, split, store, watch=recorder())
+        assert (store.run_folder(run.id) / CHECKPOINT_FILE).is_file()
+        assert not store.has(run.id)
+        assert comparable(execute.execute(run, dataset, split, store, watch=recorder())) == comparable(expected)
+
+    def test_a_damaged_checkpoint_says_what_to_do(self, dataset, split, store, planned, recorder):
+        run = planned(epochs=2)
+        execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
+        path = store.run_folder(run.id) / CHECKPOINT_FILE
+        path.write_bytes(path.read_bytes()[:1000])
+        with pytest.raises(RecordError, match="Remove it"):
+            execute.execute(run, dataset, split, store, watch=recorder())
+
+
+def test_class_weights_give_every_class_the_same_say():
+    targets = np.eye(3, dtype=np.float32)[[0, 0, 0, 0, 1, 1, 0, 0]]
+    weights = fit.class_weights(targets)
+    mass = targets.sum(axis=0) * weights
+    assert mass[0] == pytest.approx(mass[1])
+    assert weights[2] == 0
+    assert (targets @ weights).mean() == pytest.approx(1)

@@ -1,0 +1,75 @@
+"""A run that is killed again and again ends as one that nobody disturbed."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.study.spec import DataSpec
+from mien.study.store import Store
+from mien.training.job import Job
+
+KILLS = 10
+
+
+def work(job: Job, kill_after: float | None = None) -> list[dict]:
+    """Run a worker; kill it `kill_after` seconds after its training begins. Returns what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mien.training.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+    )
+    process.stdin.write(job.to_json())
+    process.stdin.close()
+    said = []
+    timer = None
+    for line in process.stdout:
+        try:
+            said.append(json.loads(line))
+        except ValueError:
+            break  # the kill cut the line
+        if kill_after is not None and timer is None and said[-1].get("text") == "training":
+            timer = threading.Timer(kill_after, process.kill)
+            timer.start()
+    process.wait()
+    process.stdout.close()
+    if timer is not None:
+        timer.cancel()
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ten_kills_at_random_moments_change_nothing(planned, everything, tmp_path: Path):
+    run = planned(**everything, epochs=60, readouts=(30, 60))
+    data = DataSpec(path="drawn:count=240,size=32,seed=3")
+
+    def job(name: str) -> Job:
+        folder = Store.create(tmp_path / name).folder
+        return Job(action="run", run=run, data=data, store=str(folder))
+
+    undisturbed = work(job("undisturbed"))
+    assert undisturbed[-1] == {"say": "ended", "status": "complete"}
+    moments = random.Random(4)
+    kills = 0
+    # Most kills fall into epochs, some into checkpoints, weights and the way there.
+    while kills < KILLS:
+        said = work(job("disturbed"), kill_after=moments.uniform(0.0, 1.5))
+        assert said[-1]["say"] != "ended", "the run was over before it had been killed ten times"
+        kills += 1
+    work(job("disturbed"))
+    expected, record = (Store.open(tmp_path / name).read(run.id) for name in ("undisturbed", "disturbed"))
+    assert [entry.comparable() for entry in record.history] == [entry.comparable() for entry in expected.history]
+    assert record.chosen == expected.chosen
+    for key, entry in expected.predictions.items():
+        assert np.array_equal(record.predictions[key].outputs, entry.outputs)

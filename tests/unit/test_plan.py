@@ -1,0 +1,271 @@
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import pytest
+
+from mien.datasets.protocol import ProtocolSpec
+from mien.errors import ProtocolError
+from mien.study.plan import Plan, SplitFacts, make_plan, name_run
+from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
+from mien.study.spec import parse_study, with_setting
+
+
+def facts_of(protocol: ProtocolSpec, *, image_size: int = 48) -> SplitFacts:
+    if protocol.labels == "eight":
+        raise ProtocolError("labels = 'eight' asks for contempt, which the data set does not have.")
+    split = f"{protocol.labels} {protocol.roles} {protocol.train_fraction} {protocol.seed}"
+    return SplitFacts("f" * 16, split, image_size, 7, 1000, 100, 200)
+
+
+def study_of(*tables: str, recipe: str = "", head: str = ""):
+    text = f'schema = 1\nname = "s"\n{head}\n[data]\npath = "drawn"\n[recipe]\n{recipe}\n'
+    return parse_study(text + "".join(f'[[tables]]\nname = "t{i}"\n{lines}\n' for i, lines in enumerate(tables)))
+
+
+def plan_of(*tables: str, recipe: str = "", backend: str | None = None) -> Plan:
+    return make_plan(study_of(*tables, recipe=recipe), facts_of, backend=backend)
+
+
+def run_id(**changes) -> str:
+    """The name of the one run that a study with these settings asks for."""
+    study = study_of("rows.epochs = [4]")
+    recipe, protocol = with_setting(study, {"epochs": 4, **changes})
+    facts = facts_of(protocol)
+    return name_run(recipe.resolved(facts.image_size), facts, (recipe.epochs,))
+
+
+class TestCells:
+    def test_every_place_and_seed_is_a_cell_in_the_files_order(self):
+        plan = plan_of("rows.backbone = ['mien_small', 'vgg16']\ncolumns.epochs = [1, 2]\nseeds = [3, 4]")
+        assert [(c.row, c.column, c.seed, c.readout) for c in plan.cells] == [
+            (row, column, seed, int(column))
+            for row in ("mien_small", "VGG16")
+            for column in ("1", "2")
+            for seed in (3, 4)
+        ]
+
+    def test_cells_of_two_tables_that_are_the_same_run_share_it(self):
+        plan = plan_of(
+            "rows.backbone = ['mien_small', 'vgg16']\ncolumns.optimizer = ['adam']",
+            "rows.optimizer = ['sgd', 'adam']\nfixed.backbone = 'vgg16'",
+        )
+        assert len(plan.cells) == 4
+        assert len(plan.runs) == 3
+        assert plan.cells[1].run_id == plan.cells[3].run_id
+
+    def test_a_contradiction_on_an_axis_is_skipped_with_its_reason(self):
+        plan = plan_of(
+            "rows.preprocessing.featurewise_center = [true, false]\ncolumns.preprocessing.zca = [true, false]"
+        )
+        skipped = [cell for cell in plan.cells if cell.run_id is None]
+        assert [(cell.row, cell.column) for cell in skipped] == [("featurewise_center off", "zca on")]
+        assert "zca needs featurewise_center = true" in skipped[0].reason
+        assert skipped[0].readout is None
+        assert len(plan.runs) == 3
+
+    @pytest.mark.parametrize(
+        ("table", "backend", "reason"),
+        [
+            ("rows.backbone = ['xception']\nfixed.preprocessing.size = 48", None, "at least 71 pixels"),
+            ("rows.backbone = ['mien_small']\nfixed.weights = 'imagenet'", None, "mien_small has no ImageNet weights"),
+            ("rows.backbone = ['nasnetmobile']", "torch", "does not work on Keras' torch backend"),
+            ("rows.weights = ['nowhere.h5']", None, "There is no weight file nowhere.h5"),
+            ("rows.protocol.labels = ['eight']", None, "asks for contempt"),
+        ],
+    )
+    def test_what_cannot_be_run_is_skipped_with_its_reason(self, table, backend, reason):
+        (cell,) = plan_of(table, backend=backend).cells
+        assert cell.run_id is None
+        assert reason in cell.reason
+
+    def test_a_backend_that_works_skips_nothing(self):
+        assert plan_of("rows.backbone = ['nasnetmobile']", backend="tensorflow").runs
+
+    def test_a_protocol_that_the_data_cannot_serve_at_all_is_an_error(self):
+        study = replace(study_of("rows.epochs = [1]"), protocol=ProtocolSpec(labels="eight"))
+        with pytest.raises(ProtocolError, match="contempt"):
+            make_plan(study, facts_of)
+
+    def test_the_facts_of_a_protocol_are_asked_for_once(self):
+        asked = []
+
+        def counted(protocol):
+            asked.append(protocol)
+            return facts_of(protocol)
+
+        make_plan(study_of("rows.backbone = ['mien_small', 'vgg16']\ncolumns.epochs = [1, 2]"), counted)
+        assert asked == [ProtocolSpec()]
+
+
+class TestSeeds:
+    def seeds(self, table: str, recipe: str = "") -> list[int]:
+        plan = plan_of(table, recipe=recipe)
+        by_id = {run.id: run.recipe.seed for run in plan.runs}
+        assert [by_id[cell.run_id] for cell in plan.cells] == [cell.seed for cell in plan.cells]
+        return [cell.seed for cell in plan.cells]
+
+    def test_the_seed_is_the_recipes_unless_the_table_says_otherwise(self):
+        assert self.seeds("rows.epochs = [1]") == [0]
+        assert self.seeds("rows.epochs = [1]", recipe="seed = 5") == [5]
+        assert self.seeds("rows.epochs = [1]\nseeds = [1, 2]", recipe="seed = 5") == [1, 2]
+        assert self.seeds("rows.epochs = [1]\nfixed.seed = 7", recipe="seed = 5") == [7]
+        assert self.seeds("rows.seed = [8, 9]", recipe="seed = 5") == [8, 9]
+
+
+class TestEpochs:
+    @pytest.mark.parametrize("schedule", ["constant", "plateau"])
+    def test_one_run_answers_for_fewer_epochs_where_the_schedule_allows(self, schedule):
+        plan = plan_of(
+            f"rows.epochs = [10, 3]\nfixed.schedule = '{schedule}'", f"rows.epochs = [5]\nfixed.schedule = '{schedule}'"
+        )
+        (run,) = plan.runs
+        assert run.readouts == (3, 5, 10)
+        assert run.recipe.epochs == 10
+        assert [cell.readout for cell in plan.cells] == [10, 3, 5]
+        assert (plan.epochs_asked, plan.epochs_run) == (18, 10)
+
+    def test_a_cosine_schedule_depends_on_the_number_of_epochs(self):
+        plan = plan_of("rows.epochs = [10, 3]\nfixed.schedule = 'cosine'")
+        assert [run.readouts for run in plan.runs] == [(10,), (3,)]
+        assert (plan.epochs_asked, plan.epochs_run) == (13, 13)
+
+
+# For each setting: a value that is not the default, and what must hold for it to have an effect.
+CENTRED = {"preprocessing.featurewise_center": True}
+MATTERS = {
+    "backbone": ("vgg16", {}),
+    "weights": ("imagenet", {"backbone": "vgg16"}),
+    "freeze": ("all", {"backbone": "vgg16", "weights": "imagenet"}),
+    "activation": ("sigmoid", {}),
+    "loss": ("mean_squared_error", {}),
+    "dropout": (0.5, {}),
+    "label_smoothing": (0.1, {}),
+    "class_weights": ("balanced", {}),
+    "optimizer": ("sgd", {}),
+    "learning_rate": (0.01, {}),
+    "momentum": (0.9, {"optimizer": "sgd"}),
+    "nesterov": (True, {"optimizer": "sgd", "momentum": 0.9}),
+    "weight_decay": (0.01, {}),
+    "schedule": ("cosine", {}),
+    "warmup_epochs": (1.0, {"schedule": "cosine"}),
+    "plateau_factor": (0.5, {"schedule": "plateau"}),
+    "plateau_patience": (5, {"schedule": "plateau"}),
+    "minimum_learning_rate": (1e-6, {"schedule": "plateau"}),
+    "batch_size": (32, {}),
+    "epochs": (7, {}),
+    "select": ("best_loss", {}),
+    "ema": (0.99, {}),
+    "precision": ("mixed_float16", {}),
+    "seed": (1, {}),
+    "preprocessing.rescale": ("signed", {}),
+    "preprocessing.samplewise_center": (True, {}),
+    "preprocessing.samplewise_std": (True, {"preprocessing.samplewise_center": True}),
+    "preprocessing.featurewise_center": (True, {}),
+    "preprocessing.featurewise_std": (True, CENTRED),
+    "preprocessing.statistics": ("pixel", CENTRED),
+    "preprocessing.zca": (True, CENTRED),
+    "preprocessing.zca_epsilon": (1e-3, {**CENTRED, "preprocessing.zca": True}),
+    "preprocessing.size": (64, {}),
+    "augmentation.flip": (True, {}),
+    "augmentation.shift": (0.1, {}),
+    "augmentation.rotation": (10.0, {}),
+    "augmentation.zoom": (0.1, {}),
+    "augmentation.brightness": (0.1, {}),
+    "augmentation.contrast": (0.1, {}),
+    "augmentation.erasing": (0.1, {}),
+    "augmentation.mixup": (0.2, {}),
+    "protocol.labels": ("six", {}),
+    "protocol.roles": ("split", {}),
+    "protocol.train_fraction": (0.5, {}),
+    "protocol.seed": (1, {}),
+}
+
+
+def test_every_setting_of_a_recipe_is_asked_whether_it_matters():
+    names = {item.name for item in fields(Recipe)} - {"preprocessing", "augmentation"}
+    names |= {f"preprocessing.{item.name}" for item in fields(PreprocessingSpec)}
+    names |= {f"augmentation.{item.name}" for item in fields(AugmentationSpec)}
+    assert names == {name for name in MATTERS if not name.startswith("protocol.")}
+
+
+@pytest.mark.parametrize("name", MATTERS)
+def test_a_setting_that_can_change_the_result_changes_the_runs_name(name):
+    value, company = MATTERS[name]
+    assert run_id(**company) != run_id(**company, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "company"),
+    [
+        ("momentum", 0.9, {"optimizer": "adam"}),
+        ("weight_decay", 0.1, {"optimizer": "sgd"}),
+        ("plateau_factor", 0.5, {}),
+        ("plateau_patience", 9, {"schedule": "cosine"}),
+        ("minimum_learning_rate", 1e-5, {}),
+        ("preprocessing.statistics", "pixel", {}),
+        ("preprocessing.statistics", "pixel", {**CENTRED, "preprocessing.zca": True}),
+        ("preprocessing.zca_epsilon", 0.1, CENTRED),
+        ("preprocessing.size", 48, {}),
+        ("preprocessing.rescale", "unit", {}),
+        ("preprocessing.rescale", "imagenet", {"backbone": "vgg16", "weights": "imagenet"}),
+        ("learning_rate", 0.001, {}),
+    ],
+)
+def test_a_setting_without_effect_leaves_the_runs_name(name, value, company):
+    assert run_id(**company) == run_id(**company, **{name: value})
+
+
+def test_freezing_the_whole_backbone_has_one_name():
+    pretrained = {"backbone": "vgg16", "weights": "imagenet"}
+    assert run_id(**pretrained, freeze="all") == run_id(**pretrained, freeze=1.0) != run_id(**pretrained, freeze=0.5)
+
+
+def test_a_run_is_named_by_the_content_of_its_data_and_its_readouts():
+    recipe, facts = Recipe().resolved(48), facts_of(ProtocolSpec())
+    name = name_run(recipe, facts, (10,))
+    assert len(name) == 12
+    assert int(name, 16) >= 0
+    assert name_run(recipe, replace(facts, fingerprint="0" * 16), (10,)) != name
+    assert name_run(recipe, replace(facts, split="another"), (10,)) != name
+    assert name_run(recipe, facts, (5, 10)) != name
+    assert name_run(recipe, replace(facts, train=1, validation=2, test=3), (10,)) == name
+
+
+def test_a_weight_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path):
+    first, renamed, other = (tmp_path / name for name in ("a.weights.h5", "b.weights.h5", "c.weights.h5"))
+    first.write_bytes(b"weights")
+    renamed.write_bytes(b"weights")
+    other.write_bytes(b"other weights")
+    assert run_id(weights=str(first)) == run_id(weights=str(renamed)) != run_id(weights=str(other))
+
+
+def test_titles_texts_names_and_the_order_of_keys_do_not_count():
+    plain = plan_of("rows.optimizer = ['adam']\ncolumns.dropout = [0.1]", recipe="epochs = 3\nlearning_rate = 0.01")
+    study = parse_study(
+        'name = "another"\ntitle = "A title"\ntext = "Words."\nschema = 1\n'
+        '[[tables]]\nmetrics = ["log_loss"]\ntitle = "T"\nname = "other"\ntext = "More."\n'
+        "columns.optimizer = ['adam']\nrows = [{ label = 'some dropout', dropout = 0.1 }]\n"
+        '[recipe]\nlearning_rate = 0.01\nepochs = 3\n[data]\npath = "somewhere/else"\n'
+    )
+    assert [run.id for run in make_plan(study, facts_of).runs] == [run.id for run in plain.runs]
+
+
+def test_a_plan_survives_json():
+    study = study_of(
+        "rows.backbone = ['mien_small', 'xception']\ncolumns.epochs = [1, 3]\n"
+        "fixed.preprocessing.size = 48\nseeds = [0, 1]",
+        "rows.protocol.train_fraction = [0.5, 1.0]\nfixed.augmentation.flip = true",
+    )
+    plan = make_plan(study, facts_of)
+    assert any(cell.reason for cell in plan.cells)
+    assert Plan.from_json(study, json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_the_part_of_a_plan_for_one_table_holds_its_runs_alone():
+    study = study_of("rows.optimizer = ['sgd', 'adam']", "rows.optimizer = ['adam', 'rmsprop']")
+    plan = make_plan(study, facts_of)
+    part = plan.only(study.tables[1:])
+    assert {cell.table for cell in part.cells} == {"t1"}
+    assert [run.recipe.optimizer for run in part.runs] == ["adam", "rmsprop"]
+    assert [asdict(cell) for cell in part.cells] == [asdict(cell) for cell in plan.cells[2:]]

@@ -1,0 +1,191 @@
+import csv
+import json
+
+import pytest
+import typer
+from PIL import Image as pillow
+from typer.testing import CliRunner
+
+from mien.cli.explain import explain
+from mien.cli.predict import predict
+from mien.errors import BundleError, DataError, MienError
+from mien.inference.batch import Journal, drawing_paths, find_photos
+from mien.inference.recognizer import Recognizer
+from mien.inference.results import CSV_COLUMNS, PhotoResult
+
+app = typer.Typer()
+app.command()(predict)
+app.command()(explain)
+
+
+@pytest.fixture
+def run(bundle):
+    """Run a command with the tiny bundle; an error that the program's entry would print is raised."""
+
+    def run(*arguments, command="predict", code=0):
+        result = CliRunner().invoke(app, [command, *map(str, arguments), "--bundle", bundle.source])
+        if isinstance(result.exception, MienError):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_json_is_a_line_per_photo_and_the_exit_code_tells_of_unreadable_ones(run, photo_folder):
+    result = run(photo_folder, "--json", code=3)
+    photos = [PhotoResult.from_json(line) for line in result.stdout.splitlines()]
+    assert [photo.photo for photo in photos] == [str(photo_folder / name) for name in ("a.jpg", "b.png", "c.jpg")]
+    assert [photo.outcome.value for photo in photos] == ["ok", "no_face", "unreadable"]
+    assert "3 photos: 1 ok, 1 no_face, 1 unreadable" in result.stderr
+
+
+def test_the_sample_photo_has_one_face(run):
+    result = run("--sample", "--json")
+    assert len(json.loads(result.stdout)["faces"]) == 1
+    assert result.stderr == ""
+
+
+def test_without_options_there_is_a_table(run, photo_folder):
+    text = run(photo_folder, code=3).stdout
+    assert "a.jpg" in text
+    assert "no_face" in text
+    assert "unreadable" in text
+
+
+def test_folders_are_searched_deeply_only_when_asked(run, photo_folder):
+    result = run(photo_folder, "--recursive", "--json", code=3)
+    names = [json.loads(line)["photo"] for line in result.stdout.splitlines()]
+    assert names[-1] == str(photo_folder / "sub" / "d.jpg")
+
+
+def test_a_csv_has_a_row_per_face_and_nothing_else_is_left(run, photo_folder, tmp_path):
+    table = tmp_path / "out" / "faces.csv"
+    assert run(photo_folder, "--recursive", "--csv", table, code=3).stdout == ""
+    rows = rows_of(table)
+    assert tuple(rows[0]) == CSV_COLUMNS
+    assert [row["outcome"] for row in rows] == ["ok", "no_face", "unreadable", "ok"]
+    assert [entry.name for entry in table.parent.iterdir()] == ["faces.csv"]
+
+
+def test_drawings_keep_the_folders_and_leave_the_photos_alone(run, photo_folder, tmp_path):
+    before = {path: path.read_bytes() for path in photo_folder.rglob("*.*")}
+    run(photo_folder, "--recursive", "--draw", tmp_path / "drawn", code=3)
+    drawn = sorted(path.relative_to(tmp_path / "drawn").as_posix() for path in (tmp_path / "drawn").rglob("*.*"))
+    assert drawn == ["a.jpg.faces.jpg", "sub/d.jpg.faces.jpg"]
+    assert {path: path.read_bytes() for path in photo_folder.rglob("*.*")} == before
+
+
+def test_drawings_within_the_searched_folder_are_not_taken_for_photos(run, photo_folder):
+    for _ in range(2):
+        run(photo_folder, "--recursive", "--draw", photo_folder / "drawn", code=3)
+    assert len(list((photo_folder / "drawn").rglob("*.jpg"))) == 2
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"schema": 1, "photo": "half'])
+def test_an_interrupted_batch_goes_on_where_it_was(run, bundle, photo_folder, tmp_path, monkeypatch, torn):
+    table = tmp_path / "faces.csv"
+    many = Recognizer.recognize_many
+    asked = []
+
+    def interrupted(self, photos):
+        for number, result in enumerate(many(self, photos)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield result
+
+    def watched(self, photos):
+        asked.extend(path.name for path in photos)
+        return many(self, photos)
+
+    monkeypatch.setattr(Recognizer, "recognize_many", interrupted)
+    result = run(photo_folder, "--recursive", "--csv", table, code=130)
+    assert "same command" in result.stderr
+    assert not table.exists()
+    with (tmp_path / "faces.csv.part").open("ab") as journal:
+        journal.write(torn)
+    monkeypatch.setattr(Recognizer, "recognize_many", watched)
+    run(photo_folder, "--recursive", "--csv", table, code=3)
+    assert asked == ["c.jpg", "d.jpg"]
+    resumed = table.read_bytes()
+    table.unlink()
+    run(photo_folder, "--recursive", "--csv", table, code=3)
+    assert resumed == table.read_bytes()
+
+
+def test_a_batch_of_other_settings_is_not_mixed_in(run, photo_folder, tmp_path):
+    Journal(tmp_path / "faces.csv.part", {"model": "other"}).close()
+    with pytest.raises(MienError, match="unfinished batch"):
+        run(photo_folder, "--csv", tmp_path / "faces.csv")
+
+
+def test_labels_and_unsure_are_passed_on(run):
+    face = json.loads(run("--sample", "--json", "--labels", "six", "--unsure", 1).stdout)["faces"][0]
+    assert "disgust" not in face["probabilities"]
+    assert face["outcome"] == "unsure"
+
+
+def test_a_missing_photo_is_unreadable_and_stops_nothing(run, portrait, tmp_path):
+    result = run(tmp_path / "none.jpg", portrait, "--json", code=3)
+    assert [json.loads(line)["outcome"] for line in result.stdout.splitlines()] == ["unreadable", "ok"]
+
+
+def test_a_photo_over_the_limit_is_unreadable(run, portrait):
+    assert "megapixels" in json.loads(run(portrait, "--json", "--max-megapixels", 0.1, code=3).stdout)["reason"]
+
+
+def test_wrong_usage_is_exit_code_2(run, portrait):
+    assert "--sample" in run(code=2).output
+    run(portrait, "--unsure", 3, code=2)
+
+
+def test_what_cannot_be_done_is_one_sentence(run, portrait, tmp_path, bundle):
+    with pytest.raises(MienError, match="no photos"):
+        run(tmp_path)
+    with pytest.raises(DataError, match="contempt"):
+        run(portrait, "--labels", "eight")
+    with pytest.raises(MienError, match="no face detector"):
+        run(portrait, "--detector", tmp_path / "none.onnx")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(MienError, match="cannot be written"):
+        run(portrait, "--csv", tmp_path / "file" / "faces.csv")
+
+
+def test_photos_of_folders_are_found_in_order_each_once_without_hidden_files(tmp_path):
+    for name in ("b.JPG", "a.png", "._a.png", "notes.txt", "deep/c.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = find_photos([tmp_path, tmp_path / "a.png"], recursive=True)
+    assert [photo.name.as_posix() for photo in found] == ["a.png", "b.JPG", "deep/c.webp"]
+
+
+def test_drawings_of_photos_with_one_name_do_not_overwrite_each_other(tmp_path):
+    photos = find_photos([tmp_path / "one" / "a.jpg", tmp_path / "two" / "a.jpg"])
+    names = [path.name for path in drawing_paths(photos, tmp_path).values()]
+    assert names == ["a.jpg.faces.jpg", "a.jpg.2.faces.jpg"]
+
+
+def test_explain_writes_a_picture_and_says_how_true_the_map_is(run, portrait, tmp_path):
+    out = tmp_path / "why.png"
+    text = run(portrait, "--out", out, "--label", "fear", command="explain").stdout
+    assert "face 1: fear" in text
+    assert "random order" in text
+    with pillow.open(out) as picture:
+        assert picture.size == (768, 768)
+
+
+def test_explain_refuses_what_it_cannot_explain(run, portrait, photo_folder):
+    with pytest.raises(DataError, match="--face 2"):
+        run(portrait, "--face", 2, command="explain")
+    with pytest.raises(DataError, match="no face to explain"):
+        run(photo_folder / "b.png", command="explain")
+    with pytest.raises(BundleError, match="Occlusion"):
+        run(portrait, "--method", "cam", command="explain")
+    with pytest.raises(MienError, match="not a picture"):
+        run(photo_folder / "c.jpg", command="explain")
+    run(portrait, "--method", "guess", command="explain", code=2)

@@ -1,0 +1,163 @@
+import itertools
+import math
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image as pillow
+
+from mien.bundle import UnsureRule
+from mien.errors import BundleError, DataError
+from mien.images import read_image
+from mien.inference.crops import crop_face
+from mien.inference.recognizer import Recognizer
+from mien.inference.results import Outcome
+from mien.labels import SEVEN, SIX
+
+
+@pytest.fixture(scope="module")
+def recognizer(bundle):
+    return Recognizer(bundle, threads=2)
+
+
+def tiles(portrait, rows, columns):
+    tile = np.asarray(pillow.open(portrait))[:256, 96:352]
+    return np.vstack([np.hstack([tile] * columns)] * rows)
+
+
+def test_a_portrait_gets_a_label_with_probabilities_that_sum_to_one(recognizer, portrait):
+    result = recognizer.recognize(portrait)
+    assert (result.outcome, result.reason, result.width, result.height) == (Outcome.OK, "", 512, 512)
+    assert result.photo == str(portrait)
+    assert result.model == recognizer.bundle.identity
+    (face,) = result.faces
+    assert math.isclose(sum(value for _, value in face.probabilities), 1, abs_tol=1e-9)
+    assert [expression for expression, _ in face.probabilities] == list(SEVEN.expressions)
+
+
+def test_the_probabilities_are_those_of_the_crop_that_the_rule_cuts(recognizer, portrait):
+    (face,) = recognizer.recognize(portrait).faces
+    crop = crop_face(read_image(portrait), face.face, recognizer.bundle.crop_rule)
+    expected = recognizer.classifier.predict(crop[None])[0]
+    np.testing.assert_allclose([value for _, value in face.probabilities], expected, atol=1e-6)
+
+
+def test_a_photo_without_a_face_never_has_a_label(recognizer):
+    result = recognizer.recognize(np.full((300, 300, 3), 130, dtype=np.uint8))
+    assert (result.outcome, result.faces, result.reason) == (Outcome.NO_FACE, (), "No face was found.")
+
+
+def test_a_photo_or_face_below_the_minimum_is_too_small(bundle, portrait):
+    recognizer = Recognizer(bundle, minimum_face_px=100, threads=1)
+    small = recognizer.recognize(np.zeros((20, 30), dtype=np.uint8))
+    assert (small.outcome, small.faces) == (Outcome.TOO_SMALL, ())
+    result = recognizer.recognize(portrait)  # its face is 89 pixels wide
+    assert (result.outcome, result.faces[0].outcome) == (Outcome.TOO_SMALL, Outcome.TOO_SMALL)
+    assert result.faces[0].probabilities == ()
+    assert "100" in result.reason
+
+
+def test_what_cannot_be_read_is_an_outcome_with_a_reason(recognizer, tmp_path):
+    (tmp_path / "text.jpg").write_text("hello", encoding="utf-8")
+    for photo in (tmp_path / "text.jpg", tmp_path / "none.jpg", b"", object()):
+        result = recognizer.recognize(photo)
+        assert result.outcome is Outcome.UNREADABLE
+        assert result.reason
+        assert result.faces == ()
+
+
+def test_unsure_below_the_threshold_of_the_bundle_or_of_the_user(tmp_path, bundle_maker, portrait):
+    bundle = bundle_maker(tmp_path / "b.mien", unsure=UnsureRule(0.999, 0.1, 0.5, "validation"))
+    result = Recognizer(bundle).recognize(portrait)
+    assert (result.outcome, result.faces[0].outcome, result.faces[0].label) == (Outcome.UNSURE, Outcome.UNSURE, None)
+    assert "0.999" in result.reason
+    assert Recognizer(bundle, unsure=False).recognize(portrait).outcome is Outcome.OK
+    assert Recognizer(bundle, unsure=0.01).recognize(portrait).outcome is Outcome.OK
+
+
+def test_six_labels_are_the_seven_without_one_renormalised(bundle, recognizer, portrait):
+    seven = dict(recognizer.recognize(portrait).faces[0].probabilities)
+    six = dict(Recognizer(bundle, labels="six").recognize(portrait).faces[0].probabilities)
+    mass = sum(seven[expression] for expression in SIX.expressions)
+    assert list(six) == list(SIX.expressions)
+    for expression, value in six.items():
+        assert math.isclose(value, seven[expression] / mass, rel_tol=1e-5)
+
+
+def test_impossible_choices_are_refused(bundle, tmp_path):
+    with pytest.raises(DataError, match="contempt"):
+        Recognizer(bundle, labels="eight")
+    with pytest.raises(DataError, match="Did you mean 'seven'"):
+        Recognizer(bundle, labels="sevn")
+    with pytest.raises(DataError, match="unsure"):
+        Recognizer(bundle, unsure=1.5)
+    with pytest.raises(BundleError):
+        Recognizer(tmp_path / "none.mien")
+
+
+def test_many_photos_keep_their_order_and_a_bad_one_stops_nothing(recognizer, photo_folder, portrait):
+    photos = [portrait, photo_folder / "c.jpg", photo_folder / "b.png", tiles(portrait, 2, 2), portrait, b"", portrait]
+    results = list(recognizer.recognize_many(photos, batch=3))
+    assert [result.outcome.value for result in results] == "ok unreadable no_face ok ok unreadable ok".split()
+    for photo, result in zip(photos, results, strict=True):
+        single = recognizer.recognize(photo)
+        assert [face.face for face in result.faces] == [face.face for face in single.faces]
+        for face, alone in zip(result.faces, single.faces, strict=True):
+            difference = np.subtract([p for _, p in face.probabilities], [p for _, p in alone.probabilities])
+            assert np.abs(difference).max() < 1e-6
+
+
+def test_faces_of_several_photos_go_to_the_network_together(recognizer, portrait, monkeypatch):
+    sizes = []
+    predict = recognizer.classifier.predict
+    monkeypatch.setattr(recognizer.classifier, "predict", lambda crops: (sizes.append(len(crops)), predict(crops))[1])
+    list(recognizer.recognize_many([portrait] * 6, batch=4))
+    assert sizes == [4, 2]
+
+
+def test_photos_are_taken_only_a_little_ahead(recognizer, portrait):
+    taken = itertools.count()
+    endless = (next(taken) and portrait or portrait for _ in itertools.count())
+    results = recognizer.recognize_many(endless, batch=2)
+    for _ in range(4):
+        next(results)
+    results.close()
+    assert next(taken) <= 4 + 2 * 2 + 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mien-photo")]
+
+
+def test_no_photos_give_no_results_and_an_empty_batch_is_refused(recognizer):
+    assert list(recognizer.recognize_many([])) == []
+    with pytest.raises(DataError, match="batch"):
+        list(recognizer.recognize_many([], batch=0))
+
+
+def test_crops_are_classified_as_they_are(recognizer):
+    crops = np.random.default_rng(0).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    results = recognizer.recognize_crops(crops)
+    received = np.array([[value for _, value in result.probabilities] for result in results])
+    np.testing.assert_allclose(received, recognizer.classifier.predict(crops), atol=1e-9)
+    assert [result.face.id for result in results] == [1, 2, 3, 4]
+    assert [result.probabilities for result in recognizer.recognize_crops(crops[..., None])] == [
+        result.probabilities for result in results
+    ]
+    with pytest.raises(DataError, match="crops"):
+        recognizer.recognize_crops(crops.astype(float))
+
+
+def test_a_path_with_letters_of_any_script_is_read(recognizer, portrait, tmp_path):
+    path = tmp_path / "смех 笑顔 é.jpg"
+    shutil.copy(portrait, path)
+    assert recognizer.recognize(path).outcome is Outcome.OK
+
+
+def test_one_recognizer_serves_several_threads(recognizer, portrait):
+    expected = recognizer.recognize(portrait)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(recognizer.recognize(portrait))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 4

@@ -1,0 +1,268 @@
+"""The page as a reader meets it: whole, self-contained, escaped, and honest about what is missing."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.datasets.protocol import Opening
+from mien.errors import MissingExtraError, ReportError
+from mien.labels import EIGHT, Expression, LabelSet
+from mien.report.page import slug, write_report
+from mien.study.plan import Plan
+from mien.study.record import RunRecord, RunStatus
+from support.fake_records import answers, history_of, plan_of, predictions_of, record_of
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+HEAD = """
+schema = 1
+name = "look"
+title = "<script>alert('hi')</script> & co"
+text = "What is <b>asked</b>?"
+[data]
+path = "drawn"
+[protocol]
+labels = "six"
+train_fraction = 0.5
+[recipe]
+epochs = 2
+"""
+STUDY = (
+    HEAD
+    + """
+[[tables]]
+name = "Rates & more"
+title = "Learning rates"
+metrics = ["accuracy", "log_loss"]
+rows = { backbone = ["mien_small", "vgg16"] }
+columns = [
+    { label = "0.001" },
+    { label = "0.1", learning_rate = 0.1 },
+    { label = "nesterov", optimizer = "sgd", nesterov = true },
+]
+"""
+)
+ONE_RUN = HEAD + "[[tables]]\nname = 'one'\nrows = { backbone = ['mien_small'] }\n"
+TWO_RUNS = ONE_RUN.replace("['mien_small']", "['mien_small', 'vgg16']")
+# Elements that HTML and SVG close by themselves.
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """A page's elements: checks that they are nested, and collects what they refer to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(self.source)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self._note(tag, attributes)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attributes)
+
+    def _note(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "xlink:href"):
+                self.links.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def partial(plan: Plan) -> dict[str, RunRecord]:
+    """One run of each fate: complete, collapsed, diverged; the fourth has no record."""
+    first, second, third, _ = plan.runs
+    return {
+        first.id: record_of(first, answers(copies=6)),
+        second.id: record_of(second, answers(only=2)),
+        third.id: record_of(
+            third, status=RunStatus.DIVERGED, reason="NaN <i>loss</i>.", history=history_of(2, nan_from=2)
+        ),
+    }
+
+
+def written(folder: Path, study: str, records: Mapping[str, RunRecord], openings: tuple[Opening, ...] = ()) -> Page:
+    return Page(write_report(plan_of(study), records, folder, openings=openings, now=NOW))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a study that is half done."""
+    folder = tmp_path_factory.mktemp("report")
+    plan = plan_of(STUDY)
+    opening = Opening("2026-01-31T12:00:00+00:00", plan.runs[0].id, "evaluation at the end of the run", 60, "split-x")
+    write_report(plan, partial(plan), folder, openings=(opening,), now=NOW)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return Page(folder / "report.html")
+
+
+class TestPage:
+    def test_needs_no_network_and_no_script(self, page: Page) -> None:
+        assert not {"script", "link", "img", "iframe"} & set(page.tags)
+        assert all(re.match(r"#|(tables|figures)/[\w-]+\.(csv|svg|png)$", link) for link in page.links)
+        assert "@import" not in page.source
+        assert not re.search(r"url\((?!#)", page.source)
+
+    def test_every_link_has_its_target(self, page: Page, folder: Path) -> None:
+        assert len(page.ids) == len(set(page.ids))
+        for link in page.links:
+            assert link[1:] in page.ids if link.startswith("#") else (folder / link).is_file()
+
+    def test_text_of_the_study_and_of_records_is_escaped(self, page: Page) -> None:
+        assert "<script>alert('hi')</script> & co" in page.text
+        assert "What is <b>asked</b>?" in page.text
+        assert "NaN <i>loss</i>." in page.text
+
+    def test_every_colour_variable_is_defined(self, page: Page) -> None:
+        used, defined = set(re.findall(r"var\((--[\w-]+)\)", page.source)), set(re.findall(r"(--[\w-]+):", page.source))
+        assert used == defined
+
+    def test_says_what_a_label_is(self, page: Page) -> None:
+        assert "the expression that people would call a face" in page.text
+        assert "It is not what someone feels" in page.text
+
+    def test_says_what_became_of_every_run(self, page: Page) -> None:
+        assert "diverged in epoch 2" in page.text
+        assert "not run yet" in page.text
+        assert "answers 'happiness' to 100% of the images" in page.text
+        assert "only 'happiness'" in page.text
+        assert "nesterov = true needs" in page.text
+
+    def test_describes_data_protocol_and_openings(self, page: Page) -> None:
+        for words in (
+            "made-up-faces",
+            "9f3a01bc77aa1122",
+            "Made for tests.",
+            "1 opening",
+            "train_fraction",
+            "50% of the",
+        ):
+            assert words in page.text
+        assert "nowhere" not in page.text  # where the data lay is nobody's business
+
+    def test_has_the_environment_and_the_commands(self, page: Page) -> None:
+        assert "mien study run look.toml" in page.text
+        assert "Linux x86_64" in page.text
+
+    def test_goes_dark_and_on_paper(self, page: Page) -> None:
+        assert "prefers-color-scheme: dark" in page.source
+        assert "@media print" in page.source
+
+
+def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
+    assert sorted(path.name for path in (folder / "tables").iterdir()) == [
+        "classes.csv",
+        "confusion.csv",
+        "history.csv",
+        "runs.csv",
+        "table-rates-more.csv",
+    ]
+    for path in (folder / "tables").iterdir():
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert rows
+        assert {len(row) for row in rows} == {len(header)}
+    names = [path.name for path in (folder / "figures").iterdir()]
+    assert {"accuracy.svg", "accuracy.png", "recall.svg", "cost.png"} <= set(names)
+    assert sum(name.startswith("confusion-") for name in names) == 2 * 2
+    assert sum(name.startswith("curves-") for name in names) == 3 * 2
+
+
+def test_an_empty_store_has_a_page_too(tmp_path: Path) -> None:
+    page = written(tmp_path, STUDY, {})
+    assert "0 of 4 results" in page.text
+    assert "No figures yet" in page.text
+    assert "The log handed to this report holds none." in page.text
+
+
+def test_only_failures_have_a_page_too(tmp_path: Path) -> None:
+    run = plan_of(ONE_RUN).runs[0]
+    page = written(tmp_path, ONE_RUN, {run.id: record_of(run, status=RunStatus.FAILED, reason="Out of memory.")})
+    assert "Out of memory." in page.text
+
+
+def test_any_number_of_classes(tmp_path: Path) -> None:
+    first, second = plan_of(TWO_RUNS).runs
+    two = LabelSet.of((Expression.HAPPINESS, Expression.NEUTRAL))
+    records = {
+        first.id: record_of(first, answers([5, 5], skill=9.0), label_set=two),
+        second.id: record_of(second, answers([5] * 8), label_set=EIGHT),
+    }
+    page = written(tmp_path, TWO_RUNS, records)
+    assert "not one in 2 (50.0%)" in page.text
+    assert "contempt" in page.text
+
+
+def test_a_record_that_says_little_is_enough(tmp_path: Path) -> None:
+    first, second = plan_of(TWO_RUNS).runs
+    one_image = predictions_of(np.eye(6)[:1], np.array([0]))
+    nothing: dict[str, Any] = {"data": {}, "network": {}, "history": (), "environment": {}, "seconds": {}, "chosen": ()}
+    records = {
+        first.id: record_of(first, one_image, protocol={}, started="", **nothing),
+        second.id: record_of(second, answers([9, 9, 9, 9, 9, 0], only=2), history=history_of(1)),
+    }
+    page = written(tmp_path, TWO_RUNS, records)
+    assert "mien_small: 100.0% of 1 test image, 95% interval" in page.text
+    assert "neutral 0 – – –" in page.text
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    with pytest.raises(ReportError, match="cannot be written to .*taken"):
+        write_report(plan_of(ONE_RUN), {}, tmp_path / "taken")
+
+
+@pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
+def test_without_its_libraries_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    run = plan_of(ONE_RUN).runs[0]
+    with pytest.raises(MissingExtraError, match=r"pip install 'mien\[report\]'"):
+        write_report(plan_of(ONE_RUN), {run.id: record_of(run)}, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_importing_the_report_loads_neither_keras_nor_matplotlib() -> None:
+    code = "import sys, mien.report.page; print(sorted({'keras', 'matplotlib', 'jinja2', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Epochs: 10 / 15", "epochs-10-15"), ("a_b", "a-b"), ("Ünï", "n")])
+def test_slug(name: str, expected: str) -> None:
+    assert slug(name) == expected

@@ -1,0 +1,124 @@
+"""Sentences of the summary: each holds for the records it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mien.predictions import Predictions
+from mien.report.results import collect
+from mien.report.summary import Statement, summarise
+from mien.study.plan import Plan
+from mien.study.record import RunStatus
+from support.fake_records import answers, plan_of, predictions_of, record_of
+
+STUDY = """
+schema = 1
+name = "small"
+[data]
+path = "drawn"
+[protocol]
+labels = "six"
+train_fraction = 0.1
+[recipe]
+epochs = 2
+[[tables]]
+name = "one"
+rows = { backbone = ["mien_small", "vgg16", "vgg19"] }
+"""
+LARGE = (800, 900, 1500, 1100, 700, 1000)
+
+
+def summary_of(plan: Plan, predictions: Sequence[Predictions | None]) -> dict[str, Statement]:
+    pairs = zip(plan.runs, predictions, strict=True)
+    records = {run.id: record_of(run, answered) for run, answered in pairs if answered is not None}
+    return {statement.heading: statement for statement in summarise(collect(plan, records))}
+
+
+def test_without_any_record_it_says_so() -> None:
+    statements = summary_of(plan_of(STUDY), [None, None, None])
+    assert set(statements) == {"No figures yet", "Not run yet"}
+    assert statements["Not run yet"].text == "3 of 3 results: mien_small, VGG16 and VGG19."
+
+
+def test_a_clear_winner_is_set_apart() -> None:
+    statements = summary_of(plan_of(STUDY), [answers(LARGE, skill=s) for s in (2.0, 1.0, 0.8)])
+    assert statements["Highest accuracy"].text.startswith("mien_small: ")
+    assert "of 6,000 test images, 95% interval" in statements["Highest accuracy"].text
+    assert "Set apart" in statements
+    assert "Too close to rank" not in statements
+    assert statements["Floor"].text.endswith("All 3 results lie above it with the whole interval.")
+
+
+def test_overlapping_intervals_are_named() -> None:
+    statements = summary_of(plan_of(STUDY), [answers(skill=2.0, seed=seed) for seed in range(3)])
+    assert "Set apart" not in statements
+    assert statements["Too close to rank"].text.startswith("The intervals of ")
+
+
+def test_the_floor_is_the_commonest_label_and_not_one_in_six() -> None:
+    text = summary_of(plan_of(STUDY), [answers(skill=0.0), None, None])["Floor"].text
+    assert "'happiness', without looking at the image, is right for 25.0% of the test images" in text
+    assert "not one in 6 (16.7%)" in text
+    assert text.endswith("mien_small does not lie above it with the whole interval.")
+
+
+def test_collapsed_networks_share_one_sentence() -> None:
+    statement = summary_of(plan_of(STUDY), [answers(), answers(only=2), answers(only=2)])["Collapsed"]
+    assert statement.caution
+    assert statement.text == (
+        "VGG16 and VGG19: each answers 'happiness' to 100% of the images. 25.0% of the test images are labelled "
+        "'happiness', which explains accuracies of 25.0%: expressions are not told apart."
+    )
+
+
+def test_a_silent_relu_head_is_a_known_bad_setting() -> None:
+    plan = plan_of(STUDY + "fixed = { activation = 'relu' }")
+    silent = predictions_of(np.zeros((60, 6)), answers().labels)
+    statements = summary_of(plan, [silent, answers(), answers()])
+    assert "gives no answer to 100% of the images" in statements["Collapsed"].text
+    assert "a relu output under categorical crossentropy is not a valid pair" in statements["Known-bad setting"].text
+
+
+def test_missing_failed_and_diverged_runs_are_named() -> None:
+    plan = plan_of(STUDY)
+    first, second, _ = plan.runs
+    records = {
+        first.id: record_of(first, status=RunStatus.FAILED, reason="Out of memory."),
+        second.id: record_of(second, status=RunStatus.DIVERGED, reason="NaN."),
+    }
+    statements = {statement.heading: statement.text for statement in summarise(collect(plan, records))}
+    assert statements["Failed"] == "1 of 3 results: mien_small."
+    assert statements["Diverged"] == "1 of 3 results: VGG16."
+    assert statements["Not run yet"] == "1 of 3 results: VGG19."
+
+
+def test_cells_that_the_plan_leaves_out_are_named() -> None:
+    study = STUDY + "columns = [{ label = 'a' }, { label = 'b', optimizer = 'sgd', nesterov = true }]"
+    statements = summary_of(plan_of(study), [answers()] * 3)
+    assert statements["Left out by the plan"].text.startswith("3 cells are impossible as asked for (mien_small / b")
+
+
+def test_the_part_of_the_training_role_and_the_seed_are_stated() -> None:
+    statements = summary_of(plan_of(STUDY), [answers()] * 3)
+    assert statements["Part of the training role"].text.startswith("Trained on 10% of the training role (60 images).")
+    assert "Every run used seed 0." in statements["One seed"].text
+
+
+def test_several_seeds_are_named() -> None:
+    plan = plan_of(STUDY + "seeds = [0, 7]")
+    assert "seeds 0 and 7" in summary_of(plan, [answers()] * 6)["Seeds"].text
+
+
+def test_copies_across_roles_are_counted() -> None:
+    statements = summary_of(plan_of(STUDY), [answers(copies=6)] * 3)
+    assert statements["Copies across roles"].text.startswith("6 of 60 test images (10.0%) have an exact copy")
+    assert "Copies across roles" not in summary_of(plan_of(STUDY), [answers()] * 3)
+
+
+def test_many_names_are_counted_instead_of_listed() -> None:
+    plan = plan_of(STUDY + "seeds = [0, 1, 2, 3]")
+    text = summary_of(plan, [answers(), *[None] * 11])["Not run yet"].text
+    assert text.startswith("11 of 12 results: mien_small, seed 1; ")
+    assert text.endswith("; and 6 more.")
