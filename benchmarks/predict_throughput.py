@@ -6,7 +6,7 @@ Expected: some minutes. Three tables, each measured in one process and in turn:
 1. faces a second of the classifier, batch 1 and 64, one thread and two; with --tflite also of another model in the same
    run (for instance emotion_model_quantized.tflite of the package `fer`; needs TensorFlow or ai-edge-litert);
 2. photos a second over the photos of FOLDER: `recognize_many` against `for photo: recognize`;
-3. peak memory while --photos photos pass through `recognize_many` (those of FOLDER again and again).
+3. peak memory (as Linux counts it) while --photos photos pass through `recognize_many` (those of FOLDER, repeated).
 """
 
 from __future__ import annotations

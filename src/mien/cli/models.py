@@ -30,23 +30,22 @@ def list_models(
 
     table = Table(title="Backbones (parameters and depth without a head)")
     table.add_column("name", no_wrap=True)
-    table.add_column("title", no_wrap=True)
     for heading in ("least size", "usual size", "parameters", "depth"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("licence")
-    table.add_column("fails on")
     for row in rows:
         table.add_row(
             row["name"],
-            row["title"],
-            str(row["minimum_size"]),
-            str(row["default_size"]),
-            f"{row['parameters']:,}",
+            f"{row['minimum_size']} px",
+            f"{row['default_size']} px",
+            f"{row['parameters'] / 1e6:.1f} M",
             str(row["depth"]),
             row["licence"],
-            ", ".join(row["fails_on"]),
         )
     Console().print(table)
+    for row in rows:
+        for backend, reason in row["fails_on"].items():
+            typer.echo(f"{row['title']} does not work on Keras' {backend} backend: {reason}")
 
 
 def _rows() -> list[dict[str, Any]]:

@@ -113,14 +113,6 @@ class Study:
     tables: tuple[Table, ...]
 
 
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[\w-]+", name):
-        raise StudyFileError(
-            f"name becomes part of file names, so it must be of letters, digits, - and _. Received: {name!r}.",
-            ("name",),
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class _TableKeys:
     """The keys of one [[tables]] entry, before its axes are read.
@@ -146,7 +138,8 @@ class _TableKeys:
     fixed: Any = None
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        if not self.name.strip():
+            raise StudyFileError("A table needs a name that is not empty.", ("name",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +148,9 @@ class _StudyKeys:
 
     Attributes:
         schema: version of this format: 1.
-        name: short; records go to stores/NAME unless --output says otherwise.
+        name: letters, digits, - and _; records go to `stores/NAME` unless `--output` says otherwise.
         data: the data set.
-        tables: what is to be drawn, one [[tables]] entry each, at least one.
+        tables: what is to be drawn, one `[[tables]]` entry each, at least one.
         title: heading of the report; by default the name.
         text: what is asked, in words, for the reader of the report.
         protocol: what the samples are for.
@@ -174,7 +167,11 @@ class _StudyKeys:
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        if not re.fullmatch(r"[\w-]+", self.name):
+            raise StudyFileError(
+                f"name becomes a folder's name, so it must be of letters, digits, - and _. Received: {self.name!r}.",
+                ("name",),
+            )
 
 
 def read_study(path: Path) -> Study:

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mien.errors import MienError
+from mien.study.record import RunStatus
+from mien.study.spec import parse_study
+from mien.study.store import Store
+from mien.training.forecast import Cost
+from mien.training.job import Job
+from mien.training.runner import (
+    SubprocessExecutor,
+    WorkerDiedError,
+    forecast,
+    plan_study,
+    resolve_data,
+    run_study,
+)
+
+TEXT = """
+schema = 1
+name = "small"
+[data]
+path = "drawn:count=240,size=32,seed=3"
+[recipe]
+epochs = 1
+batch_size = 32
+[[tables]]
+name = "rates"
+rows.learning_rate = [0.001, 0.002]
+"""
+
+
+@pytest.fixture
+def planned_study():
+    study = parse_study(TEXT)
+    return plan_study(study, resolve_data(study.data, Path()))
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: list[tuple[str, str, str | None]] = []
+        self.heard: list[Mapping[str, Any]] = []
+
+    def run_begins(self, index, count, run):
+        self.begun.append(f"{index}/{count}")
+
+    def said(self, run, what):
+        self.heard.append(what)
+
+    def run_ends(self, run, status, reason):
+        self.ended.append((run.id, status, reason))
+
+
+class FakeExecutor:
+    """Plays a worker: writes a record, refuses, or dies, as told."""
+
+    def __init__(self, store: Store, outcomes: list[str]) -> None:
+        self.store, self.outcomes, self.jobs = store, outcomes, []
+
+    def submit(self, job: Job, listen) -> None:
+        self.jobs.append(job)
+        outcome = self.outcomes.pop(0)
+        if outcome == "refuse":
+            raise MienError("no such thing")
+        if outcome == "die":
+            raise WorkerDiedError("out of memory")
+        if outcome == "interrupt":
+            raise KeyboardInterrupt
+        if outcome == "measured":
+            cost = Cost(start_seconds=6, train_seconds_per_image=0.01, predict_seconds_per_image=0.005, memory_mib=100)
+            listen({"say": "measured", **cost.to_json()})
+            return
+        if outcome == "stopped":
+            listen({"say": "ended", "status": None})
+            return
+        folder = self.store.run_folder(job.run.id)
+        from support.fake_records import record_of
+
+        record_of(job.run).write(folder)
+        listen({"say": "ended", "status": "complete"})
+
+
+def test_what_is_done_is_not_done_again(planned_study, tmp_path):
+    store = Store.create(tmp_path / "s")
+    first = run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["done", "done"]))
+    assert set(first.done.values()) == {RunStatus.COMPLETE}
+    executor = FakeExecutor(store, [])
+    second = run_study(planned_study, store, watch=Watch(), executor=executor)
+    assert second.done == first.done
+    assert executor.jobs == []
+
+
+@pytest.mark.parametrize("fault", ["refuse", "die"])
+def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(planned_study, tmp_path, fault):
+    store = Store.create(tmp_path / "s")
+    watch = Watch()
+    progress = run_study(planned_study, store, watch=watch, executor=FakeExecutor(store, [fault, "done"]))
+    (failed,) = progress.failed
+    assert len(progress.done) == 1
+    record = store.read(failed)
+    assert record.status is RunStatus.FAILED
+    assert record.reason
+    assert watch.begun == ["1/2", "2/2"]
+    again = run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["done"]))
+    assert failed in again.done
+    assert store.read(failed).status is RunStatus.COMPLETE
+
+
+def test_no_run_begins_when_time_is_up(planned_study, tmp_path):
+    store = Store.create(tmp_path / "s")
+    executor = FakeExecutor(store, ["done"])
+    progress = run_study(planned_study, store, watch=Watch(), executor=executor, minutes=0.0)
+    assert progress.stopped
+    assert executor.jobs == []
+
+
+def test_a_run_that_stops_for_time_stops_the_study(planned_study, tmp_path):
+    store = Store.create(tmp_path / "s")
+    executor = FakeExecutor(store, ["stopped"])
+    progress = run_study(planned_study, store, watch=Watch(), executor=executor, minutes=5)
+    assert progress.stopped
+    assert not progress.done
+    assert 290 < executor.jobs[0].seconds <= 300
+
+
+def test_an_interrupt_is_passed_on_and_leaves_no_record(planned_study, tmp_path):
+    store = Store.create(tmp_path / "s")
+    with pytest.raises(KeyboardInterrupt):
+        run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["interrupt"]))
+    assert list(store.runs.iterdir()) == []
+
+
+def test_runs_of_one_kind_are_measured_once_and_remembered(planned_study, tmp_path):
+    executor = FakeExecutor(Store(tmp_path), ["measured"])
+    costs = dict(
+        (run.id, cost) for run, cost in forecast(planned_study, tmp_path, listen=lambda run: None, executor=executor)
+    )
+    assert len(costs) == 2
+    run = planned_study.plan.runs[0]
+    facts = planned_study.facts[run.protocol]
+    expected = 6 + facts.train * 0.01 + facts.validation * 0.005 + (facts.validation + facts.test) * 0.005
+    assert costs[run.id].minutes(run, facts) == pytest.approx(expected / 60)
+    again = list(forecast(planned_study, tmp_path, listen=lambda run: None, executor=FakeExecutor(Store(tmp_path), [])))
+    assert dict((run.id, cost) for run, cost in again) == costs
+
+
+def test_a_job_survives_its_text(planned_study):
+    job = Job(action="run", run=planned_study.plan.runs[0], data=planned_study.data, store="s", seconds=1.5, threads=2)
+    assert Job.from_json(job.to_json()) == job
+
+
+@pytest.mark.slow
+def test_a_study_runs_in_processes_of_its_own(planned_study, tmp_path):
+    store = Store.create(tmp_path / "s")
+    store.keep_study(TEXT)
+    watch = Watch()
+    progress = run_study(planned_study, store, watch=watch, minutes=10)
+    assert set(progress.done.values()) == {RunStatus.COMPLETE}
+    assert {said["say"] for said in watch.heard} == {"stage", "step", "epoch", "ended"}
+    assert json.loads((store.folder / "plan.json").read_text())["cells"]
+    assert store.plan() == planned_study.plan
+
+
+@pytest.mark.slow
+def test_a_worker_says_why_it_refuses_and_why_it_died(planned_study, tmp_path):
+    run = planned_study.plan.runs[0]
+    missing = Job(action="run", run=run, data=resolve_data(planned_study.data, Path()), store=str(tmp_path / "none"))
+    with pytest.raises(MienError, match="not a store"):
+        SubprocessExecutor().submit(missing, lambda said: None)
+
+
+@pytest.mark.slow
+def test_measuring_gives_plausible_costs(planned_study, tmp_path):
+    _, first = next(forecast(planned_study, None, listen=lambda run: None))
+    assert 0 < first.predict_seconds_per_image < first.train_seconds_per_image < 1
+    assert first.memory_mib > 50
