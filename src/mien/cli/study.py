@@ -166,7 +166,7 @@ def _planned(study: Study, study_file: Path, data: str | None, only: list[str] |
     if data is not None:
         spec = replace(resolve_data(replace(study.data, path=data), Path.cwd()), votes=spec.votes)
     tables = tables_named(study, only or [])
-    planned = plan_study(study, spec)
+    planned = plan_study(study, spec, study_file.parent)
     return replace(planned, plan=planned.plan.only(tables))
 
 

@@ -130,8 +130,11 @@ class Plan:
         return replace(self, cells=cells, runs=tuple(run for run in self.runs if run.id in needed))
 
     def to_json(self) -> dict[str, Any]:
-        """Cells and runs as plain values; the study itself is kept as its file's text."""
-        return {"cells": [asdict(cell) for cell in self.cells], "runs": [run.to_json() for run in self.runs]}
+        """Cells and runs as plain values, without a path; the study itself is kept as its file's text."""
+        return {
+            "cells": [asdict(cell) for cell in self.cells],
+            "runs": [run.to_json() | {"recipe": portable(run.recipe)} for run in self.runs],
+        }
 
     @classmethod
     def from_json(cls, study: Study, values: Mapping[str, Any]) -> Self:
@@ -158,13 +161,20 @@ class _Request:
         return canonical_json({"recipe": values, "split": self.facts.split})
 
 
-def make_plan(study: Study, facts_of: Callable[[ProtocolSpec], SplitFacts], *, backend: str | None = None) -> Plan:
+def make_plan(
+    study: Study,
+    facts_of: Callable[[ProtocolSpec], SplitFacts],
+    *,
+    backend: str | None = None,
+    base: Path | None = None,
+) -> Plan:
     """Work out which runs a study needs.
 
     Args:
         study: what is asked.
         facts_of: the facts of the study's data set under a protocol; asked once for each protocol.
         backend: name of the Keras backend that would train, where known: backbones that fail on it are skipped.
+        base: folder that the paths of weight files are relative to; None for the current one.
 
     Returns:
         Every cell of every table. Cells that are the same run share it, and a run whose schedule does not depend on
@@ -183,7 +193,7 @@ def make_plan(study: Study, facts_of: Callable[[ProtocolSpec], SplitFacts], *, b
                 for seed in table.seeds or (changes.get("seed", study.recipe.seed),):
                     changes["seed"] = seed
                     cell = Cell(table.name, row.label, column.label, seed, None, None)
-                    asked.append(_request(study, changes, cell, facts_of, backend))
+                    asked.append(_request(study, changes, cell, facts_of, backend, base or Path()))
 
     epochs: dict[str, set[int]] = {}
     for request in asked:
@@ -212,7 +222,8 @@ def name_run(recipe: Recipe, facts: SplitFacts, readouts: Sequence[int]) -> str:
         readouts: epochs after which the network is evaluated.
     """
     settings = recipe.to_json()
-    settings["weights"] = _weights_identity(recipe.weights)
+    if recipe.needs_file:
+        settings["weights"] = _file_hash(recipe.weights)
     identity = {
         "engine": ENGINE,
         "recipe": settings,
@@ -223,12 +234,12 @@ def name_run(recipe: Recipe, facts: SplitFacts, readouts: Sequence[int]) -> str:
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]
 
 
-def why_impossible(recipe: Recipe, backend: str | None) -> str | None:
-    """Why a recipe cannot be run, in one sentence, or None."""
+def why_impossible(recipe: Recipe, backend: str | None, base: Path) -> str | None:
+    """Why a recipe cannot be run, in one sentence, or None. The path of a weight file is relative to `base`."""
     row = backbone(recipe.backbone)
     if recipe.weights == "imagenet" and not row.has_imagenet_weights:
         return f"{row.title} has no ImageNet weights."
-    if recipe.weights not in ("none", "imagenet") and not Path(recipe.weights).is_file():
+    if recipe.needs_file and not (base / recipe.weights).is_file():
         return f"There is no weight file {recipe.weights}."
     for name, reason in row.fails_on:
         if name == backend:
@@ -242,6 +253,7 @@ def _request(
     cell: Cell,
     facts_of: Callable[[ProtocolSpec], SplitFacts],
     backend: str | None,
+    base: Path,
 ) -> _Request | Cell:
     """The cell with its recipe, or the cell with the reason why it is skipped."""
     try:
@@ -254,12 +266,22 @@ def _request(
         if protocol == study.protocol:
             raise
         return replace(cell, reason=str(error))
-    reason = why_impossible(recipe, backend)
-    return replace(cell, reason=reason) if reason else _Request(cell, recipe, protocol, facts)
+    reason = why_impossible(recipe, backend, base)
+    if reason:
+        return replace(cell, reason=reason)
+    if recipe.needs_file:
+        recipe = replace(recipe, weights=str((base / recipe.weights).resolve()))
+    return _Request(cell, recipe, protocol, facts)
 
 
-def _weights_identity(weights: str) -> str:
-    if weights in ("none", "imagenet"):
-        return weights
-    with open(weights, "rb") as file:
-        return "file:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def portable(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain values that say the same on every machine: a weight file by its name and content."""
+    values = recipe.to_json()
+    if recipe.needs_file:
+        values["weights"] = f"{Path(recipe.weights).name} (sha256 {_file_hash(recipe.weights)})"
+    return values
+
+
+def _file_hash(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

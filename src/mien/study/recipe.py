@@ -228,6 +228,11 @@ class Recipe:
             _refuse("freeze needs pretrained weights: a frozen backbone of random weights learns nothing. Set weights.")
 
     @property
+    def needs_file(self) -> bool:
+        """Whether `weights` is the path of a file."""
+        return self.weights not in ("none", "imagenet")
+
+    @property
     def prefix_stable(self) -> bool:
         """Whether the first epochs do not depend on how many follow, so that one run answers for fewer epochs."""
         return self.schedule != "cosine"

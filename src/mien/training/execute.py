@@ -26,7 +26,7 @@ from mien.errors import RecordError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.predictions import Predictions
-from mien.study.plan import PlannedRun
+from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus
 from mien.study.store import Store
@@ -97,7 +97,7 @@ def execute(
         id=run.id,
         status=RunStatus.COMPLETE if ended is Ended.COMPLETE else RunStatus.DIVERGED,
         reason=None if ended is Ended.COMPLETE else _why_diverged(state),
-        recipe=recipe.to_json(),
+        recipe=portable(recipe),
         protocol=asdict(run.protocol),
         data=data,
         label_set=split.label_set,

@@ -16,7 +16,7 @@ from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.errors import MienError, StoreError
 from mien.files import write_json
-from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan
+from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan, portable
 from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import DataSpec, Study
 from mien.study.store import Store
@@ -130,12 +130,13 @@ def resolve_data(data: DataSpec, base: Path) -> DataSpec:
     return replace(data, path=path, votes=votes)
 
 
-def plan_study(study: Study, data: DataSpec) -> PlannedStudy:
+def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> PlannedStudy:
     """Read the data set and work out the plan.
 
     Args:
         study: what is asked.
         data: its data, with absolute paths.
+        base: folder that the study's weight files are relative to; None for the current one.
     """
     # Before the data: whoever lacks the extra need not wait to be told.
     backend = choose_backend()
@@ -157,7 +158,7 @@ def plan_study(study: Study, data: DataSpec) -> PlannedStudy:
         )
         return facts[protocol]
 
-    plan = make_plan(study, facts_of, backend=backend)
+    plan = make_plan(study, facts_of, backend=backend, base=base)
     return PlannedStudy(plan, facts, data, dataset, tuple(notes))
 
 
@@ -286,7 +287,7 @@ def _record_failure(run: PlannedRun, planned: PlannedStudy, store: Store, reason
         id=run.id,
         status=RunStatus.FAILED,
         reason=reason,
-        recipe=run.recipe.to_json(),
+        recipe=portable(run.recipe),
         protocol=run.to_json()["protocol"],
         data=data_facts(planned.dataset, split),
         label_set=split.label_set,

@@ -1,0 +1,110 @@
+"""The documentation does what it says: marked commands run, links lead somewhere, every command is mentioned.
+
+Marks stand in a comment above a fenced block: `<!-- tested -->` runs a block of commands or of Python, and
+`<!-- file: NAME -->` writes one. The blocks of a page run in its order, in one empty folder.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from mien.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+BLOCK = re.compile(r"^<!-- (tested|file: (?P<file>\S+)) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+
+# Fewer faces and epochs than a reader would use, so that the tests stay fast; the rest is run as it stands.
+SMALLER = (("drawn:count=2000", "drawn:count=150"), ("drawn:count=700", "drawn:count=150"), ("[2, 4]", "[1, 2]"))
+
+MIEN = [sys.executable, "-c", "from mien.cli.main import main\nmain()"]
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path) -> list[re.Match]:
+    return list(BLOCK.finditer(text_of(page)))
+
+
+def smaller(text: str) -> str:
+    for usual, few in SMALLER:
+        text = text.replace(usual, few)
+    return text
+
+
+def commands(block: str) -> Iterator[list[str]]:
+    for line in block.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] == "mien", f"only mien's own commands are tested: {line}"
+            yield MIEN + words[1:]
+
+
+def run(command: list[str], folder: Path) -> None:
+    environment = {**os.environ, "COLUMNS": "120", "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, f"{command[-3:]}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+def test_what_a_page_tells_to_do_works(page, tmp_path):
+    for block in blocks(page):
+        text = smaller(block["text"])
+        if block["file"]:
+            (tmp_path / block["file"]).write_text(text, encoding="utf-8")
+        elif block["language"] == "python":
+            run([sys.executable, "-c", text], tmp_path)
+        else:
+            for command in commands(text):
+                run(command, tmp_path)
+
+
+def test_the_readme_and_the_tutorial_are_among_the_tested_pages():
+    assert {"README.md", "tutorial.md"} <= {page.name for page in PAGES if blocks(page)}
+
+
+def test_every_mark_belongs_to_a_block():
+    for page in PAGES:
+        marks = re.findall(r"^<!-- (?:tested|file: \S+) -->$", text_of(page), re.M)
+        assert len(marks) == len(blocks(page)), page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_toml_block_is_toml(page):
+    for block in re.findall(r"^```toml\n(.*?)^```$", text_of(page), re.M | re.S):
+        tomllib.loads(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", text_of(page)):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def command_names() -> list[str]:
+    def walk(command: object, name: str) -> Iterator[str]:
+        inner = getattr(command, "commands", {})
+        for word, part in inner.items():
+            yield from walk(part, f"{name} {word}")
+        if not inner:
+            yield name
+
+    return list(walk(typer.main.get_command(app), "mien"))
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_is_mentioned(name):
+    pages = "\n".join(text_of(page) for page in PAGES if page.name != "CHANGELOG.md")
+    assert re.search(rf"{name}\b", pages)
