@@ -17,6 +17,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def faces_a_second(bundle: Bundle, tflite: Path | None) -> None:
     print()
 
 
+@cache
 def crops(count: int, size: int) -> np.ndarray:
     return generator(0, "benchmark").integers(0, 256, (count, size, size, 1), dtype=np.uint8)
 

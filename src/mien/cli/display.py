@@ -23,7 +23,7 @@ def describe_run(run: PlannedRun) -> str:
     recipe = run.recipe
     return (
         f"{BACKBONES[recipe.backbone].title}, {recipe.optimizer} {recipe.learning_rate:g}, "
-        f"{recipe.epochs} epochs, seed {recipe.seed}"
+        f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}, seed {recipe.seed}"
     )
 
 

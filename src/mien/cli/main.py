@@ -10,6 +10,8 @@ import typer
 
 from mien.cli import data, models, study
 from mien.cli.demo import demo
+from mien.cli.explain import explain
+from mien.cli.predict import predict
 from mien.cli.train import train
 from mien.errors import MienError
 
@@ -24,6 +26,8 @@ app = typer.Typer(
 app.add_typer(data.app, name="data", help="Look at labelled data sets.")
 app.add_typer(models.app, name="models", help="The networks that mien knows.")
 app.add_typer(study.app, name="study", help="Plan, run and report studies.")
+app.command()(predict)
+app.command()(explain)
 app.command()(train)
 app.command()(demo)
 

@@ -21,13 +21,14 @@ class Classifier:
     Args:
         bundle: the model.
         threads: threads of the runtime; None for as many as there are cores.
+        ask_golden: whether the golden example is asked first; an export compares a thousand images instead.
 
     Raises:
         BundleError: the model does not load, has other inputs or outputs than a bundle's model has, or does not
             answer the bundle's golden crops as it did when the bundle was made.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, ask_golden: bool = True) -> None:
         self.bundle = bundle
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
@@ -40,7 +41,8 @@ class Classifier:
         except Exception as error:  # the runtime's own exception classes share no base below Exception
             raise BundleError(f"The model of {bundle.source} does not load: {_first_line(error)}") from error
         self._check_signature()
-        self._check_golden()
+        if ask_golden:
+            self._check_golden()
 
     @property
     def has_features(self) -> bool:

@@ -288,6 +288,8 @@ def _assign(weight: Any, value: NDArray[np.float32] | None, what: str) -> None:
 class Resize(keras.layers.Layer):
     """Resize images to a square, bilinearly; with a low-pass filter when a side shrinks.
 
+    It is a product with two constant matrices, which every backend and every exported format computes alike.
+
     Args:
         side: height and width of the result, in pixels.
     """
@@ -298,10 +300,8 @@ class Resize(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Images (N, H, W, C) to (N, side, side, C), float32."""
-        shrinks = max(inputs.shape[1:3]) > self.side
-        return keras.ops.image.resize(
-            inputs, (self.side, self.side), interpolation="bilinear", antialias=shrinks, data_format="channels_last"
-        )
+        rows, columns = (_resizing_matrix(length, self.side) for length in inputs.shape[1:3])
+        return keras.ops.einsum("tw,nswc->nstc", columns, keras.ops.einsum("sh,nhwc->nswc", rows, inputs))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape (N, side, side, C)."""
@@ -310,6 +310,18 @@ class Resize(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
         return {**super().get_config(), "side": self.side}
+
+
+def _resizing_matrix(source: int, target: int) -> NDArray[np.float32]:
+    """Weights, shape (target, source), of the old pixels in each new one: a triangle about its centre.
+
+    The triangle is two old pixels wide, or two new ones where those are larger, so that shrinking does not alias.
+    """
+    ratio = source / target
+    centres = (np.arange(target) + 0.5) * ratio - 0.5
+    distances = np.abs(np.arange(source) - centres[:, np.newaxis]) / max(ratio, 1.0)
+    weights = np.maximum(1.0 - distances, 0.0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 @keras.saving.register_keras_serializable(package="mien")
