@@ -295,6 +295,8 @@ def card_markdown(name: str, card: Mapping[str, Any]) -> str:
 
 
 def _inline(value: Any) -> str:
+    if isinstance(value, Mapping) and value.keys() == {"value", "low", "high", "count"}:  # a figure with its interval
+        return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}], n={value['count']}"
     if isinstance(value, Mapping):
         return "; ".join(f"{key}: {_inline(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):

@@ -42,7 +42,7 @@ def meanings(owner: type) -> dict[str, str]:
 
 def for_users(text: str) -> str:
     """A sentence about code as a sentence about a file."""
-    text = re.sub(r" \(?(see )?`mien\.[\w.]+`\)?", "", text).replace("None ", "not set ")
+    text = re.sub(r" \(?(see )?`mien\.[\w.]+`\)?", "", text)
     return re.sub(r"see `(\w+)Spec`", lambda match: f"see [recipe.{match[1].lower()}] below", text)
 
 

@@ -240,6 +240,19 @@ def test_a_weight_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path)
     assert run_id(weights=str(first)) == run_id(weights=str(renamed)) != run_id(weights=str(other))
 
 
+def test_a_weight_file_is_found_beside_its_study_file_and_kept_without_its_path(tmp_path: Path):
+    (tmp_path / "a.weights.h5").write_bytes(b"weights")
+    study = study_of("rows.weights = ['a.weights.h5']")
+    assert "There is no weight file" in make_plan(study, facts_of).cells[0].reason
+    plan = make_plan(study, facts_of, base=tmp_path)
+    assert plan.runs[0].recipe.weights == str((tmp_path / "a.weights.h5").resolve())
+    kept = json.dumps(plan.to_json())
+    assert "a.weights.h5 (sha256 " in kept
+    assert tmp_path.name not in kept
+    read = Plan.from_json(study, json.loads(kept))
+    assert [run.id for run in read.runs] == [run.id for run in plan.runs]
+
+
 def test_titles_texts_names_and_the_order_of_keys_do_not_count():
     plain = plan_of("rows.optimizer = ['adam']\ncolumns.dropout = [0.1]", recipe="epochs = 3\nlearning_rate = 0.01")
     study = parse_study(

@@ -10,6 +10,8 @@ import typer
 
 from mien.cli import data, models, study
 from mien.cli.demo import demo
+from mien.cli.evaluate import evaluate
+from mien.cli.export import export
 from mien.cli.explain import explain
 from mien.cli.predict import predict
 from mien.cli.train import train
@@ -29,6 +31,8 @@ app.add_typer(study.app, name="study", help="Plan, run and report studies.")
 app.command()(predict)
 app.command()(explain)
 app.command()(train)
+app.command()(export)
+app.command()(evaluate)
 app.command()(demo)
 
 

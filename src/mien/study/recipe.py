@@ -53,7 +53,7 @@ class PreprocessingSpec:
         zca: ZCA whitening (Bell & Sejnowski, 1997) fitted on the training role; needs `featurewise_center`,
             and refuses `featurewise_std`, since whitened pixels already have unit variance.
         zca_epsilon: added to the eigenvalues of the covariance (of pixels after rescaling) before its inverse root.
-        size: side in pixels to which images are resized before the backbone; None for the data's own size,
+        size: side in pixels to which images are resized before the backbone; by default the data's own size,
             raised to the backbone's least size where that is larger.
     """
 

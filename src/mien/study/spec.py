@@ -30,9 +30,9 @@ class DataSpec:
 
     Attributes:
         path: a file or folder, relative to the study file, or "drawn" (see `mien.datasets.reading.read_dataset`).
-        reader: name of the reader; None picks it by looking at the path.
+        reader: name of the reader; by default it is picked by looking at the path.
         votes: FER+'s table of votes, to be joined to FER2013's CSV.
-        size: side to which all images are brought, in pixels; None for the size that most of them have.
+        size: side to which all images are brought, in pixels; by default the size that most of them have.
         on_mismatch: whether images of another size are resized or refused.
     """
 

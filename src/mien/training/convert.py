@@ -114,7 +114,7 @@ def in_float32(network: keras.Model) -> keras.Model:
 
 
 def _rebuilt(network: keras.Model, change: Callable[[keras.layers.Layer], keras.layers.Layer]) -> keras.Model:
-    """A second network of changed layers with the weights of the first; a kernel may change its shape, not its order."""
+    """A network of changed layers with the same weights; a kernel may change its shape, not the order of its values."""
     clone = keras.models.clone_model(network, clone_function=change, recursive=True)
     pairs = zip(network.get_weights(), clone.weights, strict=True)
     clone.set_weights([values.reshape(weight.shape) for values, weight in pairs])

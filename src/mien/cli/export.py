@@ -1,0 +1,89 @@
+"""`mien export`: a bundle from a training run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mien.bundle import UnsureRule
+    from mien.training.export import Exported
+
+
+class WeightsChoice(StrEnum):
+    """How weights can be stored."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run: runs/ID in a store.")],
+    output: Annotated[
+        Path, typer.Option("--output", help='The bundle: a single file when it ends in ".mien", otherwise a folder.')
+    ] = Path("model.mien"),
+    name: Annotated[str | None, typer.Option(help="Short name of the model. Default: the output's name.")] = None,
+    weights_type: Annotated[
+        WeightsChoice, typer.Option(help="How weights are stored. All but float32 need --data.")
+    ] = WeightsChoice.FLOAT32,
+    risk: Annotated[
+        float,
+        typer.Option(min=0.001, max=0.999, help='Share of wrong labels that the threshold for "unsure" keeps to.'),
+    ] = 0.2,
+    licence: Annotated[str | None, typer.Option(help="Licence of the model, in words, for its card.")] = None,
+    weights_note: Annotated[
+        str | None, typer.Option(help="Where pretrained weights come from and under which licence, for the card.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="The run's data set, to measure the exported model itself.")
+    ] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv), where the run had them.")] = None,
+) -> None:
+    """Make a bundle from a run, and refuse where it does not answer as the trained network does."""
+    from mien.datasets.reading import read_dataset
+    from mien.training.backend import choose_backend
+
+    choose_backend()
+    from mien.training.export import ExportOptions, export_run
+
+    dataset = None if data is None else read_dataset(data, votes=votes)
+    options = ExportOptions(
+        name=name or output.stem,
+        weights_type=weights_type.value,
+        risk=risk,
+        licence=licence,
+        weights_note=weights_note,
+    )
+    exported = export_run(run, output, options, dataset=dataset, say=lambda text: typer.echo(text, err=True))
+    for line in _lines(exported, output):
+        typer.echo(line)
+
+
+def _lines(exported: Exported, output: Path) -> list[str]:
+    bundle, parity = exported.bundle, exported.parity
+    lines = [
+        f"{output}: {bundle.identity}, model of {len(bundle.onnx) / 1e6:.2f} MB",
+        f"Keras and ONNX differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
+        f"Temperature {bundle.temperature:.3f}; {_unsure(bundle.unsure)}.",
+    ]
+    if exported.measured is not None:
+        lines.append(f"Accuracy lost on the validation role: {exported.measured.accuracy_loss:.2%}.")
+    if exported.int8 is not None and exported.int8.acceptable:
+        lines.append(
+            f"With --weights-type int8 it would have {exported.int8.megabytes:.2f} MB and lose "
+            f"{exported.int8.accuracy_loss:.2%} of accuracy."
+        )
+    return lines
+
+
+def _unsure(rule: UnsureRule | None) -> str:
+    if rule is None:
+        return "no threshold keeps that risk, so a label is always given"
+    return (
+        f"unsure below {rule.threshold:.3f}: {rule.coverage:.1%} of the validation images get a label, "
+        f"{rule.risk:.1%} of those a wrong one"
+    )

@@ -1,0 +1,413 @@
+"""From a run to a bundle: convert the network, prove that it answers as before, calibrate it, and write its card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+# Loading a network needs the classes of its layers; importing them makes them known to Keras.
+import mien.training.augmentation
+import mien.training.network
+import mien.training.preprocessing  # noqa: F401
+from mien.bundle import Bundle, CropRule, Golden, UnsureRule, write_bundle
+from mien.datasets.dataset import Dataset, Role
+from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.synthetic import draw_faces
+from mien.errors import BundleError, ExportError
+from mien.evaluation.calibration import choose_unsure_threshold, fit_temperature
+from mien.evaluation.evaluate import evaluate_predictions
+from mien.inference.classifier import Classifier, softmax
+from mien.inference.crops import resize_crops
+from mien.predictions import Predictions
+from mien.randomness import generator
+from mien.study.record import RunRecord, RunStatus
+from mien.study.spec import read_study
+from mien.study.store import STUDY_FILE
+from mien.training.card import make_card
+from mien.training.convert import WeightsType, in_float32, store_weights, to_onnx
+from mien.training.execute import NETWORK_FILE
+
+LARGEST_DIFFERENCE = 1e-4
+LARGEST_ACCURACY_LOSS = 0.003
+COMPARED_IMAGES = 1000
+
+_GOLDEN_CROPS = 4
+_SINGLE_IMAGES = 16
+_BATCH = 64
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What is asked of an export.
+
+    Attributes:
+        name: short name of the model.
+        weights_type: how weights are stored; all but "float32" need the data set.
+        risk: largest share of wrong labels among those given, above 0 and below 1: what the threshold for "unsure" is
+            chosen for.
+        licence: of the exported weights, in words; None when it is not stated.
+        weights_note: where pretrained weights come from, in words; needed where the run began with a weight file.
+    """
+
+    name: str
+    weights_type: WeightsType = "float32"
+    risk: float = 0.2
+    licence: str | None = None
+    weights_note: str | None = None
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a converted model is from its network.
+
+    Attributes:
+        images: compared.
+        difference: largest difference of a probability.
+        flips: images that get another label.
+    """
+
+    images: int
+    difference: float
+    flips: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model on the validation role, against the record of the run.
+
+    Attributes:
+        megabytes: size of the model file, in 10^6 bytes.
+        accuracy_loss: accuracy in the record less that of the model, -1 to 1.
+    """
+
+    megabytes: float
+    accuracy_loss: float
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether so small a loss may be shipped."""
+        return self.accuracy_loss <= LARGEST_ACCURACY_LOSS
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A bundle, and what was measured on the way.
+
+    Attributes:
+        bundle: as written.
+        parity: of the converted model, before its weights were stored otherwise.
+        measured: on the validation role; None without the data set.
+        int8: what int8 weights would give; None without the data set, or where it is what was asked for.
+    """
+
+    bundle: Bundle
+    parity: Parity
+    measured: Measured | None
+    int8: Measured | None
+
+
+def export_run(
+    folder: Path,
+    path: Path,
+    options: ExportOptions,
+    *,
+    dataset: Dataset | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Exported:
+    """Make a bundle from a run.
+
+    Temperature and threshold are fitted on the validation role, and the card's figures measured on the test role: on
+    the answers that the record holds or, with the data set, on those of the very model that is written. Test labels
+    come from the record; they are not opened again.
+
+    Args:
+        folder: of the run, in a store: with its record and its network.
+        path: of the bundle: a single file when the name ends in ".mien", otherwise a folder.
+        options: what is asked.
+        dataset: the data set of the run.
+        say: is told what is being done.
+
+    Raises:
+        ExportError: the run cannot be exported, the data set is not that of the run, or the converted model does not
+            answer as the network does.
+        RecordError: there is no complete record in `folder`.
+    """
+    record = RunRecord.read(folder)
+    _check_exportable(record, folder, options, dataset)
+    say(f"loading {folder / NETWORK_FILE}")
+    network = load_network(folder / NETWORK_FILE)
+    if record.recipe["precision"] != "float32":
+        network = in_float32(network)
+    say("converting to ONNX")
+    exact = to_onnx(network)
+    say(f"comparing the answers for {COMPARED_IMAGES:,} images")
+    parity = compare(network, _classifier(record, exact))
+
+    content = store_weights(exact, options.weights_type)
+    classifier = _classifier(record, content)
+    batch_difference = _check_batches(classifier)
+    validation, test = record.outcome(Role.VALIDATION), record.outcome(Role.TEST)
+    measured = int8 = None
+    if dataset is not None:
+        say("answering for the validation and test roles")
+        images = _images(record, dataset)
+        recorded = validation
+        validation = _answers(classifier, images[Role.VALIDATION], recorded)
+        measured = _measured(content, validation, recorded)
+        _check_loss(measured, options.weights_type)
+        test = _answers(classifier, images[Role.TEST], test)
+        if options.weights_type == "float32":
+            smaller = store_weights(exact, "int8")
+            answers = _answers(_classifier(record, smaller), images[Role.VALIDATION], recorded)
+            int8 = _measured(smaller, answers, recorded)
+
+    temperature = fit_temperature(_logits(validation), validation.targets)
+    calibrated = _at_temperature(validation, temperature)
+    unsure = _unsure_rule(calibrated, options.risk)
+    card = make_card(
+        record,
+        study=_study_name(folder),
+        licence=options.licence,
+        weights_note=options.weights_note,
+        conversion=_conversion(options, content, parity, batch_difference, measured),
+        validation=(
+            evaluate_predictions(validation, record.label_set),
+            evaluate_predictions(calibrated, record.label_set, unsure),
+        ),
+        test=evaluate_predictions(_at_temperature(test, temperature), record.label_set, unsure),
+        temperature=temperature,
+        risk=options.risk,
+        unsure=unsure,
+    )
+    bundle = write_bundle(
+        path,
+        name=options.name,
+        onnx=content,
+        label_set=record.label_set,
+        crop_rule=_crop_rule(record),
+        temperature=temperature,
+        unsure=unsure,
+        card=card,
+        golden=_golden(network, classifier, temperature, options.weights_type),
+        cam_weights=np.asarray(network.get_layer("head").kernel),
+    )
+    Classifier(bundle)
+    return Exported(bundle, parity, measured, int8)
+
+
+def load_network(path: Path) -> keras.Model:
+    """The network that a run has left.
+
+    Raises:
+        ExportError: the file is missing or damaged.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ExportError(f"The network {path} cannot be loaded: {error}") from error
+
+
+def compare(network: keras.Model, classifier: Classifier) -> Parity:
+    """Compare a network with its converted model, image by image.
+
+    Raises:
+        ExportError: a probability differs by more than 1e-4, an image gets another label, or an answer is not finite.
+    """
+    images = comparison_images(classifier.bundle.crop_rule.size)
+    expected = np.asarray(network.predict(images[..., np.newaxis], batch_size=_BATCH, verbose=0), dtype=np.float64)
+    received = _predict(classifier, images)
+    if not (np.isfinite(expected).all() and np.isfinite(received).all()):
+        raise ExportError(
+            f"The answers for {COMPARED_IMAGES:,} images are not all finite numbers. Nothing was written."
+        )
+    difference = float(np.abs(expected - received).max())
+    flips = int((expected.argmax(axis=1) != received.argmax(axis=1)).sum())
+    if difference > LARGEST_DIFFERENCE or flips:
+        raise ExportError(
+            f"The converted model does not answer as the network does: over {len(images):,} images a probability "
+            f"differs by up to {difference:.2g} (allowed: {LARGEST_DIFFERENCE:g}), and {flips} images get another "
+            "label (allowed: none). Nothing was written."
+        )
+    return Parity(len(images), difference, flips)
+
+
+def comparison_images(size: int) -> NDArray[np.uint8]:
+    """Images on which a network and its converted model are compared: drawn faces, as they are and spoiled, and noise.
+
+    Returns:
+        Shape (1000, size, size), uint8; the same in every call.
+    """
+    count = COMPARED_IMAGES // 5
+    faces = resize_crops(draw_faces(count, seed=0).images, size)
+    noise = generator(0, "export", "noise").integers(0, 256, (count, size, size), dtype=np.uint8)
+    dark, bright = faces // 4, 255 - (255 - faces) // 4
+    return np.concatenate([faces, dark, bright, faces // 2 + noise // 2, noise])
+
+
+def _check_exportable(record: RunRecord, folder: Path, options: ExportOptions, dataset: Dataset | None) -> None:
+    if record.status is not RunStatus.COMPLETE:
+        raise ExportError(f"Run {record.id} is {record.status.value}: {record.reason} Only a complete run is exported.")
+    if not (folder / NETWORK_FILE).is_file():
+        raise ExportError(
+            f"{folder} has no {NETWORK_FILE}: the weights were not kept. Remove the folder and run the study again "
+            "without --discard-weights."
+        )
+    activation, precision = record.recipe["activation"], record.recipe["precision"]
+    if activation != "softmax":
+        raise ExportError(
+            f"A bundle's probabilities come from a softmax. Received: a run with activation {activation!r}."
+        )
+    height, width = record.network["image_size"]
+    if height != width:
+        raise ExportError(f"A bundle's crops are square. Received: a network for images of {height}x{width} pixels.")
+    if record.recipe["weights"] not in ("none", "imagenet") and not options.weights_note:
+        raise ExportError(
+            f"The run began with the weights of {Path(record.recipe['weights']).name}, and the card must say where "
+            "they come from and under which licence: --weights-note TEXT."
+        )
+    if dataset is None and (options.weights_type != "float32" or precision != "float32"):
+        raise ExportError(
+            f"Weights stored as {options.weights_type}, of a network trained in {precision}, do not answer exactly as "
+            "in the record: what they cost must be measured. Name the run's data set with --data PATH."
+        )
+
+
+def _classifier(record: RunRecord, onnx: bytes) -> Classifier:
+    """The runtime for a model that has no bundle yet, without temperature."""
+    rule = _crop_rule(record)
+    nothing = Golden(np.zeros((0, rule.size, rule.size), np.uint8), np.zeros((0, len(record.label_set))))
+    draft = Bundle(
+        name=record.id,
+        label_set=record.label_set,
+        crop_rule=rule,
+        temperature=1.0,
+        unsure=None,
+        onnx=onnx,
+        card={},
+        golden=nothing,
+        cam_weights=None,
+        fingerprint="",
+        source=f"run {record.id}",
+    )
+    try:
+        return Classifier(draft, ask_golden=False)
+    except BundleError as error:
+        raise ExportError(f"The converted model does not work: {error}") from error
+
+
+def _crop_rule(record: RunRecord) -> CropRule:
+    return CropRule(size=int(record.network["image_size"][0]))
+
+
+def _predict(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    blocks = [classifier.predict(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+    return np.concatenate(blocks)
+
+
+def _check_batches(classifier: Classifier) -> float:
+    """The largest difference between answers in one batch and one by one."""
+    images = comparison_images(classifier.bundle.crop_rule.size)[:: COMPARED_IMAGES // _SINGLE_IMAGES]
+    together = classifier.predict(images)
+    alone = np.concatenate([classifier.predict(images[index : index + 1]) for index in range(len(images))])
+    difference = float(np.abs(together - alone).max())
+    if not difference <= LARGEST_DIFFERENCE or (together.argmax(axis=1) != alone.argmax(axis=1)).any():
+        raise ExportError(
+            f"The converted model answers {len(images)} images in one batch otherwise than one by one: a probability "
+            f"differs by {difference:.2g} (allowed: {LARGEST_DIFFERENCE:g}). Nothing was written."
+        )
+    return difference
+
+
+def _images(record: RunRecord, dataset: Dataset) -> dict[Role, NDArray[np.uint8]]:
+    """The images of validation and test, in the record's order."""
+    split = apply_protocol(dataset, ProtocolSpec(**record.protocol))
+    for what, wanted, received in (
+        ("fingerprint", record.data["fingerprint"], dataset.fingerprint),
+        ("split", record.data["split"], split.hash),
+    ):
+        if wanted != received:
+            raise ExportError(
+                f"{dataset.source} is not the data set of run {record.id} ({record.data['name']}): expected the {what} "
+                f"{wanted}. Received: {received}. Name the same data with --data, and its votes with --votes."
+            )
+    return {Role.VALIDATION: split.validation.images, Role.TEST: split.test.images}
+
+
+def _answers(classifier: Classifier, images: NDArray[np.uint8], recorded: Predictions) -> Predictions:
+    return replace(recorded, outputs=_predict(classifier, images).astype(np.float32))
+
+
+def _measured(content: bytes, answers: Predictions, recorded: Predictions) -> Measured:
+    accuracy, before = (float((p.outputs.argmax(axis=1) == p.labels).mean()) for p in (answers, recorded))
+    return Measured(len(content) / 1e6, before - accuracy)
+
+
+def _check_loss(measured: Measured, weights_type: WeightsType) -> None:
+    if not measured.acceptable:
+        raise ExportError(
+            f"Stored as {weights_type}, the model loses {measured.accuracy_loss:.2%} of accuracy on the validation "
+            f"role against the record (allowed: {LARGEST_ACCURACY_LOSS:.1%}). Nothing was written. Choose a larger "
+            "--weights-type; if it is float32 already, the network is not the one that the record speaks of."
+        )
+
+
+def _logits(predictions: Predictions) -> NDArray[np.float64]:
+    """Logits up to a constant for each image, which softmax does not see: the logarithms of its probabilities."""
+    return np.log(np.maximum(predictions.probabilities, _SMALLEST))
+
+
+def _at_temperature(predictions: Predictions, temperature: float) -> Predictions:
+    return replace(predictions, outputs=softmax(_logits(predictions) / temperature).astype(np.float32))
+
+
+def _unsure_rule(validation: Predictions, risk: float) -> UnsureRule | None:
+    found = choose_unsure_threshold(validation.probabilities, validation.labels, risk)
+    if found is None or found.risk is None:
+        return None
+    measured_on = f"{Role.VALIDATION.value} role, {found.count} images"
+    return UnsureRule(found.value, found.risk.value, found.coverage.value, measured_on)
+
+
+def _golden(network: keras.Model, classifier: Classifier, temperature: float, weights_type: WeightsType) -> Golden:
+    """Drawn faces with the network's own answers; those of the model where its weights are stored less exactly."""
+    crops = comparison_images(classifier.bundle.crop_rule.size)[:_GOLDEN_CROPS]
+    if weights_type == "float32":
+        answers = np.asarray(network.predict(crops[..., np.newaxis], verbose=0), dtype=np.float64)
+    else:
+        answers = classifier.predict(crops)
+    return Golden(crops, softmax(np.log(np.maximum(answers, _SMALLEST)) / temperature))
+
+
+def _conversion(
+    options: ExportOptions, content: bytes, parity: Parity, batch_difference: float, measured: Measured | None
+) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "converter": f"tf2onnx {version('tf2onnx')}, keras {keras.__version__}",
+        "compared_images": parity.images,
+        "largest_probability_difference": parity.difference,
+        "other_labels": parity.flips,
+        "largest_difference_in_a_batch": batch_difference,
+        "weights_type": options.weights_type,
+        "megabytes": round(len(content) / 1e6, 2),
+    }
+    if measured is None:
+        return {**values, "figures_from": "the run's record"}
+    return {
+        **values,
+        "accuracy_loss_on_validation": measured.accuracy_loss,
+        "figures_from": "the answers of this model",
+    }
+
+
+def _study_name(folder: Path) -> str | None:
+    """The study that is kept in the run's store."""
+    path = folder.resolve().parents[1] / STUDY_FILE
+    return read_study(path).name if path.is_file() else None
