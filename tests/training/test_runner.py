@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mien.errors import MienError
+from mien.errors import MienError, StudyFileError
 from mien.study.record import RunStatus
 from mien.study.spec import parse_study
 from mien.study.store import Store
@@ -113,6 +113,24 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(planned_study,
     assert store.read(failed).status is RunStatus.COMPLETE
 
 
+def test_only_a_table_is_run_but_the_whole_plan_is_kept(tmp_path):
+    study = parse_study(TEXT + '[[tables]]\nname = "batches"\nrows.batch_size = [8, 16]\n')
+    planned = plan_study(study, resolve_data(study.data, Path()))
+    store = Store.create(tmp_path / "s")
+    store.keep_study(TEXT + '[[tables]]\nname = "batches"\nrows.batch_size = [8, 16]\n')
+    executor = FakeExecutor(store, ["done", "done"])
+    run_study(planned, store, watch=Watch(), tables=study.tables[1:], executor=executor)
+    assert [job.run.recipe.batch_size for job in executor.jobs] == [8, 16]
+    assert len(store.plan().runs) == 4
+
+
+def test_a_study_of_skipped_cells_alone_is_refused(tmp_path):
+    study = parse_study(TEXT.replace("rows.learning_rate = [0.001, 0.002]", "rows.preprocessing.size = [16]"))
+    planned = plan_study(study, resolve_data(study.data, Path()))
+    with pytest.raises(StudyFileError, match="at least 32 pixels"):
+        run_study(planned, Store.create(tmp_path / "s"), watch=Watch())
+
+
 def test_no_run_begins_when_time_is_up(planned_study, tmp_path):
     store = Store.create(tmp_path / "s")
     executor = FakeExecutor(store, ["done"])
@@ -134,7 +152,7 @@ def test_an_interrupt_is_passed_on_and_leaves_no_record(planned_study, tmp_path)
     store = Store.create(tmp_path / "s")
     with pytest.raises(KeyboardInterrupt):
         run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["interrupt"]))
-    assert list(store.runs.iterdir()) == []
+    assert not list(store.folder.rglob("run.json"))
 
 
 def test_runs_of_one_kind_are_measured_once_and_remembered(planned_study, tmp_path):

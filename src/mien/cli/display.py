@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mien.study.backbones import BACKBONES
+from mien.report.results import run_titles
 from mien.study.plan import Plan, PlannedRun
 from mien.study.record import RunRecord
 from mien.study.store import Store
@@ -18,19 +18,11 @@ from mien.training.forecast import Cost
 from mien.training.runner import PlannedStudy
 
 
-def describe_run(run: PlannedRun) -> str:
-    """A run in a few words."""
-    recipe = run.recipe
-    return (
-        f"{BACKBONES[recipe.backbone].title}, {recipe.optimizer} {recipe.learning_rate:g}, "
-        f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}, seed {recipe.seed}"
-    )
-
-
 class LiveWatch:
     """Shows run, epoch, step and remaining time while a study runs; plain lines where there is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self._titles = run_titles(plan)
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -42,7 +34,6 @@ class LiveWatch:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._head = ""
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -59,8 +50,7 @@ class LiveWatch:
 
     def run_begins(self, index: int, count: int, run: PlannedRun) -> None:
         """Head line of a run."""
-        self._head = f"[{index}/{count}] {describe_run(run)}"
-        self.note(f"{self._head}  ({run.id})")
+        self.note(f"[{index}/{count}] {self._titles[run.id]}  ({run.id})")
         self._task = self._progress.add_task("starting", total=None)
 
     def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None:
@@ -93,6 +83,7 @@ def plan_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | 
     table = Table(title=f"{plan.study.title}: {len(plan.runs)} runs for {len(plan.cells)} cells")
     for heading in ("run", "network and training", "images", "epochs", "minutes", "memory", "state"):
         table.add_column(heading)
+    titles = run_titles(plan)
     minutes_left = 0.0
     for run in plan.runs:
         facts, cost = planned.facts[run.protocol], costs.get(run.id)
@@ -101,7 +92,7 @@ def plan_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | 
         minutes_left += 0.0 if done or minutes is None else minutes
         table.add_row(
             run.id,
-            describe_run(run),
+            titles[run.id],
             f"{facts.train:,}",
             ", ".join(map(str, run.readouts)),
             "" if minutes is None else f"{minutes:.1f}",
@@ -123,15 +114,16 @@ def status_table(plan: Plan, records: Mapping[str, RunRecord], store: Store) -> 
     table = Table(title=plan.study.title)
     for heading in ("run", "network and training", "state", "epochs", "validation accuracy"):
         table.add_column(heading)
+    titles = run_titles(plan)
     for run in plan.runs:
         record = records.get(run.id)
         if record is None:
             begun = store.run_folder(run.id).is_dir()
-            table.add_row(run.id, describe_run(run), "begun" if begun else "waiting", f"of {run.recipe.epochs}", "")
+            table.add_row(run.id, titles[run.id], "begun" if begun else "waiting", f"of {run.recipe.epochs}", "")
             continue
         accuracy = f"{record.history[-1].validation_accuracy:.1%}" if record.history else ""
         state = record.status.value + (f": {record.reason}" if record.reason else "")
-        table.add_row(run.id, describe_run(run), state, f"{len(record.history)} of {run.recipe.epochs}", accuracy)
+        table.add_row(run.id, titles[run.id], state, f"{len(record.history)} of {run.recipe.epochs}", accuracy)
     skipped = [
         f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in plan.cells if cell.reason
     ]

@@ -11,8 +11,8 @@ import typer
 from mien.cli import data, models, study
 from mien.cli.demo import demo
 from mien.cli.evaluate import evaluate
-from mien.cli.export import export
 from mien.cli.explain import explain
+from mien.cli.export import export
 from mien.cli.predict import predict
 from mien.cli.train import train
 from mien.errors import MienError

@@ -40,12 +40,13 @@ def plan(
     from rich.console import Console
 
     from mien.cli.display import plan_table
-    from mien.study.spec import read_study
+    from mien.study.spec import read_study, tables_named
     from mien.study.store import Store
     from mien.training.runner import forecast as measured
 
     study = read_study(study_file)
-    planned = _planned(study, study_file, data, only)
+    planned = _planned(study, study_file.parent, data)
+    planned = replace(planned, plan=planned.plan.only(tables_named(study, only or [])))
     folder = output or default_store(study)
     store = Store.open(folder) if (folder / "store.json").is_file() else None
     costs = {}
@@ -134,17 +135,25 @@ def run_in_store(
 ) -> bool:
     """Run a study into a store, with a live display. Returns whether every run has its record now."""
     from mien.cli.display import LiveWatch
+    from mien.study.spec import tables_named
     from mien.study.store import Store
     from mien.training.runner import run_study
 
-    planned = _planned(study, base / "study.toml", data, only)
+    planned = _planned(study, base, data)
     store = Store.create(folder)
-    with store.writing(), LiveWatch() as watch:
+    with store.writing(), LiveWatch(planned.plan) as watch:
         if store.keep_study(text):
             watch.note("The study file has changed since it was last run here; runs that it still asks for are kept.")
         for note in planned.notes:
             watch.note(note)
-        progress = run_study(planned, store, watch=watch, minutes=minutes, keep_weights=not discard_weights)
+        progress = run_study(
+            planned,
+            store,
+            watch=watch,
+            tables=tables_named(study, only or []),
+            minutes=minutes,
+            keep_weights=not discard_weights,
+        )
         if progress.stopped:
             watch.note("Time is up. The same command goes on from here.")
     return not progress.stopped and not progress.failed
@@ -158,16 +167,14 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
     return write_report(plan, store.records(plan), to or store.folder / "report", openings=store.openings())
 
 
-def _planned(study: Study, study_file: Path, data: str | None, only: list[str] | None) -> PlannedStudy:
-    from mien.study.spec import tables_named
+def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
+    """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
     from mien.training.runner import plan_study, resolve_data
 
-    spec = resolve_data(study.data, study_file.parent)
+    spec = resolve_data(study.data, base)
     if data is not None:
         spec = replace(resolve_data(replace(study.data, path=data), Path.cwd()), votes=spec.votes)
-    tables = tables_named(study, only or [])
-    planned = plan_study(study, spec, study_file.parent)
-    return replace(planned, plan=planned.plan.only(tables))
+    return plan_study(study, spec, base)
 
 
 def _store_of(study: Path, output: Path | None) -> Store:

@@ -7,18 +7,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
-from mien.errors import MienError, StoreError
+from mien.errors import MienError, StoreError, StudyFileError
 from mien.files import write_json
 from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan, portable
 from mien.study.record import RunRecord, RunStatus
-from mien.study.spec import DataSpec, Study
+from mien.study.spec import DataSpec, Study, Table
 from mien.study.store import Store
 from mien.training.backend import choose_backend
 from mien.training.forecast import Cost, cost_key
@@ -167,6 +167,7 @@ def run_study(
     store: Store,
     *,
     watch: StudyWatch,
+    tables: Sequence[Table] | None = None,
     executor: Executor | None = None,
     minutes: float | None = None,
     keep_weights: bool = True,
@@ -179,21 +180,27 @@ def run_study(
         planned: the plan and its data.
         store: where records go.
         watch: is told what happens.
+        tables: run only what these tables need; None for all.
         executor: where runs happen; by default a process each.
         minutes: time after which the current run stops at its next end of an epoch, and no other begins.
         keep_weights: whether the weights of each run stay beside its record.
     """
     executor = executor or SubprocessExecutor()
-    store.keep_plan(planned.plan)
     started = time.monotonic()
     progress = Progress()
     waiting = []
-    for run in planned.plan.runs:
+    wanted = planned.plan if tables is None else planned.plan.only(tables)
+    if not wanted.runs:
+        raise StudyFileError(
+            f"There is nothing to run: every cell is skipped, the first because: {_first_skip(wanted)}"
+        )
+    for run in wanted.runs:
         status = store.read(run.id).status if store.has(run.id) else None
         if status is None or status is RunStatus.FAILED:
             waiting.append(run)
         else:
             progress.done[run.id] = status
+    store.keep_plan(planned.plan)
     for index, run in enumerate(waiting, start=1):
         left = None if minutes is None else minutes * 60 - (time.monotonic() - started)
         if left is not None and left <= 0:
@@ -278,6 +285,10 @@ def _run(
         return None, None
     record = store.read(run.id)
     return record.status, record.reason
+
+
+def _first_skip(plan: Plan) -> str | None:
+    return next((cell.reason for cell in plan.cells if cell.reason), None)
 
 
 def _record_failure(run: PlannedRun, planned: PlannedStudy, store: Store, reason: str) -> None:
