@@ -191,9 +191,9 @@ def face_body():
 def random_face_tensors(body) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     return {
-        name: rng.normal(0, 0.1, tuple(weight.shape)).astype(np.float32)
+        name: rng.normal(0, 0.1, (1, 1, *weight.shape) if weight.ndim == 2 else weight.shape).astype(np.float32)
         for layer, names in face_identity_tensors().items()
-        for name, weight in zip(names, body.get_layer(layer).weights, strict=True)
+        for name, weight in zip(names, body.get_layer(layer).get_weights(), strict=True)
     }
 
 
@@ -204,6 +204,9 @@ def test_face_identity_weights_are_loaded_by_name(face_body, tmp_path):
     scale, shift = face_body.get_layer("conv_dw_5_scale").get_weights()
     np.testing.assert_array_equal(scale, tensors["conv_dw_5_bn/batchnorm_1/mul"])
     np.testing.assert_array_equal(shift, tensors["conv_dw_5_bn/batchnorm_1/sub"])
+    matrix, bias = face_body.get_layer("conv_pw_5").get_weights()
+    np.testing.assert_array_equal(matrix, tensors["conv_pw_5/convolution/merged_input"][0, 0])
+    np.testing.assert_array_equal(bias, tensors["conv_pw_5_bn/batchnorm_1/sub"])
 
 
 def test_an_incomplete_face_identity_file_names_what_is_missing(face_body, tmp_path):
