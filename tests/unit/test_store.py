@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 import re
@@ -14,7 +15,7 @@ from mien.study import store as store_module
 from mien.study.plan import Plan, SplitFacts, make_plan
 from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import parse_study
-from mien.study.store import Store
+from mien.study.store import Store, find_run
 
 STUDY = """\
 schema = 1
@@ -156,6 +157,34 @@ class TestRecords:
         store.forget(run.id)
         assert not store.has(run.id)
         assert store.records(plan_of()) == {}
+
+
+class TestFindingARun:
+    def complete(self, store: Store, run_id: str) -> Path:
+        dataclasses.replace(failed(run_id), status=RunStatus.COMPLETE, reason=None).write(store.run_folder(run_id))
+        return store.run_folder(run_id)
+
+    def test_the_folder_of_a_run_is_that_run(self, store):
+        folder = self.complete(store, "a")
+        assert find_run(folder) == folder
+
+    def test_the_only_complete_run_of_a_store_needs_no_name(self, store):
+        failed("a").write(store.run_folder("a"))
+        with pytest.raises(StoreError, match="no complete run"):
+            find_run(store.folder)
+        folder = self.complete(store, "b")
+        assert find_run(store.folder) == folder
+
+    def test_several_runs_are_listed(self, store):
+        first, second = self.complete(store, "a"), self.complete(store, "b")
+        with pytest.raises(StoreError, match="2 complete runs") as raised:
+            find_run(store.folder)
+        assert str(first) in str(raised.value)
+        assert str(second) in str(raised.value)
+
+    def test_what_is_not_there_is_said(self, tmp_path):
+        with pytest.raises(StoreError, match="no folder"):
+            find_run(tmp_path / "nothing")
 
 
 class TestOpenings:

@@ -22,7 +22,9 @@ class WeightsChoice(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run: runs/ID in a store.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run: its folder, runs/ID in a store, or a store that has no other.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", help='The bundle: a single file when it ends in ".mien", otherwise a folder.')
     ] = Path("model.mien"),
@@ -45,8 +47,10 @@ def export(
 ) -> None:
     """Make a bundle from a run, and refuse where it does not answer as the trained network does."""
     from mien.datasets.reading import read_dataset
+    from mien.study.store import find_run
     from mien.training.backend import choose_backend
 
+    folder = find_run(run)
     choose_backend()
     from mien.training.export import ExportOptions, export_run
 
@@ -58,7 +62,7 @@ def export(
         licence=licence,
         weights_note=weights_note,
     )
-    exported = export_run(run, output, options, dataset=dataset, say=lambda text: typer.echo(text, err=True))
+    exported = export_run(folder, output, options, dataset=dataset, say=lambda text: typer.echo(text, err=True))
     for line in _lines(exported, output):
         typer.echo(line)
 

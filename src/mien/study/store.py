@@ -15,7 +15,7 @@ from mien.datasets.protocol import Opening
 from mien.errors import StoreError, StoreLockedError, StudyFileError
 from mien.files import write_json, write_text
 from mien.study.plan import Plan
-from mien.study.record import RunRecord, is_complete
+from mien.study.record import RunRecord, RunStatus, is_complete
 from mien.study.spec import read_study
 
 STORE_FILE = "store.json"
@@ -205,3 +205,30 @@ class Store:
                 f"{path} cannot be written: {error.strerror or error}. Nothing was lost: make room or permit writing, "
                 "and run the same command again."
             ) from error
+
+
+def find_run(path: Path) -> Path:
+    """The folder of the run that a path names: that folder itself, or a store in which a single run is complete.
+
+    Raises:
+        StoreError: it is neither, or the store has several complete runs or none.
+    """
+    if not (path / STORE_FILE).is_file():
+        if not path.is_dir():
+            raise StoreError(f"There is no folder {path}. Expected a run (STORE/runs/ID) or a store with a single run.")
+        return path
+    store = Store.open(path)
+    finished = [store.read(folder.name) for folder in sorted(store.runs.glob("*")) if store.has(folder.name)]
+    complete = [record for record in finished if record.status is RunStatus.COMPLETE]
+    if not complete:
+        raise StoreError(f"The store {path} has no complete run. What it holds: mien study status STUDY.")
+    if len(complete) > 1:
+        choices = "\n".join(f"  {store.run_folder(record.id)}: {_described(record)}" for record in complete)
+        raise StoreError(f"The store {path} has {len(complete)} complete runs. Name one of them:\n{choices}")
+    return store.run_folder(complete[0].id)
+
+
+def _described(record: RunRecord) -> str:
+    epochs = record.history
+    best = f", best validation accuracy {max(epoch.validation_accuracy for epoch in epochs):.1%}" if epochs else ""
+    return f"{record.recipe.get('backbone', '')}, {len(epochs)} epochs{best}"

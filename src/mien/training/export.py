@@ -149,11 +149,12 @@ def export_run(
     say("converting to ONNX")
     exact = to_onnx(network)
     say(f"comparing the answers for {COMPARED_IMAGES:,} images")
-    parity = compare(network, _classifier(record, exact))
+    compared = comparison_images(_crop_rule(record).size)
+    parity = compare(network, _classifier(record, exact), compared)
 
     content = store_weights(exact, options.weights_type)
     classifier = _classifier(record, content)
-    batch_difference = _check_batches(classifier)
+    batch_difference = _check_batches(classifier, compared[:: COMPARED_IMAGES // _SINGLE_IMAGES])
     validation, test = record.outcome(Role.VALIDATION), record.outcome(Role.TEST)
     measured = int8 = None
     if dataset is not None:
@@ -196,7 +197,7 @@ def export_run(
         temperature=temperature,
         unsure=unsure,
         card=card,
-        golden=_golden(network, classifier, temperature, options.weights_type),
+        golden=_golden(network, classifier, compared[:_GOLDEN_CROPS], temperature, options.weights_type),
         cam_weights=np.asarray(network.get_layer("head").kernel),
     )
     Classifier(bundle)
@@ -215,19 +216,21 @@ def load_network(path: Path) -> keras.Model:
         raise ExportError(f"The network {path} cannot be loaded: {error}") from error
 
 
-def compare(network: keras.Model, classifier: Classifier) -> Parity:
+def compare(network: keras.Model, classifier: Classifier, images: NDArray[np.uint8]) -> Parity:
     """Compare a network with its converted model, image by image.
+
+    Args:
+        network: with a softmax.
+        classifier: of the converted model, without temperature.
+        images: shape (N, size, size), uint8.
 
     Raises:
         ExportError: a probability differs by more than 1e-4, an image gets another label, or an answer is not finite.
     """
-    images = comparison_images(classifier.bundle.crop_rule.size)
     expected = np.asarray(network.predict(images[..., np.newaxis], batch_size=_BATCH, verbose=0), dtype=np.float64)
     received = _predict(classifier, images)
     if not (np.isfinite(expected).all() and np.isfinite(received).all()):
-        raise ExportError(
-            f"The answers for {COMPARED_IMAGES:,} images are not all finite numbers. Nothing was written."
-        )
+        raise ExportError(f"The answers for {len(images):,} images are not all finite numbers. Nothing was written.")
     difference = float(np.abs(expected - received).max())
     flips = int((expected.argmax(axis=1) != received.argmax(axis=1)).sum())
     if difference > LARGEST_DIFFERENCE or flips:
@@ -312,9 +315,8 @@ def _predict(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.fl
     return np.concatenate(blocks)
 
 
-def _check_batches(classifier: Classifier) -> float:
+def _check_batches(classifier: Classifier, images: NDArray[np.uint8]) -> float:
     """The largest difference between answers in one batch and one by one."""
-    images = comparison_images(classifier.bundle.crop_rule.size)[:: COMPARED_IMAGES // _SINGLE_IMAGES]
     together = classifier.predict(images)
     alone = np.concatenate([classifier.predict(images[index : index + 1]) for index in range(len(images))])
     difference = float(np.abs(together - alone).max())
@@ -376,9 +378,14 @@ def _unsure_rule(validation: Predictions, risk: float) -> UnsureRule | None:
     return UnsureRule(found.value, found.risk.value, found.coverage.value, measured_on)
 
 
-def _golden(network: keras.Model, classifier: Classifier, temperature: float, weights_type: WeightsType) -> Golden:
+def _golden(
+    network: keras.Model,
+    classifier: Classifier,
+    crops: NDArray[np.uint8],
+    temperature: float,
+    weights_type: WeightsType,
+) -> Golden:
     """Drawn faces with the network's own answers; those of the model where its weights are stored less exactly."""
-    crops = comparison_images(classifier.bundle.crop_rule.size)[:_GOLDEN_CROPS]
     if weights_type == "float32":
         answers = np.asarray(network.predict(crops[..., np.newaxis], verbose=0), dtype=np.float64)
     else:
