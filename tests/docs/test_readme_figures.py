@@ -1,0 +1,28 @@
+"""Every figure of the README's table is one that a committed record holds."""
+
+import re
+from pathlib import Path
+
+from mien.datasets.dataset import Role
+from mien.evaluation.metrics import score
+from mien.study.backbones import BACKBONES
+from mien.study.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+def written(estimate) -> str:
+    value, low, high = (f"{100 * number:.1f}" for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} % [{low}, {high}]"
+
+
+def test_the_table_of_the_first_look_is_that_of_its_records():
+    store = Store.open(ROOT / "results" / "first-look")
+    expected = []
+    for record in store.records(store.plan()).values():
+        accuracies = [score(record.outcome(Role.TEST, epoch), record.label_set).accuracy for epoch in record.readouts]
+        title = BACKBONES[record.recipe["backbone"]].title
+        expected.append([title, f"{record.network['parameters']:,}", *map(written, accuracies)])
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## A first look")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", section, re.M)]
+    assert rows[2:] == expected
