@@ -203,6 +203,22 @@ def test_a_loss_of_accuracy_is_refused(run, tmp_path, dataset, monkeypatch):
         export_run(run, tmp_path / "half.mien", ExportOptions(name="half", weights_type="float16"), dataset=dataset)
 
 
+def test_an_adjustment_for_the_prior_is_part_of_the_model(run, tmp_path, record, split):
+    from mien.training.export import ExportOptions, export_run
+
+    adjusted = export_run(run, tmp_path / "a.mien", ExportOptions(name="a", adjust_prior=0.5))
+    counts = record.data["counts"]["train"]
+    shares = np.array([counts[expression.value] for expression in record.label_set.expressions]) / len(split.train)
+    expected = record.outcome(Role.TEST).probabilities / np.sqrt(shares)
+    expected /= expected.sum(axis=1, keepdims=True)
+    answers = softmax(logits_of(adjusted.bundle.onnx, split.test.images))
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
+    assert adjusted.bundle.card["adjusted_for_prior"] == 0.5
+    before, after = adjusted.prior_effect
+    assert before.accuracy == score(record.outcome(Role.VALIDATION), record.label_set).accuracy
+    assert after.count == before.count
+
+
 def test_what_cannot_be_measured_or_is_other_data_is_refused(run, tmp_path):
     from mien.training.export import ExportOptions, export_run
 

@@ -40,6 +40,10 @@ def export(
     weights_note: Annotated[
         str | None, typer.Option(help="Where pretrained weights come from and under which licence, for the card.")
     ] = None,
+    adjust_prior: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Prefer common expressions less; says what it does on validation images."),
+    ] = 0.0,
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data set, to measure the exported model itself.")
     ] = None,
@@ -61,6 +65,7 @@ def export(
         risk=risk,
         licence=licence,
         weights_note=weights_note,
+        adjust_prior=adjust_prior,
     )
     exported = export_run(folder, output, options, dataset=dataset, say=lambda text: typer.echo(text, err=True))
     for line in _lines(exported, output):
@@ -74,6 +79,13 @@ def _lines(exported: Exported, output: Path) -> list[str]:
         f"Keras and ONNX differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
         f"Temperature {bundle.temperature:.3f}; {_unsure(bundle.unsure)}.",
     ]
+    if exported.prior_effect is not None:
+        before, after = exported.prior_effect
+        lines.append(
+            "Adjusted for the prior; on the validation role: "
+            f"accuracy {before.accuracy.value:.1%}, now {after.accuracy.value:.1%}; "
+            f"balanced accuracy {before.balanced_accuracy.value:.1%}, now {after.balanced_accuracy.value:.1%}."
+        )
     if exported.measured is not None:
         lines.append(f"Accuracy lost on the validation role: {exported.measured.accuracy_loss:.2%}.")
     if exported.int8 is not None and exported.int8.acceptable:

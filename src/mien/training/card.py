@@ -55,6 +55,7 @@ def make_card(
     licence: str | None,
     weights_note: str | None,
     conversion: Mapping[str, Any],
+    adjust_prior: float,
     validation: tuple[Evaluation, Evaluation],
     test: Evaluation,
     temperature: float,
@@ -69,6 +70,7 @@ def make_card(
         licence: of the exported weights, in words.
         weights_note: where pretrained weights come from, in words.
         conversion: what was measured when the network was converted.
+        adjust_prior: how strongly common expressions were made less preferred, 0 to 1.
         validation: on the validation role, before and after the temperature.
         test: on the test role, after the temperature.
         temperature: divisor of the logits.
@@ -101,6 +103,7 @@ def make_card(
         "network": {"backbone": record.recipe["backbone"], **record.network},
         "recipe": _recipe(record.recipe),
         "conversion": dict(conversion),
+        "adjusted_for_prior": adjust_prior,
         "origin": {
             "made_by": f"mien export (mien {version('mien')})",
             "study": study or "not known",

@@ -23,6 +23,7 @@ from mien.datasets.synthetic import draw_faces
 from mien.errors import BundleError, ExportError
 from mien.evaluation.calibration import choose_unsure_threshold, fit_temperature
 from mien.evaluation.evaluate import evaluate_predictions
+from mien.evaluation.metrics import Scores, score
 from mien.inference.classifier import Classifier, softmax
 from mien.inference.crops import resize_crops
 from mien.predictions import Predictions
@@ -55,6 +56,9 @@ class ExportOptions:
             chosen for.
         licence: of the exported weights, in words; None when it is not stated.
         weights_note: where pretrained weights come from, in words; needed where the run began with a weight file.
+        adjust_prior: 0 to 1. So many times the logarithm of each expression's share of the training images is taken
+            from its logit: 0 leaves the network as it is, 1 makes it answer as if all expressions were equally common
+            (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021).
     """
 
     name: str
@@ -62,6 +66,7 @@ class ExportOptions:
     risk: float = 0.2
     licence: str | None = None
     weights_note: str | None = None
+    adjust_prior: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,14 @@ class Exported:
         parity: of the converted model, before its weights were stored otherwise.
         measured: on the validation role; None without the data set.
         int8: what int8 weights would give; None without the data set, or where it is what was asked for.
+        prior_effect: scores on the validation role before and after the adjustment for the prior; None without one.
     """
 
     bundle: Bundle
     parity: Parity
     measured: Measured | None
     int8: Measured | None
+    prior_effect: tuple[Scores, Scores] | None
 
 
 def export_run(
@@ -146,6 +153,9 @@ def export_run(
     network = load_network(folder / NETWORK_FILE)
     if record.recipe["precision"] != "float32":
         network = in_float32(network)
+    shift = _prior_shift(record, options.adjust_prior)
+    head = network.get_layer("head")
+    head.bias.assign(np.asarray(head.bias) + shift)
     say("converting to ONNX")
     exact = to_onnx(network)
     say(f"comparing the answers for {COMPARED_IMAGES:,} images")
@@ -155,8 +165,11 @@ def export_run(
     content = store_weights(exact, options.weights_type)
     classifier = _classifier(record, content)
     batch_difference = _check_batches(classifier, compared[:: COMPARED_IMAGES // _SINGLE_IMAGES])
-    validation, test = record.outcome(Role.VALIDATION), record.outcome(Role.TEST)
-    measured = int8 = None
+    validation, test = (_shifted(record.outcome(role), shift) for role in (Role.VALIDATION, Role.TEST))
+    measured = int8 = prior_effect = None
+    if options.adjust_prior:
+        as_trained = record.outcome(Role.VALIDATION)
+        prior_effect = score(as_trained, record.label_set), score(validation, record.label_set)
     if dataset is not None:
         say("answering for the validation and test roles")
         images = _images(record, dataset)
@@ -179,6 +192,7 @@ def export_run(
         licence=options.licence,
         weights_note=options.weights_note,
         conversion=_conversion(options, content, parity, batch_difference, measured),
+        adjust_prior=options.adjust_prior,
         validation=(
             evaluate_predictions(validation, record.label_set),
             evaluate_predictions(calibrated, record.label_set, unsure),
@@ -201,7 +215,7 @@ def export_run(
         cam_weights=np.asarray(network.get_layer("head").kernel),
     )
     Classifier(bundle)
-    return Exported(bundle, parity, measured, int8)
+    return Exported(bundle, parity, measured, int8, prior_effect)
 
 
 def load_network(path: Path) -> keras.Model:
@@ -364,6 +378,22 @@ def _check_loss(measured: Measured, weights_type: WeightsType) -> None:
 def _logits(predictions: Predictions) -> NDArray[np.float64]:
     """Logits up to a constant for each image, which softmax does not see: the logarithms of its probabilities."""
     return np.log(np.maximum(predictions.probabilities, _SMALLEST))
+
+
+def _prior_shift(record: RunRecord, strength: float) -> NDArray[np.float32]:
+    """What is added to the logits, shape (K,), so that common expressions are preferred less."""
+    if not 0 <= strength <= 1:
+        raise ExportError(f"The adjustment for the prior lies between 0 and 1. Received: {strength}.")
+    counts = record.data["counts"][Role.TRAIN.value]
+    images = np.array([counts[expression.value] for expression in record.label_set.expressions], dtype=np.float64)
+    if strength and not images.all():
+        missing = [expression.value for expression in record.label_set.expressions if not counts[expression.value]]
+        raise ExportError(f"There is no share to adjust for: the training role has no image of {', '.join(missing)}.")
+    return np.asarray(-strength * np.log(np.maximum(images, 1) / images.sum()), dtype=np.float32)
+
+
+def _shifted(predictions: Predictions, shift: NDArray[np.float32]) -> Predictions:
+    return replace(predictions, outputs=softmax(_logits(predictions) + shift).astype(np.float32))
 
 
 def _at_temperature(predictions: Predictions, temperature: float) -> Predictions:
