@@ -21,7 +21,6 @@ class Block:
         output: likewise, of what leaves the last one.
         parameters: of all repetitions.
         multiply_adds: for one image, of all repetitions: convolutions and dense layers alone, as is the custom.
-        last: name of the last layer in the graph.
     """
 
     times: int
@@ -31,7 +30,6 @@ class Block:
     output: Shape
     parameters: int
     multiply_adds: int
-    last: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,6 @@ def _block_to_json(block: Block) -> dict[str, Any]:
         "output": list(block.output),
         "parameters": block.parameters,
         "multiply_adds": block.multiply_adds,
-        "last": block.last,
     }
 
 
@@ -118,7 +115,6 @@ def _block_from_json(values: Mapping[str, Any]) -> Block:
         output=_shape(values["output"]),
         parameters=int(values["parameters"]),
         multiply_adds=int(values["multiply_adds"]),
-        last=str(values["last"]),
     )
 
 

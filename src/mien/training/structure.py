@@ -26,6 +26,9 @@ _GLOBAL_POOLS = (_layers.GlobalAveragePooling2D, _layers.GlobalMaxPooling2D)
 _KERNELS = (_layers.Conv2D, _layers.DepthwiseConv2D, _layers.SeparableConv2D, _layers.Dense)
 _NORMALISATIONS = (_layers.BatchNormalization, _layers.LayerNormalization)
 
+# Said of a join that takes what entered the block, past its layers.
+WITH_INPUT = " (with the input)"
+
 # Maps whose side is below this share of the side before belong to another stage; an unpadded convolution, which takes
 # a pixel or two off, begins none.
 _SMALLER = 0.75
@@ -53,15 +56,15 @@ def network_structure(model: keras.Model) -> NetworkStructure:
         The stages. Their parameters add up to `model.count_params()`.
     """
     graph = _Graph(model)
-    boxes = [box for start, end, times in _repetitions(graph) for box in _parted(graph, start, end, times)]
-    stages: list[list[Block]] = []
     counted: set[int] = set()
-    for box in boxes:
-        block = _block(graph, box, counted)
-        if not stages or _is_smaller(block.output[:2], stages[-1][-1].output[:2]):
-            stages.append([])
-        stages[-1].append(block)
-    return NetworkStructure(_map_shape(graph.input), tuple(Stage(tuple(blocks)) for blocks in stages))
+    blocks = [[_block(graph, box, counted) for box in boxes] for boxes in _staged_boxes(graph)]
+    return NetworkStructure(_map_shape(graph.input), tuple(Stage(tuple(stage)) for stage in blocks))
+
+
+def stage_ends(model: keras.Model) -> list[keras.Operation]:
+    """The last operation of each stage that `network_structure` finds, in the same order."""
+    graph = _Graph(model)
+    return [graph.operations[boxes[-1].end - 1] for boxes in _staged_boxes(graph)]
 
 
 def multiply_adds(operation: keras.Operation) -> int:
@@ -71,7 +74,7 @@ def multiply_adds(operation: keras.Operation) -> int:
     nested model counts as its layers.
     """
     if isinstance(operation, keras.Model):
-        return sum(multiply_adds(inner) for inner in _unnested(operation))
+        return sum(multiply_adds(inner) for inner in unnested(operation))
     if isinstance(operation, _layers.SeparableConv2D):
         places = math.prod(operation.output.shape[1:3])
         return int(places * (_size(operation.depthwise_kernel) + _size(operation.pointwise_kernel)))
@@ -147,11 +150,11 @@ class _Graph:
 
     def kernels(self, start: int, end: int) -> list[keras.Layer]:
         """The convolutions and dense layers among these operations."""
-        return [layer for op in self.operations[start:end] for layer in _unnested(op) if isinstance(layer, _KERNELS)]
+        return [layer for op in self.operations[start:end] for layer in unnested(op) if isinstance(layer, _KERNELS)]
 
     def has_steps(self, start: int, end: int) -> bool:
         """Whether there is anything that a path would name."""
-        return any(_steps(layer) for op in self.operations[start:end] for layer in _unnested(op))
+        return any(_steps(layer) for op in self.operations[start:end] for layer in unnested(op))
 
     def elements(self, place: int) -> int:
         """Numbers in the tensor that the operation before `place` gives."""
@@ -246,6 +249,19 @@ def _cost_of_an_end(graph: _Graph, place: int) -> float:
     return cost + _STARTS_WITHIN * (not starts) + _SAME_STAGE * (not graph.is_smaller_from(place)) + after_padding
 
 
+def _staged_boxes(graph: _Graph) -> list[list[_Box]]:
+    """The boxes of each stage: one begins where what leaves a box is much smaller than what left the box before."""
+    boxes = [box for start, end, times in _repetitions(graph) for box in _parted(graph, start, end, times)]
+    stages: list[list[_Box]] = []
+    size = (0, 0)
+    for box in boxes:
+        before, size = size, _map_shape(graph.operations[box.end - 1])[:2]
+        if not stages or _is_smaller(size, before):
+            stages.append([])
+        stages[-1].append(box)
+    return stages
+
+
 def _parted(graph: _Graph, start: int, end: int, times: int) -> Iterator[_Box]:
     """The boxes of a part: a repetition is one, and the rest is parted where it is narrow and something ends."""
     if times > 1:
@@ -260,7 +276,7 @@ def _parted(graph: _Graph, start: int, end: int, times: int) -> Iterator[_Box]:
             opened = _opening(graph, max(cuts - {end}), place - 1, narrow)
             if graph.kernels(opened, place):
                 cuts |= {opened, _after_activation(graph, place, end, narrow)}
-        if place < end and graph.is_smaller_from(place):
+        if graph.widths[place] == 1 and place < end and graph.is_smaller_from(place):
             cuts.add(_before_widening(graph, max(cuts - {end}), place, narrow))
     ordered = sorted(cuts)
     yield from (_Box(begin, stop, 1) for begin, stop in zip(ordered, ordered[1:], strict=False))
@@ -281,6 +297,9 @@ def _before_widening(graph: _Graph, begin: int, place: int, narrow: int) -> int:
 def _opening(graph: _Graph, begin: int, join: int, narrow: int) -> int:
     """The place from `begin` on where the branches that a join brings together have parted."""
     fork = next(place for place in range(join, begin - 1, -1) if place == begin or graph.widths[place] <= narrow)
+    # Where more than one tensor passes, blocks share what comes before their branches: nothing is cut off.
+    if fork > begin and graph.widths[fork] > 1:
+        return begin
     # Normalisations and activations alone are no block; they belong to the branches that they lead to.
     return fork if graph.has_steps(begin, fork) else begin
 
@@ -314,7 +333,6 @@ def _block(graph: _Graph, box: _Box, counted: set[int]) -> Block:
         output=_map_shape(operations[-1]),
         parameters=parameters,
         multiply_adds=sum(multiply_adds(operation) for operation in operations),
-        last=operations[-1].name,
     )
 
 
@@ -343,7 +361,10 @@ class _Unit:
             if head in gating or self._continues(head):
                 continue
             steps = self._chain(head)
-            join = _in_words(graph.operations[head]) if len(self._sources[head]) > 1 else ""
+            join = ""
+            if len(self._sources[head]) > 1:
+                skips = any(source < start for source in self._sources[head])
+                join = _in_words(graph.operations[head]) + (WITH_INPUT if skips else "")
             if steps:
                 self.paths.append((join, *steps) if join else tuple(steps))
             elif join:
@@ -359,7 +380,7 @@ class _Unit:
         while place is not None:
             if place in self._gates:
                 steps.append(self._gates[place])
-            steps += [step for layer in _unnested(self._graph.operations[place]) for step in _steps(layer)]
+            steps += [step for layer in unnested(self._graph.operations[place]) for step in _steps(layer)]
             following = self._readers[place]
             place = following[0] if len(following) == 1 and self._continues(following[0]) else None
         return steps
@@ -375,7 +396,7 @@ class _Unit:
             chain.append(self._sources[chain[-1]][0])
         if chain.pop() != weighed:
             return []
-        layers = [layer for inside in chain for layer in _unnested(self._graph.operations[inside])]
+        layers = [layer for inside in chain for layer in unnested(self._graph.operations[inside])]
         widths = [layer.output.shape[-1] for layer in reversed(layers) if isinstance(layer, _KERNELS)]
         if not widths or not any(isinstance(layer, _GLOBAL_POOLS) for layer in layers):
             return []
@@ -420,20 +441,23 @@ def _in_words(operation: keras.Operation) -> str:
         return str(operation.activation.__name__)
     if isinstance(operation, _layers.ReLU):
         return "relu"
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(operation).__name__).lower()
+    name = type(operation).__name__
+    if name == "CustomScaleLayer":  # Keras' own, of InceptionResNetV2: the sum of its inputs, one of them scaled
+        return "add, scaled"
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
     return words.replace("ization", "isation")
 
 
 def _token(operation: keras.Operation) -> tuple[Any, ...]:
     """What must be equal for two operations to count as the same; channels only where a layer chooses them."""
-    inner = [_steps(layer) or [_in_words(layer)] for layer in _unnested(operation)]
+    inner = [_steps(layer) or [_in_words(layer)] for layer in unnested(operation)]
     return (type(operation).__name__, *(step for steps in inner for step in steps))
 
 
-def _unnested(operation: keras.Operation) -> list[keras.Operation]:
+def unnested(operation: keras.Operation) -> list[keras.Operation]:
     """The layers of a nested model, or the operation itself."""
     if isinstance(operation, keras.Model):
-        return [layer for inner in operation.layers for layer in _unnested(inner)]
+        return [layer for inner in operation.layers for layer in unnested(inner)]
     return [operation]
 
 
