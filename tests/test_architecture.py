@@ -57,7 +57,7 @@ DOORS = {
     "cv2": PIXELS,
     "PIL": PIXELS,
     "pillow_heif": {"mien.images"},
-    "matplotlib": {"mien.report.figures"},
+    "matplotlib": {f"mien.report.{name}" for name in ("figures", "diagrams", "pictures")},
     "jinja2": {"mien.report.page"},
     "fastapi": {"mien.web."},
     "starlette": {"mien.web."},

@@ -236,6 +236,25 @@ def test_statistics_are_saved_with_the_network(tmp_path):
     np.testing.assert_array_equal(result(again, images), result(model, images))
 
 
+def test_a_run_says_what_zca_will_take_and_fits_it():
+    from types import SimpleNamespace
+
+    from mien.study.recipe import Recipe
+    from mien.training.execute import _fit_statistics
+
+    recipe = Recipe(preprocessing=PreprocessingSpec(featurewise_center=True, zca=True)).resolved(12)
+    images = np.random.default_rng(0).integers(0, 256, (20, 12, 12), dtype=np.uint8)
+
+    class Role(SimpleNamespace):
+        def __len__(self) -> int:
+            return len(self.images)
+
+    said: list[str] = []
+    statistics = _fit_statistics(recipe, SimpleNamespace(train=Role(images=images)), SimpleNamespace(stage=said.append))
+    assert statistics.whitening.shape == (144, 144)
+    assert said[0].startswith("fitting ZCA whitening on 20 images: about ")
+
+
 def test_the_estimate_of_zca_grows_with_size_and_number():
     seconds, memory = estimate_zca_cost((48, 48), 28_273)
     assert 1 < seconds < 30

@@ -240,6 +240,35 @@ def test_a_record_that_says_little_is_enough(tmp_path: Path) -> None:
     assert "neutral 0 – – –" in page.text
 
 
+def test_networks_are_drawn_where_the_record_says_how_they_are_built(tmp_path: Path) -> None:
+    block = {
+        "times": 9,
+        "paths": [["3×3, 64", "1×1, 256"]],
+        "joins": [["add", 1]],
+        "input": [24, 24, 64],
+        "output": [24, 24, 256],
+        "parameters": 4_200_000,
+        "multiply_adds": 10**9,
+    }
+    structure = {"input": [48, 48, 3], "stages": [[block]]}
+    first, second = plan_of(TWO_RUNS).runs
+    records = {
+        first.id: record_of(first, network={"parameters": 1, "structure": structure}),
+        second.id: record_of(second, network={"parameters": 1, "structure": {"stages": "of another kind"}}),
+    }
+    page = written(tmp_path, TWO_RUNS, records)
+    assert page.ids.count("networks") == 1
+    assert "input 48×48, 1 stage, 4.20 M parameters, 1.00 G multiply-adds an image" in page.text
+    assert "3×3, 64 → 1×1, 256" in page.text
+    drawn = [path.name for path in (tmp_path / "figures").iterdir() if path.name.startswith("network-")]
+    assert sorted(drawn) == ["network-mien-small-48x48.png", "network-mien-small-48x48.svg"]
+    assert all(link[1:] in page.ids if link.startswith("#") else (tmp_path / link).is_file() for link in page.links)
+
+
+def test_records_without_a_structure_have_no_section_of_networks(page: Page) -> None:
+    assert "networks" not in page.ids
+
+
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file", encoding="utf-8")
     with pytest.raises(ReportError, match="cannot be written to .*taken"):

@@ -8,7 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from mien.cli.pictures import draw, show
+
 app = typer.Typer(no_args_is_help=True, help="Look at the networks that can be compared.")
+app.command()(draw)
+app.command()(show)
 
 
 @app.callback()

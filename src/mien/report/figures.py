@@ -1,4 +1,4 @@
-"""Figures, data first and drawing second; the only importer of matplotlib.
+"""Figures, data first and drawing second; the house style, which `diagrams` and `pictures` draw in, too.
 
 Every figure is a frozen data class and a function that draws it. `render` gives a drawing in three forms: an SVG file
 and a PNG file on white for slides and print, and an SVG for the page whose colours are CSS variables, so that one
@@ -211,7 +211,7 @@ def _style(**more: object) -> AbstractContextManager[None]:
     return context
 
 
-def _styled(draw: Callable[[Data], Figure]) -> Callable[[Data], Figure]:
+def styled(draw: Callable[[Data], Figure]) -> Callable[[Data], Figure]:
     """The function, drawing in the house style and leaving matplotlib's settings as they were."""
 
     @functools.wraps(draw)
@@ -222,7 +222,7 @@ def _styled(draw: Callable[[Data], Figure]) -> Callable[[Data], Figure]:
     return drawn
 
 
-@_styled
+@styled
 def draw_curves(data: CurvesData) -> Figure:
     """Loss and accuracy by epoch: dashed on training batches, solid on the validation role, chosen epochs marked."""
     figure = _figure(7.4, 2.8)
@@ -237,7 +237,7 @@ def draw_curves(data: CurvesData) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_confusion(data: ConfusionData) -> Figure:
     """The matrix with the share of each label's images as depth of colour and as text, and the count below it."""
     size = len(data.labels)
@@ -258,7 +258,7 @@ def draw_confusion(data: ConfusionData) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_forest(data: ForestData) -> Figure:
     """One line a run: accuracy as a dot, its 95% interval as a bar; hollow and in another colour with a remark."""
     figure = _figure(8.2, 1.1 + _height_down([row.label for row in data.rows]))
@@ -279,7 +279,7 @@ def draw_forest(data: ForestData) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_cost(data: CostData) -> Figure:
     """Accuracy against parameters and against seconds an epoch, both on logarithmic axes."""
     figure = _figure(7.4, 3.5)
@@ -305,7 +305,7 @@ def draw_cost(data: CostData) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_recall(data: RecallData) -> Figure:
     """One column a class, one line a run: recall as a dot with its 95% interval; hollow where it is 0."""
     figure = _figure(3.2 + 0.95 * len(data.labels), 1.05 + _height_down([label for label, _ in data.rows]))
@@ -369,6 +369,25 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def bare_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches, and invisible axes over all of it that count inches from the top left corner."""
+    figure = _figure(width, height)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_autoscale_on(False)
+    return figure, axes
+
+
+def colour_scale(low: str, middle: str, high: str) -> Any:
+    """A scale of colours from one by way of another to a third."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("mien", (low, middle, high))
 
 
 def _broken(label: str) -> str:

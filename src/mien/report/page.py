@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +20,8 @@ from mien.errors import MissingExtraError, ReportError
 from mien.evaluation.metrics import METRICS, Metric
 from mien.files import write_text, written_whole
 from mien.report import figures
-from mien.report.results import Result, Results, collect, count_text, flat_settings
+from mien.report.diagrams import DiagramData, draw_diagram, large
+from mien.report.results import Result, Results, backbone_title, collect, count_text, flat_settings
 from mien.report.summary import summarise
 from mien.report.tables import (
     Frame,
@@ -31,6 +33,7 @@ from mien.report.tables import (
 )
 from mien.study.plan import Plan, PlannedRun
 from mien.study.record import RunRecord
+from mien.study.structure import NetworkStructure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,6 +79,21 @@ class RunView:
     readouts: tuple[ResultView, ...]
     curves: FigureView | None
     settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkView:
+    """A backbone, for images of one size, that runs were made with.
+
+    Attributes:
+        title: the backbone's name for people.
+        outcome: what it costs, in a few words.
+        diagram: its stages and blocks.
+    """
+
+    title: str
+    outcome: str
+    diagram: FigureView
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +145,7 @@ def write_report(
     tables = study_tables(results)
     overview = _overview_figures(results)
     runs = _run_views(results)
+    networks = _network_views(results)
     frames = {
         **{f"table-{slug(table.spec.name)}": table.frame() for table in tables},
         "runs": runs_frame(results),
@@ -145,13 +164,14 @@ def write_report(
         metrics=_OVERVIEW,
         overview=overview,
         runs=runs,
+        networks=networks,
         data=_data_views(results),
         protocol=_shown(asdict(plan.study.protocol)),
         openings=openings,
         environments=_environments(results.records),
         frames=sorted(frames),
     )
-    drawn = overview + [view for run in runs for view in _views_of(run)]
+    drawn = overview + [view for run in runs for view in _views_of(run)] + [network.diagram for network in networks]
     try:
         _write_files(folder, frames, drawn)
         write_text(folder / PAGE_FILE, page)
@@ -288,6 +308,35 @@ def _confusion_view(result: Result) -> FigureView | None:
         "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
         figures.draw_confusion(data),
     )
+
+
+def _network_views(results: Results) -> list[NetworkView]:
+    """One view for each backbone and size of its input, of the records that say how their network is built."""
+    found: dict[tuple[str, NetworkStructure], None] = {}
+    for record in results.records:
+        # Records of older versions do not have it, and one that cannot be read is no reason to have no report.
+        with suppress(LookupError, TypeError, ValueError):
+            structure = NetworkStructure.from_json(record.network["structure"])
+            found.setdefault((record.recipe["backbone"], structure))
+    views = []
+    for backbone, structure in found:
+        title = backbone_title(backbone)
+        size = "×".join(map(str, structure.input[:2]))
+        views.append(
+            NetworkView(
+                title=title,
+                outcome=f"input {size}, {count_text(len(structure.stages), 'stage')}, "
+                f"{large(structure.parameters)} parameters, {large(structure.multiply_adds)} multiply-adds an image",
+                diagram=_view(
+                    f"network-{slug(backbone)}-{size.replace('×', 'x')}",
+                    f"Stages and blocks of {title}",
+                    "From the top down: the size of the maps, the blocks (× says how often in a row), and each stage's "
+                    "share of parameters and of multiply-adds (convolutions and dense layers), all without the head.",
+                    draw_diagram(DiagramData(title, structure)),
+                ),
+            )
+        )
+    return views
 
 
 def _view(name: str, title: str, caption: str, figure: Any) -> FigureView:

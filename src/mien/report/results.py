@@ -109,7 +109,7 @@ class Result:
     @property
     def backbone(self) -> str:
         """The backbone's name for people."""
-        return _backbone_title(self.run.recipe.backbone)
+        return backbone_title(self.run.recipe.backbone)
 
     @property
     def chosen_epoch(self) -> int | None:
@@ -192,7 +192,7 @@ def run_titles(plan: Plan) -> dict[str, str]:
     for run in plan.runs:
         own = settings[run.id]
         named = [_setting(key, own[key]) for key in _varied(study, settings.values()) if own[key] != usual[key]]
-        titles[run.id] = ", ".join([_backbone_title(run.recipe.backbone), *named])
+        titles[run.id] = ", ".join([backbone_title(run.recipe.backbone), *named])
     seen = list(titles.values())
     return {run_id: title if seen.count(title) == 1 else f"{title} ({run_id[:6]})" for run_id, title in titles.items()}
 
@@ -339,7 +339,8 @@ def flat_settings(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
     return flat
 
 
-def _backbone_title(name: str) -> str:
+def backbone_title(name: str) -> str:
+    """The name that people know a backbone by."""
     return BACKBONES[name].title if name in BACKBONES else name
 
 

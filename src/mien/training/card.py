@@ -86,6 +86,7 @@ def make_card(
             "test_without_copies": {"left_out": test.copies, **figures(test.leak_free)},
             "test_without_copies_by_expression": figures_by_expression(test.leak_free),
         }
+    network = {key: value for key, value in record.network.items() if key != "structure"}
     return {
         "intended_use": INTENDED_USE,
         "not_for": list(NOT_FOR),
@@ -100,7 +101,7 @@ def make_card(
         **test_sections,
         "test_given_label_by_right_label": _confusion(test.scores),
         "calibration": _calibration(validation, temperature, risk, unsure),
-        "network": {"backbone": record.recipe["backbone"], **record.network},
+        "network": {"backbone": record.recipe["backbone"], **network},
         "recipe": _recipe(record.recipe),
         "conversion": dict(conversion),
         "adjusted_for_prior": adjust_prior,

@@ -152,9 +152,9 @@ def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | 
     spec = recipe.preprocessing
     if not spec.needs_fit:
         return None
-    size = max(split.train.images.shape[1:])
     if spec.zca:
-        seconds, memory = estimate_zca_cost(size, len(split.train))
+        height, width = split.train.images.shape[1:]
+        seconds, memory = estimate_zca_cost((height, width), len(split.train))
         watch.stage(
             f"fitting ZCA whitening on {len(split.train):,} images: about {seconds:.0f} s and {memory / 2**20:.0f} MiB"
         )

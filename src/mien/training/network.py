@@ -27,6 +27,7 @@ from mien.training.augmentation import RandomChange, augment
 from mien.training.backend import jit_compile, precision
 from mien.training.face_mobilenet import load_face_identity
 from mien.training.preprocessing import Statistics, preprocess
+from mien.training.structure import network_structure
 
 _WITH_KERNEL = (
     keras.layers.Conv2D,
@@ -167,7 +168,7 @@ def _lead_through(x: keras.KerasTensor, layers: Iterable[keras.layers.Layer]) ->
     return x
 
 
-def _chain(model: keras.Model, first: str | None, last: str) -> list[keras.layers.Layer]:
+def layer_chain(model: keras.Model, first: str | None, last: str) -> list[keras.layers.Layer]:
     """The layers from `first` (None: the beginning) to `last`, both included, without input and augmentation."""
     names = [layer.name for layer in model.layers]
     start = 0 if first is None else names.index(first)
@@ -188,7 +189,7 @@ def feature_extractor(model: keras.Model) -> keras.Model:
         A model from "faces", (N, H, W, 1), to features of shape (N, D), float32.
     """
     faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
-    return keras.Model(faces, _lead_through(faces, _chain(model, None, "pool")), name="features")
+    return keras.Model(faces, _lead_through(faces, layer_chain(model, None, "pool")), name="features")
 
 
 def head_model(model: keras.Model) -> keras.Model:
@@ -201,7 +202,9 @@ def head_model(model: keras.Model) -> keras.Model:
         A model from "features", shape (N, D), float32, to outputs of shape (N, classes).
     """
     features = keras.Input((model.get_layer("head").kernel.shape[0],), dtype="float32", name="features")
-    return keras.Model(features, _lead_through(features, _chain(model, "dropout", "activation")), name="head_model")
+    return keras.Model(
+        features, _lead_through(features, layer_chain(model, "dropout", "activation")), name="head_model"
+    )
 
 
 def logits_model(model: keras.Model, *, maps: bool = False) -> keras.Model:
@@ -216,7 +219,7 @@ def logits_model(model: keras.Model, *, maps: bool = False) -> keras.Model:
         the maps of shape (N, h, w, D). The logit of class c is the maps' mean times `head.kernel[:, c]` plus its bias.
     """
     faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
-    feature_maps = _lead_through(faces, _chain(model, None, "backbone"))
+    feature_maps = _lead_through(faces, layer_chain(model, None, "backbone"))
     logits = _lead_through(feature_maps, (model.get_layer("pool"), model.get_layer("head")))
     return keras.Model(faces, [logits, feature_maps] if maps else logits, name="logits")
 
@@ -238,7 +241,7 @@ def describe_network(model: keras.Model) -> dict[str, Any]:
     Returns:
         "parameters" of backbone and head (fitted preprocessing is not counted), those that are "trainable",
         "depth" in layers with a kernel (the head included), "image_size" (height, width) and "backbone_size"
-        (height, width), in pixels.
+        (height, width), in pixels, and the backbone's "structure" (see `NetworkStructure.to_json`).
     """
     body, head = model.get_layer("backbone"), model.get_layer("head")
     return {
@@ -247,6 +250,7 @@ def describe_network(model: keras.Model) -> dict[str, Any]:
         "depth": kernel_depth(model),
         "image_size": tuple(model.input_shape[1:3]),
         "backbone_size": tuple(body.input_shape[1:3]),
+        "structure": network_structure(body).to_json(),
     }
 
 
