@@ -186,7 +186,10 @@ class TestPage:
 def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "tables").iterdir()) == [
         "classes.csv",
+        "compared-rates-more.csv",
         "confusion.csv",
+        "effects.csv",
+        "findings.csv",
         "history.csv",
         "runs.csv",
         "table-rates-more.csv",

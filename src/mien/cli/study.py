@@ -144,6 +144,7 @@ def run_in_store(
     with store.writing(), LiveWatch(planned.plan) as watch:
         if store.keep_study(text):
             watch.note("The study file has changed since it was last run here; runs that it still asks for are kept.")
+        store.keep_references(study, base)
         for note in planned.notes:
             watch.note(note)
         progress = run_study(
@@ -164,13 +165,21 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
     from mien.report.page import write_report
 
     plan = store.plan()
-    return write_report(plan, store.records(plan), to or store.folder / "report", openings=store.openings())
+    return write_report(
+        plan,
+        store.records(plan),
+        to or store.folder / "report",
+        openings=store.openings(),
+        references=store.references(plan.study),
+    )
 
 
 def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
     """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
+    from mien.study.reference import read_references
     from mien.training.runner import plan_study, resolve_data
 
+    read_references(study, base)  # A mistake in it shall not wait for the report.
     spec = resolve_data(study.data, base)
     if data is not None:
         spec = replace(resolve_data(replace(study.data, path=data), Path.cwd()), votes=spec.votes)

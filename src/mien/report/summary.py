@@ -113,7 +113,7 @@ def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
         yield Statement(
             "Collapsed",
             f"{who} {collapse.support:.1%} of the test images are labelled '{collapse.answer.value}', which explains "
-            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {_listed(list(dict.fromkeys(accuracies)))}: "
+            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {listed(list(dict.fromkeys(accuracies)))}: "
             "expressions are not told apart.",
             caution=True,
         )
@@ -147,7 +147,7 @@ def _incomplete(results: Results) -> Iterator[Statement]:
         verb = "is" if len(cells) == 1 else "are"
         yield Statement(
             "Left out by the plan",
-            f"{count_text(len(cells), 'cell')} {verb} impossible as asked for ({_listed(places)}); "
+            f"{count_text(len(cells), 'cell')} {verb} impossible as asked for ({listed(places)}); "
             "the tables give the reasons.",
         )
 
@@ -157,10 +157,10 @@ def _share_of_training(results: Results) -> Iterator[Statement]:
     used = sorted({images for record in results.records if (images := training_images(record)) is not None})
     if not fractions or fractions == [1.0]:
         return
-    counted = f" ({_listed([f'{count:,}' for count in used])} images)" if used else ""
+    counted = f" ({listed([f'{count:,}' for count in used])} images)" if used else ""
     yield Statement(
         "Part of the training role",
-        f"Trained on {_listed([f'{100 * fraction:.3g}%' for fraction in fractions])} of the training role"
+        f"Trained on {listed([f'{100 * fraction:.3g}%' for fraction in fractions])} of the training role"
         f"{counted}. More images would give other figures, and could give another order.",
     )
 
@@ -182,7 +182,7 @@ def _seeds(results: Results) -> Iterator[Statement]:
     else:
         yield Statement(
             "Seeds",
-            f"The study uses the seeds {_listed([str(seed) for seed in seeds])}. Where a cell has several, its mean "
+            f"The study uses the seeds {listed([str(seed) for seed in seeds])}. Where a cell has several, its mean "
             "and range tell how far the seed moves a figure; an interval is about the choice of test images alone.",
         )
 
@@ -205,15 +205,15 @@ def _copies(scored: Sequence[Result]) -> Iterator[Statement]:
 
 
 def _names(results: Sequence[Result]) -> str:
-    return _listed([result.title for result in results])
+    return listed([result.title for result in results])
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names as they stand in a sentence; many are cut short with their number.
 
-    >>> _listed(["a", "b", "c"])
+    >>> listed(["a", "b", "c"])
     'a, b and c'
-    >>> _listed(["VGG16, sgd", "VGG19, sgd", "VGG19, adam"])
+    >>> listed(["VGG16, sgd", "VGG19, sgd", "VGG19, adam"])
     'VGG16, sgd; VGG19, sgd; and VGG19, adam'
     """
     if len(names) > _MOST_NAMES:
