@@ -103,19 +103,33 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
             f"Expected two arrays of one shape (seeds, images) that are not empty. "
             f"Received: {first.shape}, {second.shape}."
         )
-    seeds, images = first.shape
-    differences = first.astype(np.float64) - second.astype(np.float64)
+    seeds = len(first)
     if seeds == 1:
         test = mcnemar(int((first & ~second).sum()), int((second & ~first).sum()))
         return Comparison(paired_bootstrap(first[0], second[0]), test.mid, 1, test.first_only + test.second_only)
-    by_seed, by_image = differences.mean(axis=1), differences.mean(axis=0)
-    of_seeds = by_seed.var(ddof=1) / seeds
-    of_images = by_image.var(ddof=1) / images if images > 1 else 0.0
-    value = float(differences.mean())
-    variance = float(of_seeds + of_images)
+    return compare_shares(first.astype(np.float64) - second.astype(np.float64))
+
+
+def compare_shares(differences: NDArray[np.float64]) -> Comparison:
+    """Compare by differences image by image, such as the mean difference of several pairs of networks.
+
+    A t test as `compare` makes it of several seeds; with one seed, over the images alone.
+
+    Args:
+        differences: shape (S, N), of each seed and image, -1 to 1.
+
+    Raises:
+        DataError: there are no images.
+    """
+    if differences.ndim != 2 or not differences.size:
+        raise DataError(f"Expected differences of shape (seeds, images), not empty. Received: {differences.shape}.")
+    seeds, images = differences.shape
+    of_seeds = float(differences.mean(axis=1).var(ddof=1)) / seeds if seeds > 1 else 0.0
+    of_images = float(differences.mean(axis=0).var(ddof=1)) / images if images > 1 else 0.0
+    value, variance = float(differences.mean()), of_seeds + of_images
     if variance == 0.0:
         return Comparison(Estimate(value, value, value, images), float(value == 0.0), seeds, None)
-    freedom = variance**2 / (of_seeds**2 / (seeds - 1) + of_images**2 / max(1, images - 1))
+    freedom = variance**2 / (of_seeds**2 / max(1, seeds - 1) + of_images**2 / max(1, images - 1))
     half = t_quantile(0.5 + LEVEL / 2, freedom) * variance**0.5
     p = t_tail(abs(value) / variance**0.5, freedom)
     return Comparison(Estimate(value, max(-1.0, value - half), min(1.0, value + half), images), p, seeds, None)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Role
 from mien.errors import ContradictionError
-from mien.evaluation.comparison import Comparison, compare, groups, holm, mean_estimate, t_quantile
+from mien.evaluation.comparison import Comparison, compare, compare_shares, groups, holm, mean_estimate, t_quantile
 from mien.evaluation.intervals import LEVEL, Estimate
 from mien.report.results import Result, count_text
 from mien.report.tables import CellData, Frame, TableData
@@ -18,6 +18,9 @@ from mien.study.spec import Axis, Study, with_setting
 
 # Adjusted p below this: two results differ.
 SIGNIFICANCE = 1.0 - LEVEL
+
+# From so many networks (or other places) on, they can stand for others like them.
+LEAST_SAMPLE = 3
 
 Place = tuple[str, str]
 
@@ -160,8 +163,9 @@ class Effect:
     @property
     def text(self) -> str:
         """The effect in points, with interval and what it was taken over."""
-        value, low, high = (100 * number for number in self._numbers)
-        return f"{value:+.1f} points [{low:.1f}, {high:.1f}], {self.over}"
+        difference = self.difference
+        low, high = (written_points(end).removeprefix("+") for end in (difference.low, difference.high))
+        return f"{written_points(difference.value)} points [{low}, {high}], {self.over}"
 
     @property
     def verdict(self) -> str:
@@ -169,10 +173,6 @@ class Effect:
         if not self.shown:
             return "no difference is shown: it could be either way"
         return "better" if self.difference.value > 0 else "worse"
-
-    @property
-    def _numbers(self) -> tuple[float, float, float]:
-        return self.difference.value, self.difference.low, self.difference.high
 
 
 @dataclass(frozen=True)
@@ -278,10 +278,10 @@ def contrast(
 ) -> Effect | None:
     """The accuracy of some positions of an axis less that of others, with its 95 % interval.
 
-    Single positions are set against each other at each place of the other axis: the interval is Student's t over those
-    places (each the mean over its seeds), so that it speaks of further networks like these; with one place only, it is
-    that of the paired comparison there. Two groups of several positions are taken as samples of such positions: the
-    interval is Welch's.
+    Single positions are set against each other at each place of the other axis. From three places on, the interval is
+    Student's t over those places (each the mean over its seeds), so that it speaks of further networks like these; of
+    fewer, nothing can be said of others, and the interval is that of a paired comparison of these, over images and
+    seeds. Two groups of several positions are taken as samples of such positions: the interval is Welch's.
 
     Args:
         table: filled as far as the records go. Places without numbers are left out.
@@ -301,39 +301,47 @@ def contrast(
     if len(better) > 1 or len(than) > 1:
         return None
     first, second = better[0], than[0]
-    blocks: dict[tuple[str, ...], tuple[str, float, int]] = {}
+    blocks: dict[tuple[str, ...], list[tuple[Result, Result]]] = {}
     seen: dict[str, dict[str, Result]] = {first: {}, second: {}}
     for other in others:
         cells = [table.cells.get(_place(axis, label, other)) for label in (first, second)]
-        if any(cell is None for cell in cells):
-            continue
-        one, two = (_scored(cell) for cell in cells if cell is not None)
-        seeds = [seed for seed in one if seed in two]
-        if seeds:
-            differences = [_accuracy(one[seed]) - _accuracy(two[seed]) for seed in seeds]
+        one, two = (_scored(cell) if cell is not None else {} for cell in cells)
+        pairs = [(one[seed], two[seed]) for seed in one if seed in two]
+        if pairs:
             # Places that are read out of the same runs tell the same: the last of them stays.
-            runs = tuple(result.run.id for seed in seeds for result in (one[seed], two[seed]))
-            blocks[runs] = (other, sum(differences) / len(differences), len(seeds))
-            seen[first][other], seen[second][other] = one[seeds[0]], two[seeds[0]]
+            blocks[tuple(result.run.id for pair in pairs for result in pair)] = pairs
+            seen[first][other], seen[second][other] = pairs[0]
     if not blocks:
         return None
-    remark = _remark(seen, noun)
-    fewest = min(seeds for _, _, seeds in blocks.values())
+    fewest = min(map(len, blocks.values()))
     over = f"{count_text(len(blocks), noun)}, {count_text(fewest, 'seed')}"
-    values = [value for _, value, _ in blocks.values()]
-    if len(blocks) > 1:
-        return Effect(mean_estimate(values), over, remark)
-    (only,) = blocks.values()
-    entries = [
-        Entry(_place(axis, label, only[0]), label, _scored(table.cells[_place(axis, label, only[0])]), _NOTHING)
-        for label in (first, second)
-    ]
-    answers = [_answers(entry) for entry in entries]
-    if answers[0][0] != answers[1][0]:
+    if len(blocks) >= LEAST_SAMPLE:
+        differences = [
+            sum(_accuracy(one) - _accuracy(two) for one, two in pairs) / len(pairs) for pairs in blocks.values()
+        ]
+        return Effect(mean_estimate(differences), over, _remark(seen, noun))
+    difference = _over_images([pairs[:fewest] for pairs in blocks.values()])
+    return None if difference is None else Effect(difference, f"{over}, for these alone", _remark(seen, noun))
+
+
+def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Estimate | None:
+    """The mean difference of pairs of results (by block and seed), over images and seeds; None if images differ."""
+    keys = set()
+    differences = []
+    for pairs in blocks:
+        rows = []
+        for results in pairs:
+            (key, first), (other, second) = (_answers_of(result) for result in results)
+            keys |= {key, other}
+            rows.append((first, second))
+        differences.append(rows)
+    if len(keys) > 1:
         return None
-    seeds = [seed for seed in entries[0].results if seed in entries[1].results]
-    one_right, other_right = (np.stack([right[seed] for seed in seeds]) for _, right in answers)
-    return Effect(compare(one_right, other_right).difference, over, remark)
+    if len(differences) == 1:
+        return compare(*(np.stack(side) for side in zip(*differences[0], strict=True))).difference
+    return compare_shares(
+        np.mean([[first.astype(float) - second for first, second in rows] for rows in differences], axis=0)
+    ).difference
 
 
 _NOTHING = Estimate(0.0, 0.0, 0.0, 0)
@@ -347,7 +355,7 @@ def _remark(seen: Mapping[str, Mapping[str, Result]], noun: str) -> str:
             parts.append(f"{label} is not a valid pair with the loss")
         collapsed = sum(result.collapse is not None for result in results.values())
         if collapsed:
-            parts.append(f"with {label}, {collapsed} of {count_text(len(results), noun)} collapsed to one answer")
+            parts.append(f"{collapsed} of {count_text(len(results), noun)} collapsed under '{label}'")
     return "; ".join(parts)
 
 
@@ -376,6 +384,28 @@ def _welch(
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     half = t_quantile(0.5 + LEVEL / 2, freedom) * sum(parts) ** 0.5
     return Effect(Estimate(value, value - half, value + half, sum(map(len, sides))), over)
+
+
+def written_points(difference: float) -> str:
+    """A difference of shares in points, with its sign.
+
+    >>> written_points(0.031), written_points(-0.0002)
+    ('+3.1', '0.0')
+    """
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def distinct(comparisons: Sequence[TableComparison]) -> list[TableComparison]:
+    """The comparisons without those whose results have all been compared in one before them."""
+    found: list[TableComparison] = []
+    seen: list[set[tuple[str, int]]] = []
+    for comparison in comparisons:
+        results = {(result.run.id, result.readout) for e in comparison.entries for result in e.results.values()}
+        if not any(results <= earlier for earlier in seen):
+            found.append(comparison)
+            seen.append(results)
+    return found
 
 
 def place_title(place: Place) -> str:
@@ -442,12 +472,18 @@ def _answers(entry: Entry) -> tuple[bytes, dict[int, NDArray[np.bool_]]]:
     """Which images an entry was tested on, as one key, and the right answers by seed, in the order of their ids."""
     key, right = b"", {}
     for seed, result in entry.results.items():
-        if result.record is not None:
-            predictions = result.record.outcome(Role.TEST, result.readout)
-            order = np.argsort(predictions.ids, kind="stable")
-            right[seed] = right_answers(result)[order]
-            key = predictions.ids[order].tobytes() + predictions.labels[order].tobytes()
+        key, right[seed] = _answers_of(result)
     return key, right
+
+
+def _answers_of(result: Result) -> tuple[bytes, NDArray[np.bool_]]:
+    """Which images a result was tested on, as one key, and whether each was right, in the order of their ids."""
+    if result.record is None:
+        raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
+    predictions = result.record.outcome(Role.TEST, result.readout)
+    order = np.argsort(predictions.ids, kind="stable")
+    key = predictions.ids[order].tobytes() + predictions.labels[order].tobytes()
+    return key, right_answers(result)[order]
 
 
 def _validation(cell: CellData) -> list[float]:

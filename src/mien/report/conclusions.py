@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mien.report.compared import AxisEffect, Choice, TableComparison, contrast
+from mien.report.compared import AxisEffect, Choice, TableComparison, contrast, distinct
 from mien.report.summary import Statement, listed
 from mien.report.tables import TableData
 from mien.study.reference import Claim, Reference
@@ -47,7 +47,7 @@ def conclude(
         effects: of all tables.
         chosen: columns that were chosen on the validation role.
     """
-    statements = [statement for comparison in comparisons for statement in _best(comparison)]
+    statements = [statement for comparison in distinct(comparisons) for statement in _best(comparison)]
     statements += list(_settings(effects))
     if chosen:
         picked = [f"{choice.column} for {choice.row}" for choice in chosen]
@@ -73,7 +73,7 @@ def _best(comparison: TableComparison) -> Iterator[Statement]:
     best, *others = comparison.entries
     equals = comparison.equals_of(best)
     beaten = [entry for entry in others if entry not in equals]
-    seeds = "over one seed" if best.seeds == 1 else f"mean of {best.seeds} seeds"
+    seeds = "one seed" if best.seeds == 1 else f"mean of {best.seeds} seeds"
     accuracy = best.accuracy
     interval = f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"
     text = f"{best.title} has the highest accuracy, {interval}, {seeds}. "
@@ -90,7 +90,11 @@ def _settings(effects: Sequence[AxisEffect]) -> Iterator[Statement]:
     """One statement a table: the effects of its settings, the largest first."""
     tables: dict[str, list[AxisEffect]] = {}
     for effect in effects:
-        tables.setdefault(effect.table, []).append(effect)
+        # Another table may hold the same runs: what is told already is not told again.
+        if all(
+            (known.position, known.effect) != (effect.position, effect.effect) for known in sum(tables.values(), [])
+        ):
+            tables.setdefault(effect.table, []).append(effect)
     for found in tables.values():
         ordered = sorted(found, key=lambda one: -one.effect.difference.value)
         parts = []

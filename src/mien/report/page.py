@@ -20,7 +20,15 @@ from mien.evaluation.metrics import METRICS, Metric
 from mien.files import write_text, written_whole
 from mien.report import figures
 from mien.report.checks import Evidence, Finding, diagnose
-from mien.report.compared import AxisEffect, Choice, TableComparison, axis_effects, choices, compare_table
+from mien.report.compared import (
+    AxisEffect,
+    Choice,
+    TableComparison,
+    axis_effects,
+    choices,
+    compare_table,
+    written_points,
+)
 from mien.report.conclusions import Tried, conclude, try_claims
 from mien.report.published import PublishedTable, agreement, beside, contradictions
 from mien.report.results import Result, Results, collect, count_text, flat_settings
@@ -506,7 +514,7 @@ def _points(value: float | None, metric: Metric) -> str:
     """A difference of figures with its sign: in points where they are shares, else as they are written."""
     if value is None:
         return "–"
-    return f"{100 * value:+.1f}" if metric.format.endswith("%") else f"{value:+{metric.format}}"
+    return written_points(value) if metric.format.endswith("%") else f"{value:+{metric.format}}"
 
 
 def _number(value: Any, format_spec: str | Metric = ",.0f") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mien.evaluation.metrics import METRICS, Metric
-from mien.report.compared import place_title
+from mien.report.compared import place_title, written_points
 from mien.report.results import Results
 from mien.report.summary import listed
 from mien.report.tables import CellData, CellValue, Frame, TableData
@@ -123,7 +123,7 @@ def beside(table: TableData, reference: Reference) -> PublishedTable:
         )
     if elsewhere:
         places = listed(list(dict.fromkeys(elsewhere)))
-        remarks.append(f"{reference.name} also has figures for {places}, which this study does not ask for.")
+        remarks.append(f"{_capital(reference.name)} also has figures for {places}, which this study does not ask for.")
     return PublishedTable(reference.name, reference.source, held.text, tuple(lines), tuple(remarks))
 
 
@@ -146,8 +146,8 @@ def contradictions(results: Results, references: Mapping[str, Reference]) -> lis
         if len(values) > 1 and max(values) - min(values) > 10.0 ** -min(f.decimals for f in figures.values()):
             printed = listed([f"{figure} at {place}" for place, figure in figures.items()])
             texts.append(
-                f"{references[file].name} prints {METRICS[metric].title.lower()} {printed}. By its recipe these are "
-                "one configuration."
+                f"{_capital(references[file].name)} prints {METRICS[metric].title.lower()} {printed}. By its recipe "
+                "these are one configuration."
             )
     return texts
 
@@ -164,7 +164,7 @@ def agreement(tables: Sequence[PublishedTable]) -> str:
     return (
         f"Of {len(lines)} published accuracies that the study asks for, {len(ours)} have a number of ours beside them; "
         f"{inside} of those lie inside our 95% interval. The middle difference, ours less theirs, is "
-        f"{100 * middle:+.1f} points, from {100 * differences[0]:+.1f} to {100 * differences[-1]:+.1f}."
+        f"{written_points(middle)} points, from {written_points(differences[0])} to {written_points(differences[-1])}."
     )
 
 
@@ -183,6 +183,10 @@ def _matching_label(theirs: Published, shares: Mapping[str, float]) -> str | Non
     if theirs.decimals < 3:
         return None
     return next((label for label, share in shares.items() if theirs.matches(share)), None)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _status(cell: CellData) -> str:

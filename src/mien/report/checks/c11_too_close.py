@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity
+from mien.report.compared import distinct
 from mien.report.summary import listed
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
-    for comparison in evidence.comparisons:
+    for comparison in distinct(evidence.comparisons):
         if not comparison.entries:
             continue
         best = comparison.entries[0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity
-from mien.report.compared import Pair
+from mien.report.compared import Pair, distinct
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
-    for comparison in evidence.comparisons:
+    for comparison in distinct(evidence.comparisons):
         compared = [pair for pair in comparison.pairs if pair.comparison.seeds > 1]
         flips = [pair for pair in compared if _signs(pair) == {True, False}]
         if flips:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity
+from mien.report.summary import listed
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
-    for comparison in evidence.comparisons:
-        seeds = sorted({seed for entry in comparison.entries for seed in entry.results})
-        if len(comparison.entries) > 1 and all(entry.seeds == 1 for entry in comparison.entries):
-            named = f"seed {seeds[0]}" if len(seeds) == 1 else "one seed"
-            yield Found(
-                comparison.table.spec.title,
-                f"Each of its {len(comparison.entries)} results was trained once, with {named}. How far another seed "
-                "would move a figure is not measured, so the order may be luck where figures are close.",
-            )
+    single = [
+        comparison
+        for comparison in evidence.comparisons
+        if len(comparison.entries) > 1 and all(entry.seeds == 1 for entry in comparison.entries)
+    ]
+    if single:
+        titles = listed([f"'{comparison.table.spec.title}'" for comparison in single])
+        each = "its results were" if len(single) == 1 else "the results of each were"
+        yield Found(
+            "Table" if len(single) == 1 else f"{len(single)} tables",
+            f"{titles}: {each} trained once. How far another seed would move a figure is not measured, so the order "
+            "may be luck where figures are close.",
+        )
 
 
 CHECK = Check(
