@@ -35,11 +35,16 @@ def plan(
     forecast: Annotated[
         bool, typer.Option(help="Measure a few steps of each kind of run, to forecast minutes and memory.")
     ] = True,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Show what fits into this time: the runs that answer most come first.")
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="List every cell of every table with its run.")] = False,
 ) -> None:
     """Show what a study would run, what it skips and why, and how long it will take."""
     from rich.console import Console
 
-    from mien.cli.display import plan_table
+    from mien.cli.display import budget_table, cells_table, plan_table
+    from mien.errors import MienError
     from mien.study.spec import read_study, tables_named
     from mien.study.store import Store
     from mien.training.runner import forecast as measured
@@ -60,6 +65,12 @@ def plan(
             ):
                 costs[run.id] = cost
     _print(plan_table(planned, costs, store))
+    if cells:
+        _print(cells_table(planned.plan))
+    if minutes is not None:
+        if not forecast:
+            raise MienError("--minutes needs a forecast of what each run costs: leave out --no-forecast.")
+        _print(budget_table(planned, costs, store, minutes))
 
 
 @app.command()
@@ -69,7 +80,10 @@ def run(
     data: Data = None,
     only: Only = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop at the end of the epoch in which this time is over.")
+        float | None,
+        typer.Option(
+            min=0.0, help="Stop at the end of the epoch in which this time is over. What answers most is run first."
+        ),
     ] = None,
     discard_weights: Annotated[
         bool, typer.Option("--discard-weights", help="Keep records only, not the weights of each run.")

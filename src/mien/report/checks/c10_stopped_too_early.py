@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity, trained
 
-# Mean fall of the validation loss an epoch, over the last ones, as a share of it: still improving.
+# Mean fall of the validation loss an epoch, over the last ones, as a share of it; half of it in the very last one.
 LEAST_FALL = 0.01
 LAST_EPOCHS = 3
 
@@ -19,7 +19,8 @@ def _find(evidence: Evidence) -> Iterator[Found]:
             continue
         last, before = history[-1], history[-1 - LAST_EPOCHS]
         fall = (1 - last.validation_loss / before.validation_loss) / LAST_EPOCHS
-        if last.validation_loss <= min(epoch.validation_loss for epoch in history) and fall >= LEAST_FALL:
+        still = 1 - last.validation_loss / history[-2].validation_loss >= LEAST_FALL / 2
+        if last.validation_loss <= min(epoch.validation_loss for epoch in history) and fall >= LEAST_FALL and still:
             yield Found.of(
                 result,
                 f"The validation loss was least in the last epoch ({last.epoch}): it fell from "
