@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from mien.report.results import collect
 from mien.report.tables import study_tables
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus
-from support.fake_records import answers, history_with, plan_of, predictions_of, record_of
+from support.fake_records import history_with, plan_of, record_of
+from support.planted_faults import SUPPORT, copies_right, known, outputs, planted, silent
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
@@ -31,8 +32,6 @@ path = "drawn"
 [protocol]
 labels = "six"
 """
-# Images by expression: happiness is the commonest with a quarter, as in a test role of 1,200.
-SUPPORT = (160, 180, 300, 220, 140, 200)
 QUARTER = 0.25
 
 
@@ -62,24 +61,6 @@ class Case:
         return next((finding.found for finding in findings if finding.check.code == code), ())
 
 
-def known(skill: float = 2.0, **more: Any) -> Predictions:
-    return answers(SUPPORT, skill=skill, **more)
-
-
-def outputs(change: Callable[[np.ndarray], None]) -> Predictions:
-    predictions = known()
-    changed = predictions.outputs.astype(np.float64)
-    change(changed)
-    return predictions_of(changed, predictions.labels)
-
-
-def silent(share: float) -> Predictions:
-    def mute(values: np.ndarray) -> None:
-        values[: round(share * len(values))] = 0.0
-
-    return outputs(mute)
-
-
 def stuck(share: float) -> Predictions:
     def stick(values: np.ndarray) -> None:
         values *= 0.9
@@ -90,14 +71,6 @@ def stuck(share: float) -> Predictions:
 
 def trained_as(**columns: Sequence[float]) -> dict[str, Any]:
     return {"history": history_with(**columns)}
-
-
-def copies_right(accuracy: float) -> Predictions:
-    """A quarter of the images are copies, answered rightly that often; the others half of the time."""
-    rng = np.random.default_rng(0)
-    labels = np.tile(np.arange(6), 200)
-    right = rng.random(1_200) < np.where(np.arange(1_200) < 300, accuracy, 0.5)
-    return predictions_of(np.eye(6)[np.where(right, labels, (labels + 1) % 6)], labels, copies=300)
 
 
 def never(label: int) -> Predictions:
@@ -316,40 +289,6 @@ class TestWhatIsSaid:
         assert found.text.startswith("The order of 1 of 1 pairs depends on the seed.")
         assert "(seed 0)" in found.text
         assert "(seed 1)" in found.text
-
-
-PLANTED = (
-    HEAD
-    + """
-[recipe]
-epochs = 6
-optimizer = "rmsprop"
-learning_rate = 0.001
-[[tables]]
-name = "faults"
-rows = [
-  { label = "as usual" },
-  { label = "relu", activation = "relu" },
-  { label = "rate 1", learning_rate = 1.0 },
-  { label = "leak" , dropout = 0.1 },
-]
-"""
-)
-
-
-def planted() -> tuple[Plan, dict[str, RunRecord]]:
-    """A study with a relu head that died, a rate of 1, test labels that leaked into training, and one seed."""
-    plan = plan_of(PLANTED)
-    usual, relu, rate, leak = plan.runs
-    half = [0.3, 0.4, 0.45, 0.48, 0.5, 0.5]
-    honest = {"history": history_with([1.7, 1.5, 1.4, 1.35, 1.34, 1.34], accuracy=half)}
-    records = {
-        usual.id: record_of(usual, copies_right(0.5), **honest),
-        relu.id: record_of(relu, silent(0.6), history=history_with([1.7] * 6, accuracy=[0.42] * 6)),
-        rate.id: record_of(rate, known(only=2), **FLAT),
-        leak.id: record_of(leak, copies_right(1.0), **honest),
-    }
-    return plan, records
 
 
 def test_each_planted_fault_is_named() -> None:
