@@ -37,6 +37,7 @@ def summarise(results: Results) -> list[Statement]:
         *_collapsed(results.scored),
         *_unsound(results.scored),
         *_incomplete(results),
+        *_tables(results),
         *_share_of_training(results),
         *_seeds(results),
         *_copies(results.scored),
@@ -150,6 +151,18 @@ def _incomplete(results: Results) -> Iterator[Statement]:
             f"{count_text(len(cells), 'cell')} {verb} impossible as asked for ({listed(places)}); "
             "the tables give the reasons.",
         )
+
+
+def _tables(results: Results) -> Iterator[Statement]:
+    """How far each table is filled; nothing when all are."""
+    scored = {(entry.run.id, entry.readout) for entry in results.scored}
+    counts = []
+    for table in results.plan.study.tables:
+        cells = [(c.run_id, c.readout) for c in results.plan.cells if c.table == table.name and c.run_id is not None]
+        counts.append((table.title, sum(cell in scored for cell in cells), len(cells)))
+    if any(filled < asked for _, filled, asked in counts):
+        parts = [f"{title}: {filled} of {count_text(asked, 'cell')}" for title, filled, asked in counts]
+        yield Statement("Tables", f"Cells with a figure, by table. {'; '.join(parts)}.", caution=True)
 
 
 def _share_of_training(results: Results) -> Iterator[Statement]:
