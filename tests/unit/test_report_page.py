@@ -18,6 +18,7 @@ import pytest
 from mien.datasets.protocol import Opening
 from mien.errors import MissingExtraError, ReportError
 from mien.labels import EIGHT, Expression, LabelSet
+from mien.report import figures
 from mien.report.page import slug, write_report
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus
@@ -245,6 +246,13 @@ def test_a_record_that_says_little_is_enough(tmp_path: Path) -> None:
     assert "neutral 0 – – –" in page.text
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are left empty: drawing takes most of the time, and these tests are about words."""
+    monkeypatch.setattr(figures, "render", lambda figure, name, description: figures.Rendered("<svg/>", b"", "<svg/>"))
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_of_a_study_with_planted_faults_names_each_of_them(tmp_path: Path) -> None:
     plan, records = planted()
     page = Page(write_report(plan, records, tmp_path, now=NOW))
@@ -280,6 +288,7 @@ than = ["0.1"]
 """
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_published_figures_stand_beside_ours_with_their_source(tmp_path: Path) -> None:
     plan = plan_of(STUDY.replace('name = "Rates & more"', 'name = "Rates & more"\nreference = "paper.toml"'))
     records = {
