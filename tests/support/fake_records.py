@@ -83,6 +83,30 @@ def history_of(epochs: int, *, nan_from: int | None = None) -> tuple[Epoch, ...]
     )
 
 
+def history_with(
+    loss: Sequence[float],
+    validation_loss: Sequence[float] | None = None,
+    accuracy: Sequence[float] | None = None,
+    validation_accuracy: Sequence[float] | None = None,
+) -> tuple[Epoch, ...]:
+    """A history with these figures, one each an epoch; those of validation are as those of training by default."""
+    accuracy = accuracy or [0.5] * len(loss)
+    columns = zip(loss, validation_loss or loss, accuracy, validation_accuracy or accuracy, strict=True)
+    return tuple(
+        Epoch(
+            epoch=epoch,
+            loss=a,
+            accuracy=c,
+            validation_loss=b,
+            validation_accuracy=d,
+            learning_rate=0.01,
+            seconds=30.0,
+            images_per_second=90.0,
+        )
+        for epoch, (a, b, c, d) in enumerate(columns, start=1)
+    )
+
+
 def record_of(
     run: PlannedRun,
     predictions: Predictions | Sequence[Predictions] | None = None,

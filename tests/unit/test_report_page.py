@@ -18,10 +18,13 @@ import pytest
 from mien.datasets.protocol import Opening
 from mien.errors import MissingExtraError, ReportError
 from mien.labels import EIGHT, Expression, LabelSet
+from mien.report import figures
 from mien.report.page import slug, write_report
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus
+from mien.study.reference import parse_reference
 from support.fake_records import answers, history_of, plan_of, predictions_of, record_of
+from support.planted_faults import planted
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 HEAD = """
@@ -186,7 +189,10 @@ class TestPage:
 def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "tables").iterdir()) == [
         "classes.csv",
+        "compared-rates-more.csv",
         "confusion.csv",
+        "effects.csv",
+        "findings.csv",
         "history.csv",
         "runs.csv",
         "table-rates-more.csv",
@@ -267,6 +273,74 @@ def test_networks_are_drawn_where_the_record_says_how_they_are_built(tmp_path: P
 
 def test_records_without_a_structure_have_no_section_of_networks(page: Page) -> None:
     assert "networks" not in page.ids
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are left empty: drawing takes most of the time, and these tests are about words."""
+    monkeypatch.setattr(figures, "render", lambda figure, name, description: figures.Rendered("<svg/>", b"", "<svg/>"))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_report_of_a_study_with_planted_faults_names_each_of_them(tmp_path: Path) -> None:
+    plan, records = planted()
+    page = Page(write_report(plan, records, tmp_path, now=NOW))
+    for code, title, subject in (
+        ("C02", "Head and loss are no valid pair", "mien_small, relu"),
+        ("C03", "Dead relu head", "mien_small, relu"),
+        ("C06", "Learning rate too high", "mien_small, learning rate 1"),
+        ("C13", "One seed", "Table"),
+        ("C16", "Copies across roles", "Test role"),
+        ("C17", "Test role suspiciously easy", "mien_small, dropout 0.1"),
+    ):
+        section = page.text.partition(f"{code} {title}")[2]
+        assert section
+        assert f"{subject} :" in section or f"{subject}:" in section
+    with (tmp_path / "tables" / "findings.csv").open(encoding="utf-8", newline="") as file:
+        codes = {row["code"] for row in csv.DictReader(file)}
+    assert {"C01", "C02", "C03", "C06", "C13", "C16", "C17"} <= codes
+
+
+REFERENCE = """
+schema = 1
+name = "the paper"
+source = "Somebody & <b>others</b>, 2019."
+[[tables]]
+name = "Rates & more"
+columns = ["0.001", "0.1"]
+rows.VGG16 = [0.777, 0.250]
+[[claims]]
+text = "A low rate is better."
+table = "Rates & more"
+better = ["0.001"]
+than = ["0.1"]
+"""
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_published_figures_stand_beside_ours_with_their_source(tmp_path: Path) -> None:
+    plan = plan_of(STUDY.replace('name = "Rates & more"', 'name = "Rates & more"\nreference = "paper.toml"'))
+    records = {
+        run.id: record_of(run, answers(only=2 if run.recipe.learning_rate > 0.01 else None)) for run in plan.runs
+    }
+    references = {"paper.toml": parse_reference(REFERENCE)}
+    page = Page(write_report(plan, records, tmp_path, references=references, now=NOW))
+    assert "Beside the paper" in page.text
+    assert "holds published figures, which mien did not measure. Source: Somebody & <b>others</b>, 2019." in page.text
+    assert "0.777" in page.text
+    assert "the share of 'happiness'" in page.text
+    assert "What others concluded Holds “A low rate is better.” (the paper) 0.001 less 0.1: +" in page.text
+    for path in (tmp_path / "tables").iterdir():
+        assert (",0.777," in path.read_text(encoding="utf-8")) == path.name.startswith("published-")
+    without = Page(write_report(plan, records, tmp_path / "without", now=NOW))
+    assert "0.777" not in without.text
+
+
+def test_the_report_ends_with_its_conclusions(page: Page) -> None:
+    end = page.text.rpartition("Conclusions ")[2]
+    assert "Effect of learning rates" in end
+    assert "mien_small / 0.001 has the highest accuracy" in end
+    assert page.ids[-1] == "conclusions"
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:

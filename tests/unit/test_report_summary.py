@@ -100,6 +100,13 @@ def test_cells_that_the_plan_leaves_out_are_named() -> None:
     assert statements["Left out by the plan"].text.startswith("3 cells are impossible as asked for (mien_small / b")
 
 
+def test_how_far_each_table_is_filled_is_stated() -> None:
+    plan = plan_of(STUDY + "[[tables]]\nname = 'two'\nrows.epochs = [2]\n")
+    text = summary_of(plan, [answers(), None, None])["Tables"].text
+    assert text == "Cells with a figure, by table. one: 1 of 3 cells; two: 1 of 1 cell."
+    assert "Tables" not in summary_of(plan, [answers()] * 3)
+
+
 def test_the_part_of_the_training_role_and_the_seed_are_stated() -> None:
     statements = summary_of(plan_of(STUDY), [answers()] * 3)
     assert statements["Part of the training role"].text.startswith("Trained on 10% of the training role (60 images).")

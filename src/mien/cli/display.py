@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from mien.report.results import run_titles
+from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun
 from mien.study.record import RunRecord
 from mien.study.store import Store
@@ -106,6 +107,47 @@ def plan_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | 
     if costs:
         lines.append(f"Still to run: about {minutes_left:.0f} minutes on this machine.")
     lines += [f"note: {note}" for note in planned.notes]
+    return Group(*lines)
+
+
+def cells_table(plan: Plan) -> Table:
+    """Every cell of every table, with the run that answers it and after which epoch, or why none does."""
+    table = Table(title=f"{len(plan.cells)} cells")
+    for heading in ("table", "row", "column", "seed", "run", "after epoch"):
+        table.add_column(heading)
+    for cell in plan.cells:
+        table.add_row(
+            cell.table,
+            cell.row,
+            cell.column,
+            str(cell.seed),
+            cell.run_id or f"skipped: {cell.reason}",
+            "" if cell.readout is None else str(cell.readout),
+        )
+    return table
+
+
+def budget_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | None, minutes: float) -> Group:
+    """What a study gets done in a time: the runs in their order, and how many cells of each table are answered then."""
+    plan, titles = planned.plan, run_titles(planned.plan)
+    done = [run.id for run in plan.runs if store is not None and store.has(run.id)]
+    needed = {run.id: costs[run.id].minutes(run, planned.facts[run.protocol]) for run in plan.runs}
+    table = Table(title=f"In {minutes:g} minutes, what answers most first")
+    for heading in ("run", "network and training", "minutes", "minutes in all", "in time"):
+        table.add_column(heading)
+    spent, answered = 0.0, set(done)
+    for run in order_runs(plan, lambda run: needed[run.id], done=done):
+        spent += needed[run.id]
+        if spent <= minutes:
+            answered.add(run.id)
+        table.add_row(
+            run.id, titles[run.id], f"{needed[run.id]:.1f}", f"{spent:.0f}", "yes" if spent <= minutes else "no"
+        )
+    lines: list[Any] = [table]
+    for spec in plan.study.tables:
+        cells = [cell for cell in plan.cells if cell.table == spec.name and cell.run_id]
+        if cells:
+            lines.append(f"{spec.name}: {sum(cell.run_id in answered for cell in cells)} of {len(cells)} cells")
     return Group(*lines)
 
 

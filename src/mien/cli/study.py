@@ -35,11 +35,16 @@ def plan(
     forecast: Annotated[
         bool, typer.Option(help="Measure a few steps of each kind of run, to forecast minutes and memory.")
     ] = True,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Show what fits into this time: the runs that answer most come first.")
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="List every cell of every table with its run.")] = False,
 ) -> None:
     """Show what a study would run, what it skips and why, and how long it will take."""
     from rich.console import Console
 
-    from mien.cli.display import plan_table
+    from mien.cli.display import budget_table, cells_table, plan_table
+    from mien.errors import MienError
     from mien.study.spec import read_study, tables_named
     from mien.study.store import Store
     from mien.training.runner import forecast as measured
@@ -60,6 +65,12 @@ def plan(
             ):
                 costs[run.id] = cost
     _print(plan_table(planned, costs, store))
+    if cells:
+        _print(cells_table(planned.plan))
+    if minutes is not None:
+        if not forecast:
+            raise MienError("--minutes needs a forecast of what each run costs: leave out --no-forecast.")
+        _print(budget_table(planned, costs, store, minutes))
 
 
 @app.command()
@@ -69,7 +80,10 @@ def run(
     data: Data = None,
     only: Only = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop at the end of the epoch in which this time is over.")
+        float | None,
+        typer.Option(
+            min=0.0, help="Stop at the end of the epoch in which this time is over. What answers most is run first."
+        ),
     ] = None,
     discard_weights: Annotated[
         bool, typer.Option("--discard-weights", help="Keep records only, not the weights of each run.")
@@ -144,6 +158,7 @@ def run_in_store(
     with store.writing(), LiveWatch(planned.plan) as watch:
         if store.keep_study(text):
             watch.note("The study file has changed since it was last run here; runs that it still asks for are kept.")
+        store.keep_references(study, base)
         for note in planned.notes:
             watch.note(note)
         progress = run_study(
@@ -164,13 +179,21 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
     from mien.report.page import write_report
 
     plan = store.plan()
-    return write_report(plan, store.records(plan), to or store.folder / "report", openings=store.openings())
+    return write_report(
+        plan,
+        store.records(plan),
+        to or store.folder / "report",
+        openings=store.openings(),
+        references=store.references(plan.study),
+    )
 
 
 def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
     """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
+    from mien.study.reference import read_references
     from mien.training.runner import plan_study, resolve_data
 
+    read_references(study, base)  # A mistake in it shall not wait for the report.
     spec = resolve_data(study.data, base)
     if data is not None:
         spec = replace(resolve_data(replace(study.data, path=data), Path.cwd()), votes=spec.votes)

@@ -20,11 +20,24 @@ from mien.errors import MissingExtraError, ReportError
 from mien.evaluation.metrics import METRICS, Metric
 from mien.files import write_text, written_whole
 from mien.report import figures
+from mien.report.checks import Evidence, Finding, diagnose
+from mien.report.compared import (
+    AxisEffect,
+    Choice,
+    TableComparison,
+    axis_effects,
+    choices,
+    compare_table,
+    written_points,
+)
+from mien.report.conclusions import Tried, conclude, try_claims
 from mien.report.diagrams import DiagramData, draw_diagram, large
+from mien.report.published import PublishedTable, agreement, beside, contradictions
 from mien.report.results import Result, Results, backbone_title, collect, count_text, flat_settings
 from mien.report.summary import summarise
 from mien.report.tables import (
     Frame,
+    TableData,
     classes_frame,
     confusion_frame,
     history_frame,
@@ -33,6 +46,7 @@ from mien.report.tables import (
 )
 from mien.study.plan import Plan, PlannedRun
 from mien.study.record import RunRecord
+from mien.study.reference import Reference
 from mien.study.structure import NetworkStructure
 
 if TYPE_CHECKING:
@@ -97,6 +111,25 @@ class NetworkView:
 
 
 @dataclass(frozen=True, eq=False)
+class TableView:
+    """One table of the study with all that is said of it.
+
+    Attributes:
+        data: the table.
+        comparison: which of its results differ.
+        effects: of its axes.
+        chosen: the columns that its rows are judged by, where it chooses them.
+        published: figures of others beside its own; None without a reference.
+    """
+
+    data: TableData
+    comparison: TableComparison
+    effects: tuple[AxisEffect, ...]
+    chosen: tuple[Choice, ...]
+    published: PublishedTable | None
+
+
+@dataclass(frozen=True, eq=False)
 class DataView:
     """One data set and split that runs were made on.
 
@@ -121,6 +154,7 @@ def write_report(
     folder: Path,
     *,
     openings: Sequence[Opening] = (),
+    references: Mapping[str, Reference] | None = None,
     now: datetime | None = None,
 ) -> Path:
     """Write the report of a study, as far as its runs have got.
@@ -131,6 +165,7 @@ def write_report(
         folder: gets `report.html`, `tables/*.csv`, `figures/*.svg` and `figures/*.png`; made where needed. Files of
             these names are replaced.
         openings: the store's log of openings of test labels.
+        references: published figures that tables of the study name, by file name; those that are missing are not shown.
         now: the date on the page; the present when None.
 
     Returns:
@@ -141,13 +176,18 @@ def write_report(
         ReportError: the folder cannot be written to.
     """
     environment = _environment()
+    references = references or {}
     results = collect(plan, records)
-    tables = study_tables(results)
+    tables = [_table_view(plan, table, references) for table in study_tables(results)]
+    findings = diagnose(Evidence(results, [view.data for view in tables], [view.comparison for view in tables]))
+    effects = [effect for view in tables for effect in view.effects]
+    tried = try_claims([view.data for view in tables], references)
     overview = _overview_figures(results)
     runs = _run_views(results)
     networks = _network_views(results)
     frames = {
-        **{f"table-{slug(table.spec.name)}": table.frame() for table in tables},
+        **{name: frame for view in tables for name, frame in _table_frames(view).items()},
+        **{name: frame for name, frame in _finding_frames(findings, effects, tried).items() if frame.rows},
         "runs": runs_frame(results),
         "classes": classes_frame(results),
         "confusion": confusion_frame(results),
@@ -160,6 +200,13 @@ def write_report(
         results=results,
         statements=summarise(results),
         tables=tables,
+        findings=findings,
+        conclusions=conclude(
+            [view.comparison for view in tables], effects, [choice for view in tables for choice in view.chosen]
+        ),
+        tried=tried,
+        agreement=agreement([view.published for view in tables if view.published]),
+        contradictions=contradictions(results, references),
         accuracy=METRICS["accuracy"],
         metrics=_OVERVIEW,
         overview=overview,
@@ -203,7 +250,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(slug=slug, number=_number, count=count_text)
+    environment.filters.update(slug=slug, number=_number, count=count_text, points=_points)
     return environment
 
 
@@ -216,6 +263,62 @@ def _write_files(folder: Path, frames: Mapping[str, Frame], drawn: Sequence[Figu
         write_text(folder / "figures" / f"{view.name}.svg", view.rendered.svg)
         with written_whole(folder / "figures" / f"{view.name}.png") as file:
             file.write(view.rendered.png)
+
+
+def _table_view(plan: Plan, table: TableData, references: Mapping[str, Reference]) -> TableView:
+    reference = references.get(table.spec.reference or "")
+    return TableView(
+        data=table,
+        comparison=compare_table(table),
+        effects=tuple(axis_effects(plan.study, table)),
+        chosen=tuple(choices(table)),
+        published=beside(table, reference) if reference else None,
+    )
+
+
+def _table_frames(view: TableView) -> dict[str, Frame]:
+    name = slug(view.data.spec.name)
+    frames = {f"table-{name}": view.data.frame()}
+    if view.comparison.pairs:
+        frames[f"compared-{name}"] = view.comparison.frame()
+    if view.published:
+        frames[f"published-{name}"] = view.published.frame()
+    return frames
+
+
+def _finding_frames(
+    findings: Sequence[Finding], effects: Sequence[AxisEffect], tried: Sequence[Tried]
+) -> dict[str, Frame]:
+    return {
+        "findings": Frame(
+            ("code", "severity", "title", "subject", "run", "text"),
+            tuple(
+                (finding.check.code, finding.check.severity.value, finding.check.title, f.subject, f.run_id, f.text)
+                for finding in findings
+                for f in finding.found
+            ),
+        ),
+        "effects": Frame(
+            ("table", "position", "baseline", "difference", "low", "high", "over", "remark"),
+            tuple(
+                (
+                    one.table,
+                    one.position,
+                    one.baseline,
+                    one.effect.difference.value,
+                    one.effect.difference.low,
+                    one.effect.difference.high,
+                    one.effect.over,
+                    one.effect.remark or None,
+                )
+                for one in effects
+            ),
+        ),
+        "claims": Frame(
+            ("source", "claim", "outcome", "reason"),
+            tuple((one.reference, one.claim.text, one.outcome.value, one.reason) for one in tried),
+        ),
+    }
 
 
 def _views_of(run: RunView) -> list[FigureView]:
@@ -454,6 +557,13 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _points(value: float | None, metric: Metric) -> str:
+    """A difference of figures with its sign: in points where they are shares, else as they are written."""
+    if value is None:
+        return "–"
+    return written_points(value) if metric.format.endswith("%") else f"{value:+{metric.format}}"
 
 
 def _number(value: Any, format_spec: str | Metric = ",.0f") -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.datasets.dataset import Role
 from mien.datasets.protocol import ProtocolSpec
-from mien.errors import DataError
+from mien.errors import ContradictionError, DataError, NetworkError
 from mien.evaluation.metrics import Scores, leak_free, score
 from mien.labels import Expression, LabelSet
 from mien.predictions import Predictions
@@ -186,15 +186,25 @@ def run_titles(plan: Plan) -> dict[str, str]:
     be equal, both get the beginning of the run's id.
     """
     study = plan.study
-    usual = _all_settings(study.recipe, study.protocol)
     settings = {run.id: _all_settings(run.recipe, run.protocol) for run in plan.runs}
     titles = {}
     for run in plan.runs:
-        own = settings[run.id]
+        own, usual = settings[run.id], _usual_settings(study, run)
         named = [_setting(key, own[key]) for key in _varied(study, settings.values()) if own[key] != usual[key]]
         titles[run.id] = ", ".join([backbone_title(run.recipe.backbone), *named])
     seen = list(titles.values())
     return {run_id: title if seen.count(title) == 1 else f"{title} ({run_id[:6]})" for run_id, title in titles.items()}
+
+
+def _usual_settings(study: Study, run: PlannedRun) -> dict[str, Any]:
+    """The study's recipe as it would be resolved for the backbone of a run, but for a size that it leaves open."""
+    recipe = replace(study.recipe, backbone=run.recipe.backbone)
+    try:
+        resolved = recipe.resolved(run.recipe.preprocessing.size or 0)
+    except (ContradictionError, NetworkError):
+        resolved = recipe
+    usual = _all_settings(resolved, study.protocol)
+    return usual | {"preprocessing.size": recipe.preprocessing.size}
 
 
 def _varied(study: Study, settings: Iterable[Mapping[str, Any]]) -> list[str]:

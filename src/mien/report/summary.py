@@ -37,6 +37,7 @@ def summarise(results: Results) -> list[Statement]:
         *_collapsed(results.scored),
         *_unsound(results.scored),
         *_incomplete(results),
+        *_tables(results),
         *_share_of_training(results),
         *_seeds(results),
         *_copies(results.scored),
@@ -113,7 +114,7 @@ def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
         yield Statement(
             "Collapsed",
             f"{who} {collapse.support:.1%} of the test images are labelled '{collapse.answer.value}', which explains "
-            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {_listed(list(dict.fromkeys(accuracies)))}: "
+            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {listed(list(dict.fromkeys(accuracies)))}: "
             "expressions are not told apart.",
             caution=True,
         )
@@ -147,9 +148,21 @@ def _incomplete(results: Results) -> Iterator[Statement]:
         verb = "is" if len(cells) == 1 else "are"
         yield Statement(
             "Left out by the plan",
-            f"{count_text(len(cells), 'cell')} {verb} impossible as asked for ({_listed(places)}); "
+            f"{count_text(len(cells), 'cell')} {verb} impossible as asked for ({listed(places)}); "
             "the tables give the reasons.",
         )
+
+
+def _tables(results: Results) -> Iterator[Statement]:
+    """How far each table is filled; nothing when all are."""
+    scored = {(entry.run.id, entry.readout) for entry in results.scored}
+    counts = []
+    for table in results.plan.study.tables:
+        cells = [(c.run_id, c.readout) for c in results.plan.cells if c.table == table.name and c.run_id is not None]
+        counts.append((table.title, sum(cell in scored for cell in cells), len(cells)))
+    if any(filled < asked for _, filled, asked in counts):
+        parts = [f"{title}: {filled} of {count_text(asked, 'cell')}" for title, filled, asked in counts]
+        yield Statement("Tables", f"Cells with a figure, by table. {'; '.join(parts)}.", caution=True)
 
 
 def _share_of_training(results: Results) -> Iterator[Statement]:
@@ -157,10 +170,10 @@ def _share_of_training(results: Results) -> Iterator[Statement]:
     used = sorted({images for record in results.records if (images := training_images(record)) is not None})
     if not fractions or fractions == [1.0]:
         return
-    counted = f" ({_listed([f'{count:,}' for count in used])} images)" if used else ""
+    counted = f" ({listed([f'{count:,}' for count in used])} images)" if used else ""
     yield Statement(
         "Part of the training role",
-        f"Trained on {_listed([f'{100 * fraction:.3g}%' for fraction in fractions])} of the training role"
+        f"Trained on {listed([f'{100 * fraction:.3g}%' for fraction in fractions])} of the training role"
         f"{counted}. More images would give other figures, and could give another order.",
     )
 
@@ -182,7 +195,7 @@ def _seeds(results: Results) -> Iterator[Statement]:
     else:
         yield Statement(
             "Seeds",
-            f"The study uses the seeds {_listed([str(seed) for seed in seeds])}. Where a cell has several, its mean "
+            f"The study uses the seeds {listed([str(seed) for seed in seeds])}. Where a cell has several, its mean "
             "and range tell how far the seed moves a figure; an interval is about the choice of test images alone.",
         )
 
@@ -205,15 +218,15 @@ def _copies(scored: Sequence[Result]) -> Iterator[Statement]:
 
 
 def _names(results: Sequence[Result]) -> str:
-    return _listed([result.title for result in results])
+    return listed([result.title for result in results])
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names as they stand in a sentence; many are cut short with their number.
 
-    >>> _listed(["a", "b", "c"])
+    >>> listed(["a", "b", "c"])
     'a, b and c'
-    >>> _listed(["VGG16, sgd", "VGG19, sgd", "VGG19, adam"])
+    >>> listed(["VGG16, sgd", "VGG19, sgd", "VGG19, adam"])
     'VGG16, sgd; VGG19, sgd; and VGG19, adam'
     """
     if len(names) > _MOST_NAMES:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mien.evaluation.comparison import mean_estimate
 from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import METRICS, Metric
 from mien.report.results import Result, Results, State
@@ -46,12 +47,19 @@ class CellValue:
         low: with one seed the lower end of the 95 % interval over images, with several the least value of a seed.
         high: the upper end, or the greatest value of a seed.
         seeds: how many seeds it is made of.
+        interval: the 95 % interval: over images with one seed, Student's t over the seeds with several.
     """
 
     value: float
     low: float
     high: float
     seeds: int
+    interval: Estimate
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval: what stands behind ±."""
+        return (self.interval.high - self.interval.low) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +117,10 @@ class CellData:
         if not estimates:
             return None
         if len(estimates) == 1:
-            return CellValue(estimates[0].value, estimates[0].low, estimates[0].high, 1)
+            return CellValue(estimates[0].value, estimates[0].low, estimates[0].high, 1, estimates[0])
         values = [estimate.value for estimate in estimates]
-        return CellValue(sum(values) / len(values), min(values), max(values), len(values))
+        mean = mean_estimate(values)
+        return CellValue(mean.value, min(values), max(values), len(values), mean)
 
     @property
     def gaps(self) -> list[Gap]:

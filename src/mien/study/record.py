@@ -96,7 +96,8 @@ class RunRecord:
         label_set: the expressions that the outputs stand for, in order.
         readouts: the epochs at which the network was evaluated, ascending; the last is the last epoch asked for.
         chosen: for each readout, the epoch whose weights were evaluated (differs under select = "best_…").
-        network: "parameters", "trainable", "depth", "image_size", "backbone_size".
+        network: "parameters", "trainable", "depth", "image_size", "backbone_size", and "statistics": of the fitted
+            feature-wise preprocessing, "images", mean "mean" and "std", and whether there is "whitening"; None without.
         history: one entry an epoch.
         predictions: by readout and role (validation and test); empty unless the run is complete.
         environment: versions, platform, device, commit.

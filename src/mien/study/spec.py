@@ -78,6 +78,8 @@ class Table:
         metrics: names from `mien.evaluation.metrics.METRICS`, shown in each cell.
         seeds: one run each per cell; empty: one run, with the seed that the recipe has there.
         fixed: settings that hold in the whole table.
+        reference: name of a file beside the study file that holds published figures of this table; None for none.
+        choose: "columns" when each row is judged by the column that is best on the validation role; None otherwise.
     """
 
     name: str
@@ -88,6 +90,8 @@ class Table:
     metrics: tuple[str, ...]
     seeds: tuple[int, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    reference: str | None = None
+    choose: Literal["columns"] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ class _TableKeys:
         metrics: what each cell shows.
         seeds: one run each per cell; by default one run, with the seed of the recipe.
         fixed: settings that hold in the whole table, by dotted key.
+        reference: name of a file beside this one with published figures of this table, to be shown beside ours.
+        choose: "columns" judges each row by the column that is best on the *validation* role.
     """
 
     name: str
@@ -136,10 +142,19 @@ class _TableKeys:
     metrics: tuple[str, ...] = ("accuracy",)
     seeds: tuple[int, ...] | None = None
     fixed: Any = None
+    reference: str | None = None
+    choose: Literal["columns"] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise StudyFileError("A table needs a name that is not empty.", ("name",))
+        # A store keeps a copy beside its copy of the study file, so that a report needs the store alone.
+        if self.reference is not None and not re.fullmatch(r"[\w-]+\.toml", self.reference):
+            raise StudyFileError(
+                "reference is the name of a .toml file in the study file's own folder, without a path. "
+                f"Received: {self.reference!r}.",
+                ("reference",),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +289,11 @@ def _table(values: object, path: tuple[str, ...]) -> Table:
         metrics=keys.metrics,
         seeds=() if keys.seeds is None else _seeds(keys.seeds, (*path, "seeds")),
         fixed=_changes({} if keys.fixed is None else keys.fixed, (*path, "fixed")),
+        reference=keys.reference,
+        choose=keys.choose,
     )
+    if table.choose is not None and len(table.columns.points) < 2:
+        raise StudyFileError("choose = 'columns' needs at least two columns to choose from.", (*path, "choose"))
     _check_set_once(table, path)
     return table
 

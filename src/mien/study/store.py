@@ -16,7 +16,8 @@ from mien.errors import StoreError, StoreLockedError, StudyFileError
 from mien.files import write_json, write_text
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus, is_complete
-from mien.study.spec import read_study
+from mien.study.reference import Reference, read_references
+from mien.study.spec import Study, read_study
 
 STORE_FILE = "store.json"
 STUDY_FILE = "study.toml"
@@ -27,8 +28,9 @@ OPENINGS_FILE = "openings.jsonl"
 class Store:
     """A folder of run records.
 
-    Layout: `store.json` (schema), `study.toml` and `plan.json` (the study as last run), `runs/ID/` (one record each,
-    or the checkpoint of a run that is not finished), `features/` (a frozen backbone's outputs), `openings.jsonl`.
+    Layout: `store.json` (schema), `study.toml` and `plan.json` (the study as last run), copies of the published figures
+    that it names, `runs/ID/` (one record each, or the checkpoint of a run that is not finished), `features/` (a frozen
+    backbone's outputs), `openings.jsonl`.
     """
 
     SCHEMA = 1
@@ -97,6 +99,25 @@ class Store:
             changed = path.is_file() and path.read_bytes() != text.encode("utf-8")
             write_text(path, text)
         return changed
+
+    def keep_references(self, study: Study, folder: Path) -> None:
+        """Remember the published figures that a study names; `folder` is where its file lies.
+
+        Raises:
+            StudyFileError: as `read_references`; nothing is kept then.
+        """
+        for name in read_references(study, folder):
+            path = self.folder / name
+            with self._reporting(path):
+                write_text(path, (folder / name).read_text(encoding="utf-8"))
+
+    def references(self, study: Study) -> dict[str, Reference]:
+        """The published figures of a study that was run here, by file name.
+
+        Raises:
+            StudyFileError: as `read_references`.
+        """
+        return read_references(study, self.folder)
 
     def keep_plan(self, plan: Plan) -> None:
         """Remember which run answers which cell."""

@@ -79,7 +79,7 @@ def execute(
         statistics = _fit_statistics(recipe, split, watch)
     watch.stage("building the network")
     network = build_network(recipe, image_size=dataset.size, classes=len(split.label_set), statistics=statistics)
-    described = describe_network(network)
+    described = {**describe_network(network), "statistics": _described(statistics)}
     with clock("train"):
         ended, state = _train(network, run, split, store, folder, watch, stop)
     if ended is Ended.STOPPED:
@@ -161,6 +161,18 @@ def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | 
     else:
         watch.stage(f"fitting statistics on {len(split.train):,} images")
     return fit_statistics(split.train.images, spec)
+
+
+def _described(statistics: Statistics | None) -> dict[str, Any] | None:
+    """What a record says of the fitted statistics: enough to tell that they were fitted, and on how many images."""
+    if statistics is None:
+        return None
+    return {
+        "images": statistics.count,
+        "mean": float(statistics.mean.mean()),
+        "std": None if statistics.std is None else float(statistics.std.mean()),
+        "whitening": statistics.whitening is not None,
+    }
 
 
 def _train(

@@ -16,6 +16,7 @@ from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.errors import MienError, StoreError, StudyFileError
 from mien.files import write_json
+from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan, portable
 from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import DataSpec, Study, Table
@@ -182,7 +183,8 @@ def run_study(
         watch: is told what happens.
         tables: run only what these tables need; None for all.
         executor: where runs happen; by default a process each.
-        minutes: time after which the current run stops at its next end of an epoch, and no other begins.
+        minutes: time after which the current run stops at its next end of an epoch, and no other begins. With a limit,
+            runs come in the order that answers most questions first (see `order_runs`); else in the plan's order.
         keep_weights: whether the weights of each run stay beside its record.
     """
     executor = executor or SubprocessExecutor()
@@ -194,7 +196,13 @@ def run_study(
         raise StudyFileError(
             f"There is nothing to run: every cell is skipped, the first because: {_first_skip(wanted)}"
         )
-    for run in wanted.runs:
+    runs: Sequence[PlannedRun] = wanted.runs
+    if minutes is not None:
+        # Time may be up before the end: what answers most comes first.
+        ready = [run.id for run in planned.plan.runs if store.has(run.id)]
+        ahead = order_runs(wanted, known_minutes(planned, store.folder), done=ready)
+        runs = [*(run for run in wanted.runs if run.id in ready), *ahead]
+    for run in runs:
         status = store.read(run.id).status if store.has(run.id) else None
         if status is None or status is RunStatus.FAILED:
             waiting.append(run)
@@ -235,7 +243,7 @@ def forecast(
     """
     executor = executor or SubprocessExecutor()
     path = cache / FORECAST_FILE if cache else None
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    known = _measured(path)
     for run in planned.plan.runs:
         key = cost_key(run, planned.facts[run.protocol])
         if key not in known:
@@ -247,6 +255,30 @@ def forecast(
             if path:
                 write_json(path, known)
         yield run, Cost.from_json(known[key])
+
+
+def known_minutes(planned: PlannedStudy, cache: Path | None) -> Callable[[PlannedRun], float] | None:
+    """The forecast minutes of runs, where every kind of run of the plan has been measured on this machine; else None.
+
+    Args:
+        planned: the plan and its data.
+        cache: the folder in which `forecast` kept its measurements; None for none.
+    """
+    known = _measured(cache / FORECAST_FILE if cache else None)
+    minutes: dict[str, float] = {}
+    for run in planned.plan.runs:
+        facts = planned.facts[run.protocol]
+        cost = known.get(cost_key(run, facts))
+        if cost is None:
+            return None
+        minutes[run.id] = Cost.from_json(cost).minutes(run, facts)
+    return lambda run: minutes[run.id]
+
+
+def _measured(path: Path | None) -> dict[str, Any]:
+    """What a file of measurements holds; nothing where there is none."""
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    return known
 
 
 def _run(

@@ -1,0 +1,43 @@
+"""C08: the training loss falls while the validation loss has turned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mien.report.checks.base import Check, Evidence, Found, Severity, trained
+
+# The least rise of the validation loss after its minimum that counts, in nats and as a share of the minimum.
+LEAST_RISE, LEAST_SHARE = 0.05, 0.05
+
+
+def _find(evidence: Evidence) -> Iterator[Found]:
+    for result in evidence.last:
+        history = trained(result)
+        if len(history) < 3:
+            continue
+        best, last = min(history, key=lambda epoch: epoch.validation_loss), history[-1]
+        rise = last.validation_loss - best.validation_loss
+        if rise < max(LEAST_RISE, LEAST_SHARE * best.validation_loss) or last.loss >= best.loss:
+            continue
+        gap, then = last.accuracy - last.validation_accuracy, best.accuracy - best.validation_accuracy
+        used = "" if result.chosen_epoch in (None, last.epoch) else f" Epoch {result.chosen_epoch} was evaluated."
+        yield Found.of(
+            result,
+            f"The validation loss was least in epoch {best.epoch} ({best.validation_loss:.3f}) and rose to "
+            f"{last.validation_loss:.3f} in epoch {last.epoch}, while the training loss fell from {best.loss:.3f} to "
+            f"{last.loss:.3f}. Training accuracy lay {100 * then:.1f} points above that of the validation role then, "
+            f"and {100 * gap:.1f} points at the end.{used}",
+        )
+
+
+CHECK = Check(
+    code="C08",
+    title="Overfitting",
+    severity=Severity.WARNING,
+    explanation=(
+        "From some epoch on the network learned its training images and nothing about others: the training loss went "
+        "on falling, the validation loss rose. Choose the epoch on the validation role (select), augment, regularise, "
+        "or stop earlier."
+    ),
+    find=_find,
+)

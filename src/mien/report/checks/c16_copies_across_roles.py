@@ -1,0 +1,52 @@
+"""C16: test images that the network has seen in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mien.datasets.dataset import Role
+from mien.report.checks.base import Check, Evidence, Found, Severity
+from mien.report.compared import right_answers
+from mien.report.results import Result
+
+
+def _find(evidence: Evidence) -> Iterator[Found]:
+    """One finding for each test role with copies, on the result that gains most from them."""
+    most: dict[str, tuple[float, Result]] = {}
+    for result in evidence.results.scored:
+        if result.scores is None or result.record is None or result.without_copies is result.scores:
+            continue
+        rest = result.without_copies
+        gain = result.scores.accuracy.value - rest.accuracy.value if rest else 0.0
+        split = str(result.record.data.get("split"))
+        if split not in most or gain > most[split][0]:
+            most[split] = (gain, result)
+    for gain, result in most.values():
+        if result.scores is None or result.record is None:
+            continue
+        copies = result.record.outcome(Role.TEST, result.readout).copies
+        seen, count = right_answers(result)[copies], result.scores.count
+        text = (
+            f"{len(seen):,} of {count:,} test images ({len(seen) / count:.1%}) have an exact copy in the training or "
+            f"validation role. {result.title} answers {seen.mean():.1%} of them rightly"
+        )
+        if result.without_copies is not None:
+            elsewhere = result.without_copies.accuracy.value
+            text += (
+                f", and {elsewhere:.1%} of the others: the copies move its accuracy by {100 * gain:+.1f} points, the "
+                "most of all results"
+            )
+        yield Found("Test role", text + ".")
+
+
+CHECK = Check(
+    code="C16",
+    title="Copies across roles",
+    severity=Severity.WARNING,
+    explanation=(
+        "An image of the test role that has an exact copy in training or validation is no test: the network may have "
+        "learned its label by heart. Read the accuracy without copies, or make the split with roles = 'split', which "
+        "keeps copies on one side."
+    ),
+    find=_find,
+)

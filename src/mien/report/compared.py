@@ -1,0 +1,528 @@
+"""Which results of a table differ: paired tests on the same images, and the effect of each axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.dataset import Role
+from mien.errors import ContradictionError
+from mien.evaluation.comparison import Comparison, compare, compare_shares, groups, holm, mean_estimate, t_quantile
+from mien.evaluation.intervals import LEVEL, Estimate
+from mien.report.results import Result, count_text
+from mien.report.tables import CellData, Frame, TableData
+from mien.study.spec import Axis, Study, with_setting
+
+# Adjusted p below this: two results differ.
+SIGNIFICANCE = 1.0 - LEVEL
+
+# From so many networks (or other places) on, they can stand for others like them.
+LEAST_SAMPLE = 3
+
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A place of a table whose answers can be compared.
+
+    Attributes:
+        place: labels of row and column.
+        title: both, for people.
+        results: by seed.
+        accuracy: with one seed and its interval over images, or the mean over seeds with its interval over seeds.
+        letters: one for each group of results that cannot be told apart and that this one is in.
+    """
+
+    place: Place
+    title: str
+    results: Mapping[int, Result]
+    accuracy: Estimate
+    letters: str = ""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds it has."""
+        return len(self.results)
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """The accuracy of each seed, 0 to 1."""
+        return {seed: _accuracy(result) for seed, result in self.results.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two entries of a table, compared image by image.
+
+    Attributes:
+        first: the one with the higher accuracy.
+        second: the other one.
+        comparison: of the seeds that both have.
+        adjusted: its p, corrected for all the pairs of the table (Holm).
+    """
+
+    first: Entry
+    second: Entry
+    comparison: Comparison
+    adjusted: float
+
+    @property
+    def different(self) -> bool:
+        """Whether the two can be told apart."""
+        return self.adjusted < SIGNIFICANCE
+
+
+@dataclass(frozen=True, eq=False)
+class TableComparison:
+    """The results of a table beside one another.
+
+    Attributes:
+        table: the table.
+        entries: those that can be compared, the best first.
+        pairs: all pairs of them.
+        left_out: title of each other place that has a number, with the reason why it is not compared.
+    """
+
+    table: TableData
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+    left_out: Mapping[str, str]
+
+    def equals_of(self, entry: Entry) -> list[Entry]:
+        """The entries that cannot be told apart from this one."""
+        others = []
+        for pair in self.pairs:
+            if entry in (pair.first, pair.second) and not pair.different:
+                others.append(pair.second if pair.first is entry else pair.first)
+        return others
+
+    def frame(self) -> Frame:
+        """One line a pair."""
+        columns = "first second difference low high images seeds discordant p adjusted_p different".split()
+        rows = []
+        for pair in self.pairs:
+            found = pair.comparison
+            rows.append(
+                (
+                    pair.first.title,
+                    pair.second.title,
+                    found.difference.value,
+                    found.difference.low,
+                    found.difference.high,
+                    found.difference.count,
+                    found.seeds,
+                    found.discordant,
+                    found.p,
+                    pair.adjusted,
+                    pair.different,
+                )
+            )
+        return Frame(tuple(columns), tuple(rows))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The column that a row is judged by, chosen on the validation role.
+
+    Attributes:
+        row: the row's label.
+        column: the chosen column's label.
+        validation: mean accuracy on the validation role over seeds, of the chosen column, 0 to 1.
+        tried: the same of every column that has records.
+    """
+
+    row: str
+    column: str
+    validation: float
+    tried: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a position on an axis does to the accuracy, set against another one: positive when it raises it.
+
+    Attributes:
+        difference: mean difference of accuracies, 0 to 1, with its 95 % interval.
+        over: what the interval was taken over: "9 backbones, 3 seeds".
+        remark: what is to be known of the figures behind it; an empty text when nothing is.
+    """
+
+    difference: Estimate
+    over: str
+    remark: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+    @property
+    def text(self) -> str:
+        """The effect in points, with interval and what it was taken over."""
+        difference = self.difference
+        low, high = (written_points(end).removeprefix("+") for end in (difference.low, difference.high))
+        return f"{written_points(difference.value)} points [{low}, {high}], {self.over}"
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says."""
+        if not self.shown:
+            return "no difference is shown: it could be either way"
+        return "better" if self.difference.value > 0 else "worse"
+
+
+@dataclass(frozen=True)
+class AxisEffect:
+    """The main effect of one position of an axis against the axis' usual one.
+
+    Attributes:
+        table: name of the table.
+        heading: the table's title.
+        position: label on the axis.
+        baseline: label of the usual position: the study's own recipe, or the first.
+        effect: of the one instead of the other.
+    """
+
+    table: str
+    heading: str
+    position: str
+    baseline: str
+    effect: Effect
+
+    def __str__(self) -> str:
+        return f"{self.position} instead of {self.baseline}: {self.effect.text}"
+
+
+def compare_table(table: TableData) -> TableComparison:
+    """Compare all places of a table that have numbers, pair by pair, on the same images.
+
+    Places whose head and loss are no valid pair are left out, since their numbers do not speak of the network; so are
+    places that were tested on other images than most. Places that are the same run count once. Where the table chooses
+    columns on the validation role, each row takes part with its chosen column.
+    """
+    entries, left_out = _entries(table)
+    answered = {entry.place: _answers(entry) for entry in entries}
+    images = [answers[0] for answers in answered.values()]
+    usual = max(images, key=images.count) if images else b""
+    for entry in entries:
+        if answered[entry.place][0] != usual:
+            left_out[entry.title] = "It was tested on other images."
+    entries = [entry for entry in entries if answered[entry.place][0] == usual]
+    found: list[tuple[int, int, Comparison]] = []
+    for second in range(len(entries)):
+        for first in range(second):
+            seeds = [seed for seed in entries[first].results if seed in entries[second].results]
+            if seeds:
+                one, other = (
+                    np.stack([answered[entries[index].place][1][seed] for seed in seeds]) for index in (first, second)
+                )
+                found.append((first, second, compare(one, other)))
+    adjusted = holm([comparison.p for _, _, comparison in found])
+    different = np.zeros((len(entries), len(entries)), dtype=bool)
+    for (first, second, _), p in zip(found, adjusted, strict=True):
+        different[first, second] = different[second, first] = p < SIGNIFICANCE
+    lettered = list(entries)
+    for letter, group in enumerate(groups(different)):
+        for index in group:
+            lettered[index] = replace(lettered[index], letters=lettered[index].letters + _letter(letter))
+    pairs = tuple(
+        Pair(lettered[first], lettered[second], comparison, p)
+        for (first, second, comparison), p in zip(found, adjusted, strict=True)
+    )
+    return TableComparison(table, tuple(lettered), pairs, left_out)
+
+
+def choices(table: TableData) -> list[Choice]:
+    """The column of each row with the best mean accuracy on the validation role, where the table asks to choose.
+
+    Only columns with the most seeds of their row take part: a missing seed shall not decide.
+    """
+    if table.spec.choose is None:
+        return []
+    found = []
+    for row in table.rows:
+        values = {column: _validation(table.cells[row, column]) for column in table.columns}
+        most = max(map(len, values.values()))
+        tried = {column: sum(seen) / len(seen) for column, seen in values.items() if seen and len(seen) == most}
+        if tried:
+            best = max(tried, key=tried.__getitem__)
+            found.append(Choice(row, best, tried[best], tried))
+    return found
+
+
+def axis_effects(study: Study, table: TableData) -> list[AxisEffect]:
+    """The effect of every position of a table's axes against the usual one of its axis.
+
+    An axis of backbones has none: which network is better is what `compare_table` says. Neither has an axis whose
+    columns were chosen from on the validation role.
+    """
+    found = []
+    for name, axis in (("columns", table.spec.columns), ("rows", table.spec.rows)):
+        if len(axis.points) < 2 or _is_of_backbones(axis) or table.spec.choose == name:
+            continue
+        baseline = _usual(study, table, axis)
+        for point in axis.points:
+            if point.label != baseline:
+                effect = contrast(table, name, [point.label], [baseline])
+                if effect is not None:
+                    found.append(AxisEffect(table.spec.name, table.spec.title, point.label, baseline, effect))
+    return found
+
+
+def contrast(
+    table: TableData, axis: str, better: Sequence[str], than: Sequence[str], among: Sequence[str] = ()
+) -> Effect | None:
+    """The accuracy of some positions of an axis less that of others, with its 95 % interval.
+
+    Single positions are set against each other at each place of the other axis. From three places on, the interval is
+    Student's t over those places (each the mean over its seeds), so that it speaks of further networks like these; of
+    fewer, nothing can be said of others, and the interval is that of a paired comparison of these, over images and
+    seeds. Two groups of several positions are taken as samples of such positions: the interval is Welch's.
+
+    Args:
+        table: filled as far as the records go. Places without numbers are left out.
+        axis: "rows" or "columns", where the positions are.
+        better: labels of one group.
+        than: labels of the other group.
+        among: labels of the other axis to look at; empty for all.
+
+    Returns:
+        The effect; None where too little has been run to tell.
+    """
+    crossing = table.columns if axis == "rows" else table.rows
+    others = [label for label in crossing if not among or label in among]
+    noun = _noun(table.spec.columns if axis == "rows" else table.spec.rows)
+    if len(better) > 1 and len(than) > 1:
+        return _welch(table, axis, better, than, others)
+    if len(better) > 1 or len(than) > 1:
+        return None
+    first, second = better[0], than[0]
+    blocks: dict[tuple[str, ...], list[tuple[Result, Result]]] = {}
+    seen: dict[str, dict[str, Result]] = {first: {}, second: {}}
+    for other in others:
+        cells = [table.cells.get(_place(axis, label, other)) for label in (first, second)]
+        one, two = (_scored(cell) if cell is not None else {} for cell in cells)
+        pairs = [(one[seed], two[seed]) for seed in one if seed in two]
+        if pairs:
+            # Places that are read out of the same runs tell the same: the last of them stays.
+            blocks[tuple(result.run.id for pair in pairs for result in pair)] = pairs
+            seen[first][other], seen[second][other] = pairs[0]
+    if not blocks:
+        return None
+    fewest = min(map(len, blocks.values()))
+    over = f"{count_text(len(blocks), noun)}, {count_text(fewest, 'seed')}"
+    if len(blocks) >= LEAST_SAMPLE:
+        differences = [
+            sum(_accuracy(one) - _accuracy(two) for one, two in pairs) / len(pairs) for pairs in blocks.values()
+        ]
+        return Effect(mean_estimate(differences), over, _remark(seen, noun))
+    difference = _over_images([pairs[:fewest] for pairs in blocks.values()])
+    return None if difference is None else Effect(difference, f"{over}, for these alone", _remark(seen, noun))
+
+
+def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Estimate | None:
+    """The mean difference of pairs of results (by block and seed), over images and seeds; None if images differ."""
+    keys = set()
+    differences = []
+    for pairs in blocks:
+        rows = []
+        for results in pairs:
+            (key, first), (other, second) = (_answers_of(result) for result in results)
+            keys |= {key, other}
+            rows.append((first, second))
+        differences.append(rows)
+    if len(keys) > 1:
+        return None
+    if len(differences) == 1:
+        return compare(*(np.stack(side) for side in zip(*differences[0], strict=True))).difference
+    return compare_shares(
+        np.mean([[first.astype(float) - second for first, second in rows] for rows in differences], axis=0)
+    ).difference
+
+
+_NOTHING = Estimate(0.0, 0.0, 0.0, 0)
+
+
+def _remark(seen: Mapping[str, Mapping[str, Result]], noun: str) -> str:
+    """What is odd about the figures behind a contrast: invalid pairs, and networks that collapsed."""
+    parts = []
+    for label, results in seen.items():
+        if any(result.unsound for result in results.values()):
+            parts.append(f"{label} is not a valid pair with the loss")
+        collapsed = sum(result.collapse is not None for result in results.values())
+        if collapsed:
+            parts.append(f"{collapsed} of {count_text(len(results), noun)} collapsed under '{label}'")
+    return "; ".join(parts)
+
+
+def _welch(
+    table: TableData, axis: str, better: Sequence[str], than: Sequence[str], others: Sequence[str]
+) -> Effect | None:
+    """Two groups of positions, each position the mean over the other axis and the seeds."""
+    sides = []
+    for labels in (better, than):
+        means = []
+        for label in labels:
+            cells = [table.cells.get(_place(axis, label, other)) for other in others]
+            values = [_accuracy(result) for cell in cells if cell for result in _scored(cell).values()]
+            if values:
+                means.append(sum(values) / len(values))
+        sides.append(np.array(means))
+    if min(map(len, sides)) < 2:
+        return None
+    value = float(sides[0].mean() - sides[1].mean())
+    parts = [float(side.var(ddof=1)) / len(side) for side in sides]
+    over = (
+        f"{len(sides[0])} against {len(sides[1])} {_noun(table.spec.rows if axis == 'rows' else table.spec.columns)}s"
+    )
+    if sum(parts) == 0.0:
+        return Effect(Estimate(value, value, value, sum(map(len, sides))), over)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    half = t_quantile(0.5 + LEVEL / 2, freedom) * sum(parts) ** 0.5
+    return Effect(Estimate(value, value - half, value + half, sum(map(len, sides))), over)
+
+
+def written_points(difference: float) -> str:
+    """A difference of shares in points, with its sign.
+
+    >>> written_points(0.031), written_points(-0.0002)
+    ('+3.1', '0.0')
+    """
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def distinct(comparisons: Sequence[TableComparison]) -> list[TableComparison]:
+    """The comparisons without those whose results have all been compared in one before them."""
+    found: list[TableComparison] = []
+    seen: list[set[tuple[str, int]]] = []
+    for comparison in comparisons:
+        results = {(result.run.id, result.readout) for e in comparison.entries for result in e.results.values()}
+        if not any(results <= earlier for earlier in seen):
+            found.append(comparison)
+            seen.append(results)
+    return found
+
+
+def place_title(place: Place) -> str:
+    """A place of a table for people.
+
+    >>> place_title(("VGG16", "adam")), place_title(("VGG16", ""))
+    ('VGG16 / adam', 'VGG16')
+    """
+    return " / ".join(filter(None, place))
+
+
+def right_answers(result: Result) -> NDArray[np.bool_]:
+    """Whether each test image was answered rightly; shape (N,). The result has scores."""
+    if result.record is None:
+        raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
+    predictions = result.record.outcome(Role.TEST, result.readout)
+    right: NDArray[np.bool_] = predictions.probabilities.argmax(axis=1) == predictions.labels
+    return right
+
+
+def validation_accuracy(result: Result) -> float | None:
+    """Accuracy on the validation role of the weights that were evaluated, 0 to 1; None where it is not known."""
+    if result.record is None or result.chosen_epoch is None:
+        return None
+    for epoch in result.record.history:
+        if epoch.epoch == result.chosen_epoch and np.isfinite(epoch.validation_accuracy):
+            return epoch.validation_accuracy
+    return None
+
+
+def _entries(table: TableData) -> tuple[list[Entry], dict[str, str]]:
+    chosen = {choice.row: choice.column for choice in choices(table)}
+    entries: list[Entry] = []
+    left_out: dict[str, str] = {}
+    seen: set[tuple[tuple[str, int], ...]] = set()
+    for place, cell in table.cells.items():
+        results = _scored(cell)
+        identity = tuple((result.run.id, result.readout) for result in results.values())
+        if not results or (table.spec.choose and chosen.get(place[0]) != place[1]):
+            continue
+        if identity in seen:
+            continue
+        seen.add(identity)
+        if cell.unsound:
+            left_out[place_title(place)] = "Its activation and loss are not a valid pair."
+            continue
+        accuracies = [_accuracy(result) for result in results.values()]
+        first = next(iter(results.values()))
+        one = first.scores.accuracy if first.scores else _NOTHING
+        accuracy = mean_estimate(accuracies) if len(accuracies) > 1 else one
+        entries.append(Entry(place, place_title(place), results, accuracy))
+    return sorted(entries, key=lambda entry: -entry.accuracy.value), left_out
+
+
+def _scored(cell: CellData) -> dict[int, Result]:
+    return {e.cell.seed: e.result for e in cell.entries if e.result is not None and e.result.scores is not None}
+
+
+def _accuracy(result: Result) -> float:
+    return result.scores.accuracy.value if result.scores else float("nan")
+
+
+def _answers(entry: Entry) -> tuple[bytes, dict[int, NDArray[np.bool_]]]:
+    """Which images an entry was tested on, as one key, and the right answers by seed, in the order of their ids."""
+    key, right = b"", {}
+    for seed, result in entry.results.items():
+        key, right[seed] = _answers_of(result)
+    return key, right
+
+
+def _answers_of(result: Result) -> tuple[bytes, NDArray[np.bool_]]:
+    """Which images a result was tested on, as one key, and whether each was right, in the order of their ids."""
+    if result.record is None:
+        raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
+    predictions = result.record.outcome(Role.TEST, result.readout)
+    order = np.argsort(predictions.ids, kind="stable")
+    key = predictions.ids[order].tobytes() + predictions.labels[order].tobytes()
+    return key, right_answers(result)[order]
+
+
+def _validation(cell: CellData) -> list[float]:
+    return [value for result in _scored(cell).values() if (value := validation_accuracy(result)) is not None]
+
+
+def _usual(study: Study, table: TableData, axis: Axis) -> str:
+    """The position of an axis that leaves the study's recipe as it is; else the first."""
+    spec = table.spec
+    try:
+        usual = with_setting(study, spec.fixed)
+    except ContradictionError:
+        return axis.points[0].label
+    for point in axis.points:
+        try:
+            if with_setting(study, {**spec.fixed, **point.changes}) == usual:
+                return point.label
+        except ContradictionError:
+            continue
+    return axis.points[0].label
+
+
+def _is_of_backbones(axis: Axis) -> bool:
+    return all("backbone" in point.changes for point in axis.points)
+
+
+def _noun(axis: Axis) -> str:
+    return "backbone" if _is_of_backbones(axis) else "setting"
+
+
+def _place(axis: str, label: str, other: str) -> Place:
+    return (label, other) if axis == "rows" else (other, label)
+
+
+def _letter(number: int) -> str:
+    """a, b, ... z, then aa, ab, ...: every group has its own."""
+    word = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        word = chr(ord("a") + rest) + word
+    return word

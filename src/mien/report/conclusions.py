@@ -1,0 +1,132 @@
+"""What the study concludes, at the end of the report: computed from the records, each sentence with how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mien.report.compared import AxisEffect, Choice, TableComparison, contrast, distinct
+from mien.report.summary import Statement, listed
+from mien.report.tables import TableData
+from mien.study.reference import Claim, Reference
+
+
+class Outcome(StrEnum):
+    """What the study's records say of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    OPEN = "cannot be told"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A conclusion of a source, tried on the study's own records.
+
+    Attributes:
+        claim: what the source concludes.
+        reference: what the source is called.
+        outcome: what our records say of it.
+        reason: why, with the numbers.
+    """
+
+    claim: Claim
+    reference: str
+    outcome: Outcome
+    reason: str
+
+
+def conclude(
+    comparisons: Sequence[TableComparison], effects: Sequence[AxisEffect], chosen: Sequence[Choice]
+) -> list[Statement]:
+    """Which network and which settings, as far as the records tell.
+
+    Args:
+        comparisons: one a table.
+        effects: of all tables.
+        chosen: columns that were chosen on the validation role.
+    """
+    statements = [statement for comparison in distinct(comparisons) for statement in _best(comparison)]
+    statements += list(_settings(effects))
+    if chosen:
+        picked = [f"{choice.column} for {choice.row}" for choice in chosen]
+        statements.append(
+            Statement("Chosen on the validation role", f"{listed(picked)}. The test role had no part in it.")
+        )
+    return statements
+
+
+def try_claims(tables: Sequence[TableData], references: Mapping[str, Reference]) -> list[Tried]:
+    """Try every claim of the references on the study's records."""
+    by_name = {table.spec.name: table for table in tables}
+    return [
+        _tried(claim, reference.name, by_name.get(claim.table))
+        for reference in references.values()
+        for claim in reference.claims
+    ]
+
+
+def _best(comparison: TableComparison) -> Iterator[Statement]:
+    if len(comparison.entries) < 2:
+        return
+    best, *others = comparison.entries
+    equals = comparison.equals_of(best)
+    beaten = [entry for entry in others if entry not in equals]
+    seeds = "one seed" if best.seeds == 1 else f"mean of {best.seeds} seeds"
+    accuracy = best.accuracy
+    interval = f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"
+    text = f"{best.title} has the highest accuracy, {interval}, {seeds}. "
+    if beaten:
+        text += (
+            f"It is better than {_count(len(beaten), 'other')} on the same images, corrected for the number of tests. "
+        )
+    if equals:
+        text += f"It cannot be told apart from {listed([entry.title for entry in equals])}."
+    yield Statement(comparison.table.spec.title, text.strip(), caution=bool(equals))
+
+
+def _settings(effects: Sequence[AxisEffect]) -> Iterator[Statement]:
+    """One statement a table: the effects of its settings, the largest first."""
+    tables: dict[str, list[AxisEffect]] = {}
+    for effect in effects:
+        # Another table may hold the same runs: what is told already is not told again.
+        if all(
+            (known.position, known.effect) != (effect.position, effect.effect) for known in sum(tables.values(), [])
+        ):
+            tables.setdefault(effect.table, []).append(effect)
+    for found in tables.values():
+        ordered = sorted(found, key=lambda one: -one.effect.difference.value)
+        parts = []
+        for one in ordered:
+            remark = f" ({one.effect.remark})" if one.effect.remark else ""
+            parts.append(f"{one}: {one.effect.verdict}{remark}.")
+        yield Statement(
+            f"Effect of {found[0].heading.lower() if found[0].heading[1:].islower() else found[0].heading}",
+            " ".join(part[0].upper() + part[1:] for part in parts),
+            caution=not any(one.effect.shown for one in found),
+        )
+
+
+def _tried(claim: Claim, reference: str, table: TableData | None) -> Tried:
+    if table is None:
+        return Tried(claim, reference, Outcome.OPEN, f"This study has no table {claim.table!r}.")
+    effect = contrast(table, claim.axis, claim.better, claim.than, claim.among)
+    if effect is None:
+        return Tried(claim, reference, Outcome.OPEN, "Too little of it has been run.")
+    difference = effect.difference
+    outcome = Outcome.HOLDS if difference.low > 0 else Outcome.FAILS if difference.high < 0 else Outcome.OPEN
+    remark = f" {effect.remark[0].upper()}{effect.remark[1:]}." if effect.remark else ""
+    return Tried(claim, reference, outcome, f"{_subject(claim)}: {effect.text}.{remark}")
+
+
+def _subject(claim: Claim) -> str:
+    better, than = (
+        labels[0] if len(labels) == 1 else f"the mean of {len(labels)}" for labels in (claim.better, claim.than)
+    )
+    among = f" for {listed(list(claim.among))}" if claim.among else ""
+    return f"{better} less {than}{among}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
