@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from mien.errors import NetworkError  # noqa: E402
+from mien.report.diagrams import DiagramData, draw_diagram  # noqa: E402
 from mien.study.backbones import BACKBONES  # noqa: E402
 from mien.study.recipe import Recipe  # noqa: E402
+from mien.study.structure import NetworkStructure  # noqa: E402
 from mien.training.network import build_backbone, build_network, compile_network, kernel_depth  # noqa: E402
+from mien.training.structure import network_structure, stage_ends, unnested  # noqa: E402
+from support.drawings import assert_readable  # noqa: E402
 
 CLASSES = 7
 
@@ -78,6 +83,33 @@ def check_row(name: str, model) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+def counted_from_kernels(model: keras.Model) -> int:
+    """Multiply-adds, counted from the shapes of each kernel and of what its layer gives for an image."""
+    total = 0
+    for layer in unnested(model):
+        kernels = [weight for weight in layer.weights if "kernel" in weight.name]
+        for kernel in kernels:
+            total += math.prod(kernel.shape) * math.prod(layer.output.shape[1:-1])
+    return total
+
+
+def check_stages(name: str, model) -> None:
+    structure = network_structure(model)
+    assert structure.parameters == model.count_params()
+    assert structure.multiply_adds == counted_from_kernels(model)
+    assert structure.input == model.input_shape[1:]
+    assert structure.stages[-1].output == model.output_shape[1:]
+    blocks = [block for stage in structure.stages for block in stage.blocks]
+    assert all(block.times >= 1 and block.paths for block in blocks)
+    # Every block takes what the one before it gives, as to size; only its neighbours further off may add to it.
+    assert [block.input[:2] for block in blocks[1:]] == [block.output[:2] for block in blocks[:-1]]
+    ends = [end.output.shape[1:] for end in stage_ends(model)]
+    assert ends == [stage.output for stage in structure.stages]
+    assert NetworkStructure.from_json(structure.to_json()) == structure
+    assert len(blocks) <= 24  # folded far enough for a page
+    assert_readable(draw_diagram(DiagramData(BACKBONES[name].title, structure)))
+
+
 def check_training_and_files(name: str, model, folder: Path) -> None:
     before = model.get_layer("head").get_weights()[0]
     loss = model.train_on_batch(faces(4), np.eye(CLASSES, dtype=np.float32)[:4])[0]
@@ -97,6 +129,7 @@ def test_a_row_describes_its_network_which_trains_saves_and_loads(name, tmp_path
     works_here(name)
     model = network(name)
     check_row(name, model)
+    check_stages(name, model.get_layer("backbone"))
     if name in TRAINED:
         check_training_and_files(name, model, tmp_path)
 
