@@ -40,6 +40,7 @@ PIXELS = {
     "mien.inference.explanation",
     "mien.evaluation.corruptions",
     "mien.datasets._face_drawing",
+    "mien.datasets.duplicates",
     "mien.datasets.pixels",
     "mien.datasets.reading",
     "mien.datasets.synthetic",

@@ -184,6 +184,7 @@ def _read_files(
         ids=np.array(ids),
         source=str(source),
         licence=LICENCE_FER2013 if any(_prefix_role(file.path) for file in kept) else LICENCE_NOT_STATED,
+        source_sizes=np.array([image.pixels.shape for image in images], dtype=np.int64),
         notes=(*_spelling_notes(kept), *notes),
         problems=tuple(sorted(problems, key=lambda problem: problem.name)),
     )
