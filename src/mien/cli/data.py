@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.audit import audit
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from mien.datasets.description import Copies, Description
 
 app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+
+app.command()(audit)
 
 _PROBLEMS_SHOWN = 10
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -139,7 +139,8 @@ class Audit:
         """
         return {
             "schema": SCHEMA,
-            "data": self.description.to_json(),
+            # By its name alone: where it lies on somebody's machine is nobody else's business.
+            "data": self.description.to_json() | {"source": PurePath(self.description.source).name},
             "known": None
             if self.known is None
             else {
@@ -174,11 +175,31 @@ class Audit:
         }
 
 
-def audit_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Audit:
+@dataclass(frozen=True)
+class LabelDoubt:
+    """A label that a network doubts, which did not learn from the image.
+
+    Attributes:
+        position: of the image in the data set.
+        label: the label in doubt.
+        answer: what the network answers.
+        own: probability of the label.
+        other: probability of the answer.
+    """
+
+    position: int
+    label: str
+    answer: str
+    own: float
+    other: float
+
+
+def audit_dataset(dataset: Dataset, *, doubts: Sequence[LabelDoubt] = (), progress: Progress | None = None) -> Audit:
     """Look for everything that makes figures on a data set wrong.
 
     Args:
         dataset: what to look at. 36,000 images take half a minute of one core.
+        doubts: labels that are likely to be wrong, the likeliest first.
         progress: called with steps done and steps to be done while copies are sought.
     """
     duplicates = find_duplicates(dataset.images, dataset.sample_hashes, progress=progress)
@@ -190,6 +211,7 @@ def audit_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Audi
         derived=derived,
         sets=joined(len(dataset), pairs[:, 0], pairs[:, 1]),
         known=match_known(dataset),
+        doubts=tuple(doubts),
     )
     findings = [finding for check in CHECKS for finding in check(view)]
     return Audit(
@@ -212,6 +234,7 @@ class _View:
     derived: NDArray[np.int64]
     sets: NDArray[np.int64]
     known: Match | None
+    doubts: tuple[LabelDoubt, ...]
 
     def label(self, number: int) -> str:
         return self.dataset.label_set.expressions[number].value
@@ -268,7 +291,9 @@ def _all_exact_pairs(view: _View) -> NDArray[np.int64]:
 
 
 def _copy_counts(view: _View) -> Iterator[CopyCount]:
-    kinds = {kind.value: _all_exact_pairs(view) if kind is CopyKind.EXACT else _pairs_of(view, kind) for kind in CopyKind}
+    kinds = {
+        kind.value: _all_exact_pairs(view) if kind is CopyKind.EXACT else _pairs_of(view, kind) for kind in CopyKind
+    }
     if len(view.derived):
         kinds["file name"] = view.derived
     kinds["any"] = _set_pairs(view.sets)
@@ -305,16 +330,13 @@ def _count_copies(view: _View, kind: str, pairs: NDArray[np.int64]) -> CopyCount
     )
 
 
-def _images_with(
-    pairs: NDArray[np.int64], here: NDArray[np.bool_], there: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _images_with(pairs: NDArray[np.int64], here: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Positions in `here` that have a pair in `there`."""
     one, other = pairs[:, 0], pairs[:, 1]
     return np.unique(np.concatenate([one[here[one] & there[other]], other[here[other] & there[one]]]))
 
 
 def _check_copies(view: _View) -> Iterator[Finding]:
-    masks = view.role_masks()
     for kind in CopyKind:
         pairs = _all_exact_pairs(view) if kind is CopyKind.EXACT else _pairs_of(view, kind)
         if not len(pairs):
@@ -352,7 +374,6 @@ def _check_copies(view: _View) -> Iterator[Finding]:
                 samples=_ordered(view, inside),
                 numbers={} if across and crossing else numbers,
             )
-    del masks
 
 
 def _kind_title(kind: CopyKind) -> str:
@@ -443,8 +464,8 @@ def _check_oversampling(view: _View) -> Iterator[Finding]:
         yield Finding(
             check="oversampled-class",
             severity=Severity.FAULT if torn else Severity.CAUTION,
-            title=f"{view.label(number)} looks oversampled{' before the split' if torn else ''}: {len(members):,} images "
-            f"of {different:,} pictures",
+            title=f"{view.label(number)} looks oversampled{' before the split' if torn else ''}: "
+            f"{len(members):,} images of {different:,} pictures",
             text=(
                 f"{torn:,} of these pictures lie on two sides of the split, so that figures for this class are too "
                 "good. Split first, then oversample the training role alone; the cleaning list takes the copies out."
@@ -517,7 +538,7 @@ def _check_file_names(view: _View) -> Iterator[Finding]:
         title=f"{_plural(made, 'file was', 'files were')} made from other files, by their names"
         + (f"; {_plural(len(torn), 'source has', 'sources have')} files in two roles" if torn else ""),
         text="Names such as 'name.jpg3.jpg' or 'name_flip.png' are left behind by augmentation that was done once and "
-        "saved. Augmentation belongs to training, behind the split; saved copies of one picture in two roles are a leak.",
+        "saved. Augmentation belongs to training, behind the split; copies of one picture in two roles are a leak.",
         count=made,
         samples=tuple(tuple(group.tolist()) for group in torn or groups),
         numbers={"made": made, "sources": len(groups), "sources_across_roles": len(torn)},
@@ -697,7 +718,9 @@ def _check_balance(view: _View) -> Iterator[Finding]:
     masks = view.role_masks()
     by_role = {role: np.bincount(dataset.labels[mask], minlength=len(counts)) for role, mask in masks.items()}
     lacking = [
-        (role, number) for role, inside in by_role.items() for number in np.flatnonzero(present & (inside == 0)).tolist()
+        (role, number)
+        for role, inside in by_role.items()
+        for number in np.flatnonzero(present & (inside == 0)).tolist()
     ]
     if lacking:
         named = ", ".join(f"{view.label(number)} in {_learnt(role.value)}" for role, number in lacking)
@@ -805,7 +828,9 @@ def _check_votes(view: _View) -> Iterator[Finding]:
     votes = view.dataset.votes
     if votes is None:
         return
-    total = np.maximum(votes.sum(axis=1) + (0 if view.dataset.other_votes is None else view.dataset.other_votes.sum(axis=1)), 1)
+    total = np.maximum(
+        votes.sum(axis=1) + (0 if view.dataset.other_votes is None else view.dataset.other_votes.sum(axis=1)), 1
+    )
     own = votes[np.arange(len(votes)), view.dataset.labels]
     wrong = np.flatnonzero((own == 0) & (votes.max(axis=1) >= _SURE_VOTES * total))
     if not len(wrong):
@@ -829,6 +854,29 @@ def _check_votes(view: _View) -> Iterator[Finding]:
     )
 
 
+def _check_doubts(view: _View) -> Iterator[Finding]:
+    doubts = view.doubts
+    if not doubts:
+        return
+    pairs = Counter((doubt.label, doubt.answer) for doubt in doubts)
+    commonest = ", ".join(f"{label} that looks like {answer} ({n:,})" for (label, answer), n in pairs.most_common(3))
+    yield Finding(
+        check="label-noise",
+        severity=Severity.CAUTION,
+        title=f"{_plural(len(doubts), 'label is', 'labels are')} doubted by the network of the run",
+        text=f"The commonest: {commonest}. Shown are the ones that are doubted most. The network may be the one that "
+        "is wrong: look at the images, and do not take test images out because a network fails on them.",
+        count=len(doubts),
+        samples=tuple((doubt.position,) for doubt in doubts),
+        names=tuple(
+            f"{view.dataset.ids[doubt.position]}: {doubt.label} ({doubt.own:.0%}), or {doubt.answer} "
+            f"({doubt.other:.0%})?"
+            for doubt in doubts
+        ),
+        numbers={f"{label} to {answer}": count for (label, answer), count in pairs.most_common()},
+    )
+
+
 CHECKS: tuple[Callable[[_View], Iterator[Finding]], ...] = (
     _check_copies,
     _check_conflicts,
@@ -843,6 +891,7 @@ CHECKS: tuple[Callable[[_View], Iterator[Finding]], ...] = (
     _check_flat,
     _check_no_face,
     _check_votes,
+    _check_doubts,
     _check_unreadable,
     _check_tiny,
     _check_balance,

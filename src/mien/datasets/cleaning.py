@@ -85,8 +85,8 @@ def apply_cleaning(dataset: Dataset, entries: Sequence[CleaningEntry], path: Pat
     strange = sorted(listed - known)
     if strange:
         raise DataError(
-            f"The cleaning list {path} does not go with {dataset.name}: {len(strange):,} of its {len(listed):,} samples "
-            f"are not there, the first is {strange[0]!r}. "
+            f"The cleaning list {path} does not go with {dataset.name}: {len(strange):,} of its {len(listed):,} "
+            f"samples are not there, the first is {strange[0]!r}. "
             "Audit this data set to get its own list."
         )
     return replace(dataset, left_out=np.isin(dataset.ids, sorted(listed)))

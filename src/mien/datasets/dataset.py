@@ -145,9 +145,7 @@ class Dataset:
             labels=self.labels[index],
             roles=self.roles[index],
             ids=self.ids[index],
-            **{
-                name: values[index] for name in _OPTIONAL_COLUMNS if (values := getattr(self, name)) is not None
-            },
+            **{name: values[index] for name in _OPTIONAL_COLUMNS if (values := getattr(self, name)) is not None},
         )
         if "sample_hashes" in self.__dict__:
             taken.__dict__["sample_hashes"] = self.sample_hashes[index]

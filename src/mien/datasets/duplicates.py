@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -34,8 +35,8 @@ SAME_EQUALISED = 0.96
 _WINDOW = SIDE - 8
 _FREQUENCIES = 8
 _OFFSETS = (-4, 0, 4)
-# Cosine of two descriptors from which a pair is looked at. A shift of two pixels leaves 98 of 100 copies above 0.62, and
-# windows at three offsets each way leave no shift that is further from all of them; other changes stay above 0.8.
+# Cosine of two descriptors from which a pair is looked at. A shift of two pixels leaves 98 of 100 copies above 0.62,
+# and windows at three offsets each way leave no shift that is further from all of them; other changes stay above 0.8.
 _ALIKE = 0.72
 _ALIKE_SHIFTED = 0.62
 _ALIKE_MIRRORED = 0.80
@@ -174,7 +175,7 @@ def _similar(images: NDArray[np.uint8], positions: NDArray[np.int64], progress: 
     found = comparison.keep_half_same(found)
     progress(steps - 1, steps)
     verified: dict[tuple[int, int], tuple[str, float, int, int]] = {}
-    for (one, other, mirrored), result in zip(found, comparison.full(found), strict=True):
+    for (one, other, _), result in zip(found, comparison.full(found), strict=True):
         # A picture that is symmetric is a copy both plain and mirrored: the better match says which it is.
         if result is not None and result[1] > verified.get((one, other), ("", 0.0, 0, 0))[1]:
             verified[one, other] = result
@@ -256,6 +257,7 @@ def _distinct(parts: Sequence[NDArray[np.int64]], count: int) -> NDArray[np.int6
 
 _Candidate = tuple[int, int, bool]
 _Result = tuple[str, float, int, int] | None
+_Work = TypeVar("_Work")
 
 
 class _Comparison:
@@ -292,7 +294,9 @@ class _Comparison:
             for result in part
         ]
 
-    def _spread(self, candidates: list[_Candidate], work: Callable[[list[_Candidate]], list]) -> Iterator[list]:
+    def _spread(
+        self, candidates: list[_Candidate], work: Callable[[list[_Candidate]], list[_Work]]
+    ) -> Iterator[list[_Work]]:
         parts = [candidates[start : start + 2000] for start in range(0, len(candidates), 2000)]
         with ThreadPoolExecutor(self._workers) as pool:
             yield from pool.map(work, parts)

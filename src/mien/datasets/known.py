@@ -66,8 +66,7 @@ def _by_role(**numbers: str) -> dict[Role, dict[Expression, int]]:
     """Counts of the seven expressions in FER2013's order, by role."""
     roles = {"train": Role.TRAIN, "validation": Role.VALIDATION, "test": Role.TEST, "none": Role.NONE}
     return {
-        roles[role]: dict(zip(SEVEN.expressions, map(int, text.split()), strict=True))
-        for role, text in numbers.items()
+        roles[role]: dict(zip(SEVEN.expressions, map(int, text.split()), strict=True)) for role, text in numbers.items()
     }
 
 
