@@ -483,13 +483,13 @@ def _check_oversampling(view: _View) -> Iterator[Finding]:
 # What augmentation and copying leave in a file's name. Each takes the name of the copy to the name of its source.
 _DERIVED_NAMES = (
     re.compile(r"^(?P<base>.+\.(?:jpe?g|png|bmp|tiff?|webp))_?\d+(?P<suffix>\.\w+)$", re.I),  # name.jpg3.jpg
+    re.compile(r"^(?P<base>.+?) - copy(?P<suffix>\.\w+)$", re.I),
     re.compile(
         r"^(?P<base>.+?)[ _-](?:aug(?:mented)?|flip(?:ped)?|mirror(?:ed)?|rot(?:ated)?|shift(?:ed)?|zoom(?:ed)?|bright"
         r"|contrast|noise|eq(?:ualized)?|copy|dup(?:licate)?|oversampled?)(?:[ _-]?\d+)?(?P<suffix>\.\w+)$",
         re.I,
     ),
     re.compile(r"^(?P<base>.+?) ?\(\d+\)(?P<suffix>\.\w+)$"),  # name (2).jpg
-    re.compile(r"^(?P<base>.+?) - copy(?P<suffix>\.\w+)$", re.I),
 )
 
 

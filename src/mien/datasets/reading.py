@@ -16,6 +16,7 @@ from mien.datasets.cache import (
     load_entry,
     save_entry,
 )
+from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
 from mien.datasets.fer2013 import read_csv
 from mien.datasets.folders import Progress, dataset_name, list_folder, read_folder, read_zip
@@ -114,6 +115,7 @@ def read_dataset(
     size: int | None = None,
     on_mismatch: OnMismatch = "resize",
     votes: Path | None = None,
+    cleaning: Path | None = None,
     cache: Path | Literal["user"] | None = "user",
     progress: Progress | None = None,
 ) -> Dataset:
@@ -125,6 +127,8 @@ def read_dataset(
         size: side of the square images wanted, in pixels; None for the most common size in the data set.
         on_mismatch: images of another size or in colour are converted, with a note ("resize"), or refused.
         votes: FER+'s table of votes (fer2013new.csv), for a table of FER2013.
+        cleaning: a list of samples to leave out (see `mien.datasets.cleaning`). They are marked in `Dataset.left_out`;
+            a protocol leaves them out, the data set keeps them.
         cache: the folder in which what was read is kept; "user" for the user's own cache, None for none.
         progress: called with what has been done and what is to be done, in a unit that the reader chooses.
 
@@ -132,15 +136,27 @@ def read_dataset(
         The data set. Its images may be memory-mapped; what the reader noticed is in `notes` and `problems`.
 
     Raises:
-        DataError: there is nothing there, or it is not a data set that mien can read.
+        DataError: there is nothing there, or it is not a data set that mien can read, or the cleaning list is about
+            another one.
     """
-    options = ReadOptions(size=size, on_mismatch=on_mismatch, votes=votes)
+    dataset = _read(path, reader, ReadOptions(size=size, on_mismatch=on_mismatch, votes=votes), cache, progress)
+    # After the cache: an entry belongs to the content, and serves with any list and with none.
+    return dataset if cleaning is None else apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+
+
+def _read(
+    path: str | Path,
+    reader: str | None,
+    options: ReadOptions,
+    cache: Path | Literal["user"] | None,
+    progress: Progress | None,
+) -> Dataset:
     if isinstance(path, str) and (path == "drawn" or path.startswith("drawn:")):
         return _draw(path, options, cache)
     path = Path(path)
     chosen = _choose(path, reader)
-    if votes is not None and not chosen.takes_votes:
-        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={votes} with {path}.")
+    if options.votes is not None and not chosen.takes_votes:
+        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={options.votes} with {path}.")
     try:
         return _read_cached(
             lambda: chosen.read(path, options, progress),
