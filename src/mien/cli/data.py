@@ -33,7 +33,7 @@ def describe(
     path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
     reader: Annotated[
-        str | None, typer.Option(help="folders, zip or fer2013-csv; chosen by the path if not given.")
+        str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -48,6 +48,22 @@ def describe(
     from rich.console import Console
 
     _show(description, Console())
+
+
+@app.command()
+def convert(
+    path: Annotated[str, typer.Argument(help='A data set in any form that mien reads; or "drawn" for drawn faces.')],
+    output: Annotated[Path, typer.Option(help="Folder for manifest.csv and the images; made where needed.")],
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
+) -> None:
+    """Write a data set as a manifest: a table with path, label, role, group and votes, and gray PNG files beside it."""
+    from mien.datasets.manifest import write_manifest
+    from mien.datasets.reading import read_dataset
+
+    dataset = read_dataset(path, reader=reader, votes=votes)
+    table = write_manifest(dataset, output)
+    typer.echo(f"{len(dataset):,} images are in {table.parent}, fingerprint {dataset.fingerprint}")
 
 
 def _show(description: Description, console: Console) -> None:

@@ -20,6 +20,7 @@ from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
 from mien.datasets.fer2013 import read_csv
 from mien.datasets.folders import Progress, dataset_name, list_folder, read_folder, read_zip
+from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.pixels import OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.labels import LabelSet
@@ -79,9 +80,25 @@ def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Da
     return read_csv(path, size=options.size, on_mismatch=options.on_mismatch, votes=options.votes, progress=progress)
 
 
+def _read_manifest(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return read_manifest(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+
+
+def _hash_manifest(path: Path) -> str:
+    table = path / MANIFEST_FILE if path.is_dir() else path
+    return hash_file(table) + hash_listing(table.parent, manifest_files(path))
+
+
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
+        Reader(
+            "manifest",
+            "a .csv with the columns path and label, or a folder with such a table as manifest.csv",
+            is_manifest,
+            _hash_manifest,
+            _read_manifest,
+        ),
         Reader(
             "folders",
             "a folder with one folder of images per expression, in any nesting",
