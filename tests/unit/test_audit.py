@@ -14,7 +14,7 @@ from mien.labels import EIGHT, SEVEN, Expression
 
 @pytest.fixture(scope="module")
 def clean():
-    return draw_faces(350)
+    return draw_faces(210)
 
 
 def audited(dataset):
@@ -57,7 +57,7 @@ def grown(dataset, positions, roles, *, ids=None, images=None, labels=None):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("count", [60, 2000])
+@pytest.mark.parametrize("count", [60, 500])
 def test_a_clean_drawn_set_gives_no_finding(count, seed):
     audit = audited(draw_faces(count, seed=seed))
     assert [finding.title for finding in audit.findings] == []
