@@ -27,7 +27,15 @@ MAY_IMPORT = {
         "inference.classifier",  # an exported model must answer in the runtime as it did in training
         "inference.crops",  # golden crops of an exported model
     },
-    "report": {"root", "report", "evaluation", "study", "datasets.dataset", "datasets.protocol"},
+    "report": {
+        "root",
+        "report",
+        "evaluation",
+        "study",
+        "datasets.dataset",
+        "datasets.protocol",
+        "datasets.audit",  # the page of an audit shows what it found
+    },
     "web": {"root", "web", "inference"},
     "cli": {"root", "cli", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
 }
@@ -40,6 +48,7 @@ PIXELS = {
     "mien.inference.explanation",
     "mien.evaluation.corruptions",
     "mien.datasets._face_drawing",
+    "mien.datasets.duplicates",
     "mien.datasets.pixels",
     "mien.datasets.reading",
     "mien.datasets.synthetic",

@@ -297,6 +297,19 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
     return Image(pixels, name, tuple(notes), reduction, (width, height))
 
 
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels as a PNG file, for pages that hold their own pictures.
+
+    Args:
+        pixels: shape (H, W), gray, or (H, W, 3), RGB; uint8.
+    """
+    from PIL import Image as pillow
+
+    file = io.BytesIO()
+    pillow.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn pixels as stored into pixels as seen, by the EXIF orientation.
 

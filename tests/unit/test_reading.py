@@ -42,7 +42,14 @@ def make_csv(root: Path) -> Path:
     return path
 
 
-EXAMPLES = {"folders": make_folder, "zip": make_zip, "fer2013-csv": make_csv}
+def make_manifest(root: Path) -> Path:
+    files = sorted(path.relative_to(root).as_posix() for path in make_folder(root).rglob("*.png"))
+    rows = [f"{file},{file.split('/')[1]},{file.split('/')[0]}" for file in files]
+    (root / "faces.csv").write_text("\n".join(["path,label,role", *rows]) + "\n", encoding="utf-8")
+    return root / "faces.csv"
+
+
+EXAMPLES = {"manifest": make_manifest, "folders": make_folder, "zip": make_zip, "fer2013-csv": make_csv}
 
 
 def test_every_reader_has_an_example():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.audit import audit
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from mien.datasets.description import Copies, Description
 
 app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+
+app.command()(audit)
 
 _PROBLEMS_SHOWN = 10
 
@@ -29,7 +33,7 @@ def describe(
     path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
     reader: Annotated[
-        str | None, typer.Option(help="folders, zip or fer2013-csv; chosen by the path if not given.")
+        str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -44,6 +48,22 @@ def describe(
     from rich.console import Console
 
     _show(description, Console())
+
+
+@app.command()
+def convert(
+    path: Annotated[str, typer.Argument(help='A data set in any form that mien reads; or "drawn" for drawn faces.')],
+    output: Annotated[Path, typer.Option(help="Folder for manifest.csv and the images; made where needed.")],
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
+) -> None:
+    """Write a data set as a manifest: a table with path, label, role, group and votes, and gray PNG files beside it."""
+    from mien.datasets.manifest import write_manifest
+    from mien.datasets.reading import read_dataset
+
+    dataset = read_dataset(path, reader=reader, votes=votes)
+    table = write_manifest(dataset, output)
+    typer.echo(f"{len(dataset):,} images are in {table.parent}, fingerprint {dataset.fingerprint}")
 
 
 def _show(description: Description, console: Console) -> None:

@@ -24,8 +24,8 @@ from mien.errors import MienError
 from mien.files import canonical_json
 from mien.labels import Expression, LabelSet
 
-SCHEMA = 1
-_OPTIONAL = ("votes", "other_votes", "groups")
+SCHEMA = 2
+_OPTIONAL = ("votes", "other_votes", "groups", "source_sizes")
 
 
 def default_cache() -> Path:

@@ -37,6 +37,9 @@ class Problem:
     reason: str
 
 
+_OPTIONAL_COLUMNS = ("votes", "other_votes", "groups", "source_sizes", "left_out")
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Labelled gray face images.
@@ -55,6 +58,10 @@ class Dataset:
             None. They decide whether an expression has the majority.
         groups: shape (N,), str; samples with the same non-empty group must never fall on two sides of a split
             (subject, sequence). None when unknown.
+        source_sizes: shape (N, 2), int64, height and width of each image before all were brought to one size; None when
+            unknown.
+        left_out: shape (N,), bool, the samples that a cleaning list names; a protocol may leave them out. None
+            without a list.
         notes: what a reader should tell the user (spellings mapped, images resized).
         problems: what could not be read, each with its reason.
     """
@@ -70,6 +77,8 @@ class Dataset:
     votes: NDArray[np.float64] | None = None
     other_votes: NDArray[np.float64] | None = None
     groups: NDArray[np.str_] | None = None
+    source_sizes: NDArray[np.int64] | None = None
+    left_out: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = field(default=(), repr=False)
 
@@ -80,7 +89,7 @@ class Dataset:
                 f"{self.name}: expected images of shape (N, H, W), uint8. "
                 f"Received: {self.images.shape}, {self.images.dtype}."
             )
-        for what in ("labels", "roles", "ids", "votes", "other_votes", "groups"):
+        for what in ("labels", "roles", "ids", *_OPTIONAL_COLUMNS):
             values = getattr(self, what)
             if values is not None and len(values) != count:
                 raise DataError(f"{self.name}: {count} images but {len(values)} {what}.")
@@ -108,7 +117,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """Hash of the content: pixels, expression, role and votes of every sample, in any order.
 
-        Names, source and order do not count, so a folder, its zip and a converted copy have one fingerprint.
+        Names, groups, source and order do not count, so a folder, its zip and a converted copy have one fingerprint.
         """
         names = [e.value for e in self.label_set.expressions]
         lines = []
@@ -136,9 +145,7 @@ class Dataset:
             labels=self.labels[index],
             roles=self.roles[index],
             ids=self.ids[index],
-            votes=None if self.votes is None else self.votes[index],
-            other_votes=None if self.other_votes is None else self.other_votes[index],
-            groups=None if self.groups is None else self.groups[index],
+            **{name: values[index] for name in _OPTIONAL_COLUMNS if (values := getattr(self, name)) is not None},
         )
         if "sample_hashes" in self.__dict__:
             taken.__dict__["sample_hashes"] = self.sample_hashes[index]

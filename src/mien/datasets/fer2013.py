@@ -98,6 +98,7 @@ def read_csv(
         ids=np.array(ids),
         source=str(path),
         licence=LICENCE_FER2013 if any(rows.roles) else LICENCE_NOT_STATED,
+        source_sizes=np.array([image.pixels.shape for image in rows.images], dtype=np.int64),
         notes=tuple(notes),
         problems=tuple(rows.problems),
     )

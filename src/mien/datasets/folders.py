@@ -155,7 +155,7 @@ def _read_files(
         raise DataError(_nothing_found(source, paths, problems))
     images: list[GrayImage] = []
     kept: list[LabelledFile] = []
-    for file, result in zip(files, _decode_all([file.path for file in files], read, progress), strict=True):
+    for file, result in zip(files, decode_files([file.path for file in files], read, progress), strict=True):
         if isinstance(result, Problem):
             problems.append(result)
         else:
@@ -184,6 +184,7 @@ def _read_files(
         ids=np.array(ids),
         source=str(source),
         licence=LICENCE_FER2013 if any(_prefix_role(file.path) for file in kept) else LICENCE_NOT_STATED,
+        source_sizes=np.array([image.pixels.shape for image in images], dtype=np.int64),
         notes=(*_spelling_notes(kept), *notes),
         problems=tuple(sorted(problems, key=lambda problem: problem.name)),
     )
@@ -258,10 +259,16 @@ def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
     return notes
 
 
-def _decode_all(
+def decode_files(
     paths: Sequence[str], read: Callable[[str], bytes], progress: Progress | None
 ) -> Iterator[GrayImage | Problem]:
-    """The image of each path, or why it has none, in order; decoded in threads."""
+    """The image of each path, or why it has none, in order; decoded in threads.
+
+    Args:
+        paths: names of files.
+        read: gives the bytes of one.
+        progress: called with files done and files to be done.
+    """
 
     def decode_batch(start: int) -> list[GrayImage | Problem]:
         return [_decode_one(path, read) for path in paths[start : start + _BATCH]]

@@ -7,6 +7,7 @@ seen by everyone, its labels only through `SealedTest.open`, which writes down w
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ class ProtocolSpec:
         test_fraction: share of the images that become test, where test has to be made.
         train_fraction: share of the training role that is used, the same share of every expression. A smaller share
             is part of a larger one.
+        clean: whether the samples that the data's cleaning list names are left out; without a list it changes nothing.
         seed: what chance in the splits is derived from.
 
     Raises:
@@ -55,6 +57,7 @@ class ProtocolSpec:
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     train_fraction: float = 1.0
+    clean: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -221,14 +224,17 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
     answers = _answers(dataset, label_set, spec.targets)
     roles, notes = _given_roles(dataset, spec)
     roles = _made_roles(dataset, roles, answers, spec)
-    train = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches)
+    # After the roles were made: with the list and without it, a sample that stays has the same role.
+    kept, cleaning_notes = _kept(dataset, answers, spec)
+    train = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches & kept)
     if spec.train_fraction < 1:
         positions = _positions(dataset, train, answers.labels, spec.seed, "train_fraction")
         train = train[positions <= spec.train_fraction]
+    judges = answers.judges & kept
     samples = {
         Role.TRAIN: _samples(dataset, answers, train),
-        Role.VALIDATION: _samples(dataset, answers, np.flatnonzero((roles == Role.VALIDATION.value) & answers.judges)),
-        Role.TEST: _samples(dataset, answers, np.flatnonzero((roles == Role.TEST.value) & answers.judges)),
+        Role.VALIDATION: _samples(dataset, answers, np.flatnonzero((roles == Role.VALIDATION.value) & judges)),
+        Role.TEST: _samples(dataset, answers, np.flatnonzero((roles == Role.TEST.value) & judges)),
     }
     _check_filled(samples, label_set, spec)
     split_hash = _split_hash(samples, label_set, spec.targets)
@@ -239,7 +245,14 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
         test=SealedTest(samples[Role.TEST], split_hash),
         hash=split_hash,
         counts={role.value: _counts(samples[role], label_set) for role in (Role.TRAIN, Role.VALIDATION)},
-        notes=(*answers.notes, *notes, *_undecided_notes(roles, answers, spec.targets), *_copy_notes(samples)),
+        notes=(
+            *answers.notes,
+            *notes,
+            *cleaning_notes,
+            *_undecided_notes(roles, answers, spec.targets),
+            *_copy_notes(samples),
+            *_group_notes(dataset, roles),
+        ),
     )
 
 
@@ -315,6 +328,14 @@ def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: lis
     else:
         distribution = (inside / np.maximum(mass, np.finfo(float).tiny)[:, None]).astype(np.float32)
     return _Answers(labels, distribution, teaches, judges, has_votes, tuple(notes))
+
+
+def _kept(dataset: Dataset, answers: _Answers, spec: ProtocolSpec) -> tuple[NDArray[np.bool_], list[str]]:
+    """Which samples the cleaning list leaves in."""
+    if dataset.left_out is None or not spec.clean:
+        return np.ones(len(dataset), dtype=bool), []
+    left_out = dataset.left_out & answers.teaches
+    return ~dataset.left_out, [f"{_number(left_out)} left out by the cleaning list"] if left_out.any() else []
 
 
 def _undecided_notes(roles: NDArray[np.str_], answers: _Answers, targets: str) -> list[str]:
@@ -501,3 +522,15 @@ def _copy_notes(samples: dict[Role, Samples]) -> list[str]:
             verb = "images has" if copies == 1 else "images have"
             notes.append(f"{copies:,} of {len(samples[here]):,} {here.value} {verb} an exact copy in {name}")
     return notes
+
+
+def _group_notes(dataset: Dataset, roles: NDArray[np.str_]) -> list[str]:
+    """Groups that the data set's own roles tear apart; roles that are made never do."""
+    if dataset.groups is None:
+        return []
+    pairs = {(group, role) for group, role in zip(dataset.groups.tolist(), roles.tolist(), strict=True) if group}
+    count = sum(number > 1 for number in Counter(group for group, _ in pairs).values())
+    if not count:
+        return []
+    verb = "group (person or sequence) lies" if count == 1 else "groups (persons or sequences) lie"
+    return [f"{count:,} {verb} in more than one role, as the data set gives them"]

@@ -16,9 +16,11 @@ from mien.datasets.cache import (
     load_entry,
     save_entry,
 )
+from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
 from mien.datasets.fer2013 import read_csv
 from mien.datasets.folders import Progress, dataset_name, list_folder, read_folder, read_zip
+from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.pixels import OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.labels import LabelSet
@@ -78,9 +80,25 @@ def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Da
     return read_csv(path, size=options.size, on_mismatch=options.on_mismatch, votes=options.votes, progress=progress)
 
 
+def _read_manifest(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return read_manifest(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+
+
+def _hash_manifest(path: Path) -> str:
+    table = path / MANIFEST_FILE if path.is_dir() else path
+    return hash_file(table) + hash_listing(table.parent, manifest_files(path))
+
+
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
+        Reader(
+            "manifest",
+            "a .csv with the columns path and label, or a folder with such a table as manifest.csv",
+            is_manifest,
+            _hash_manifest,
+            _read_manifest,
+        ),
         Reader(
             "folders",
             "a folder with one folder of images per expression, in any nesting",
@@ -114,6 +132,7 @@ def read_dataset(
     size: int | None = None,
     on_mismatch: OnMismatch = "resize",
     votes: Path | None = None,
+    cleaning: Path | None = None,
     cache: Path | Literal["user"] | None = "user",
     progress: Progress | None = None,
 ) -> Dataset:
@@ -125,6 +144,8 @@ def read_dataset(
         size: side of the square images wanted, in pixels; None for the most common size in the data set.
         on_mismatch: images of another size or in colour are converted, with a note ("resize"), or refused.
         votes: FER+'s table of votes (fer2013new.csv), for a table of FER2013.
+        cleaning: a list of samples to leave out (see `mien.datasets.cleaning`). They are marked in `Dataset.left_out`;
+            a protocol leaves them out, the data set keeps them.
         cache: the folder in which what was read is kept; "user" for the user's own cache, None for none.
         progress: called with what has been done and what is to be done, in a unit that the reader chooses.
 
@@ -132,15 +153,27 @@ def read_dataset(
         The data set. Its images may be memory-mapped; what the reader noticed is in `notes` and `problems`.
 
     Raises:
-        DataError: there is nothing there, or it is not a data set that mien can read.
+        DataError: there is nothing there, or it is not a data set that mien can read, or the cleaning list is about
+            another one.
     """
-    options = ReadOptions(size=size, on_mismatch=on_mismatch, votes=votes)
+    dataset = _read(path, reader, ReadOptions(size=size, on_mismatch=on_mismatch, votes=votes), cache, progress)
+    # After the cache: an entry belongs to the content, and serves with any list and with none.
+    return dataset if cleaning is None else apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+
+
+def _read(
+    path: str | Path,
+    reader: str | None,
+    options: ReadOptions,
+    cache: Path | Literal["user"] | None,
+    progress: Progress | None,
+) -> Dataset:
     if isinstance(path, str) and (path == "drawn" or path.startswith("drawn:")):
         return _draw(path, options, cache)
     path = Path(path)
     chosen = _choose(path, reader)
-    if votes is not None and not chosen.takes_votes:
-        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={votes} with {path}.")
+    if options.votes is not None and not chosen.takes_votes:
+        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={options.votes} with {path}.")
     try:
         return _read_cached(
             lambda: chosen.read(path, options, progress),

@@ -175,7 +175,7 @@ def write_report(
         MissingExtraError: jinja2 or matplotlib is not installed.
         ReportError: the folder cannot be written to.
     """
-    environment = _environment()
+    environment = page_environment()
     references = references or {}
     results = collect(plan, records)
     tables = [_table_view(plan, table, references) for table in study_tables(results)]
@@ -238,7 +238,12 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed"
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """The templates of pages, with their filters.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ModuleNotFoundError as error:

@@ -32,6 +32,7 @@ class DataSpec:
         path: a file or folder, relative to the study file, or "drawn" (see `mien.datasets.reading.read_dataset`).
         reader: name of the reader; by default it is picked by looking at the path.
         votes: FER+'s table of votes, to be joined to FER2013's CSV.
+        cleaning: list of samples to leave out, written by `mien data audit`; `protocol.clean` says whether it is used.
         size: side to which all images are brought, in pixels; by default the size that most of them have.
         on_mismatch: whether images of another size are resized or refused.
     """
@@ -39,6 +40,7 @@ class DataSpec:
     path: str
     reader: str | None = None
     votes: str | None = None
+    cleaning: str | None = None
     size: int | None = None
     on_mismatch: Literal["resize", "refuse"] = "resize"
 

@@ -58,8 +58,14 @@ def read_data(spec: DataSpec) -> Dataset:
     Raises:
         DataError: as `mien.datasets.reading.read_dataset`.
     """
-    votes = Path(spec.votes) if spec.votes else None
-    return read_dataset(spec.path, reader=spec.reader, size=spec.size, on_mismatch=spec.on_mismatch, votes=votes)
+    return read_dataset(
+        spec.path,
+        reader=spec.reader,
+        size=spec.size,
+        on_mismatch=spec.on_mismatch,
+        votes=Path(spec.votes) if spec.votes else None,
+        cleaning=Path(spec.cleaning) if spec.cleaning else None,
+    )
 
 
 def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:

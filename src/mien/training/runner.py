@@ -128,7 +128,8 @@ def resolve_data(data: DataSpec, base: Path) -> DataSpec:
     """The data with absolute paths; those of a study file are relative to its folder."""
     path = data.path if data.path.split(":")[0] == "drawn" else str((base / data.path).resolve())
     votes = str((base / data.votes).resolve()) if data.votes else None
-    return replace(data, path=path, votes=votes)
+    cleaning = str((base / data.cleaning).resolve()) if data.cleaning else None
+    return replace(data, path=path, votes=votes, cleaning=cleaning)
 
 
 def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> PlannedStudy:
