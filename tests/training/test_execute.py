@@ -7,6 +7,7 @@ import pytest
 
 from mien.datasets.dataset import Role
 from mien.errors import RecordError
+from mien.study.recipe import PreprocessingSpec
 from mien.study.record import RunRecord, RunStatus, read_history
 from mien.training import checkpoint, execute, fit
 from mien.training.checkpoint import CHECKPOINT_FILE
@@ -35,6 +36,7 @@ def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
     assert record.data["counts"]["test"].keys() == record.data["counts"]["train"].keys()
     assert sum(record.data["counts"]["test"].values()) == len(split.test)
     assert record.network["image_size"] == [32, 32]
+    assert record.network["statistics"] is None
     assert {"python", "keras", "mien", "commit", "devices"} <= record.environment.keys()
     assert record.peak_memory_mib > 50
     assert sorted(path.name for path in store.run_folder(run.id).iterdir()) == [
@@ -43,6 +45,16 @@ def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
         "predictions.npz",
         "run.json",
     ]
+
+
+def test_a_record_says_on_how_many_images_the_statistics_were_fitted(dataset, split, store, planned, recorder):
+    run = planned(epochs=1, preprocessing=PreprocessingSpec(featurewise_center=True, featurewise_std=True))
+    record = execute.execute(run, dataset, split, store, watch=recorder())
+    statistics = record.network["statistics"]
+    assert statistics["images"] == len(split.train)
+    assert 0 < statistics["mean"] < 1
+    assert 0 < statistics["std"] < 1
+    assert statistics["whitening"] is False
 
 
 def test_the_test_labels_are_opened_once_at_the_end(dataset, split, store, planned, recorder, monkeypatch):
