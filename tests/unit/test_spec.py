@@ -5,7 +5,7 @@ import pytest
 
 from mien.errors import ContradictionError, StudyFileError
 from mien.study.recipe import Recipe
-from mien.study.spec import Point, parse_study, read_study, tables_named, with_setting
+from mien.study.spec import Axis, Point, parse_study, read_study, tables_named, with_setting
 
 BASE = """\
 schema = 1
@@ -258,3 +258,17 @@ def test_tables_are_found_by_name_in_the_studys_order():
     assert [table.name for table in tables_named(study, ["more"])] == ["more"]
     with pytest.raises(StudyFileError, match="no table 'mor'. Did you mean 'more'"):
         tables_named(study, ["mor"])
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("10", "epochs = 10"),
+        ("0.01", "epochs = 0.01"),
+        ("1e-05", "epochs = 1e-05"),
+        ("Adam", "Adam"),
+        ("v1.2.3", "v1.2.3"),
+    ],
+)
+def test_a_bare_number_is_said_with_what_it_is_a_number_of(label, said):
+    assert Axis("epochs", ()).named(label) == said

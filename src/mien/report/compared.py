@@ -182,7 +182,7 @@ class AxisEffect:
     Attributes:
         table: name of the table.
         heading: the table's title.
-        position: label on the axis.
+        position: label on the axis, a bare number with what it is a number of.
         baseline: label of the usual position: the study's own recipe, or the first.
         effect: of the one instead of the other.
     """
@@ -269,7 +269,8 @@ def axis_effects(study: Study, table: TableData) -> list[AxisEffect]:
             if point.label != baseline:
                 effect = contrast(table, name, [point.label], [baseline])
                 if effect is not None:
-                    found.append(AxisEffect(table.spec.name, table.spec.title, point.label, baseline, effect))
+                    position = axis.named(point.label)
+                    found.append(AxisEffect(table.spec.name, table.spec.title, position, baseline, effect))
     return found
 
 

@@ -66,6 +66,10 @@ class Axis:
     title: str
     points: tuple[Point, ...]
 
+    def named(self, label: str) -> str:
+        """A point's label as it can stand alone: a bare number is said with what it is a number of."""
+        return f"{self.title} = {label}" if label.replace(".", "", 1).replace("e-", "", 1).isdigit() else label
+
 
 @dataclass(frozen=True)
 class Table:
