@@ -1,0 +1,94 @@
+"""The model that comes with mien: small, labelled by its card, and good for the sample photo."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mien import Recognizer
+from mien.bundle import default_bundle
+from mien.cli.main import app
+from mien.labels import SEVEN, Expression
+from mien.study.store import Store
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return default_bundle()
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer()
+
+
+def test_it_is_small_and_knows_seven_expressions(bundle):
+    with resources.as_file(resources.files("mien") / "data" / "default.mien") as path:
+        assert path.stat().st_size <= 6_000_000
+    assert bundle.label_set == SEVEN
+    assert bundle.unsure is not None
+
+
+def test_its_card_says_where_all_of_it_comes_from(bundle):
+    card = bundle.card
+    assert card["data"]["fingerprint"]
+    assert card["licence"]["model"]
+    assert "face" in card["licence"]["pretrained_weights"]
+    assert card["origin"]["study"] == "shipped-votes"
+    assert card["conversion"]["other_labels"] == 0
+    assert {"test", "test_by_expression", "test_without_copies", "test_without_copies_by_expression"} <= card.keys()
+
+
+def test_the_run_that_made_it_is_in_the_results(bundle):
+    store = Store.open(ROOT / "results" / "shipped-votes")
+    record = store.read(bundle.card["origin"]["run"])
+    assert record.data["fingerprint"] == bundle.card["data"]["fingerprint"]
+    assert record.environment["commit"]
+
+
+def test_the_sample_photo_is_a_happy_face(recognizer):
+    with resources.as_file(resources.files("mien") / "data" / "sample.jpg") as path:
+        (face,) = recognizer.recognize(path).faces
+    assert face.label == Expression.HAPPINESS
+    assert face.probability > 0.8
+
+
+def test_a_picture_without_a_face_gets_no_label(recognizer):
+    result = recognizer.recognize(np.full((200, 300, 3), 90, dtype=np.uint8))
+    assert (result.outcome.value, len(result.faces)) == ("no_face", 0)
+
+
+def test_the_documentation_has_the_figures_of_the_card(bundle):
+    text = " ".join((ROOT / "docs" / "predict.md").read_text(encoding="utf-8").split())
+    for section in ("test", "test_without_copies"):
+        value, low, high = (100 * bundle.card[section]["accuracy"][key] for key in ("value", "low", "high"))
+        assert f"{value:.1f} % [{low:.1f}, {high:.1f}]" in text
+    rows = bundle.card["test_by_expression"]
+    assert list(rows) == [expression.value for expression in SEVEN.expressions]
+    assert " | ".join(f"{100 * row['recall']['value']:.1f} %" for row in rows.values()) in text
+    assert " | ".join(f"{row['images']:,}" for row in rows.values()) in text
+    assert f"{bundle.unsure.threshold:.3f}" in text
+    assert f"{100 * (1 - bundle.card['test']['coverage_of_sure']['value']):.1f} %" in text
+    assert f"{100 * bundle.card['test']['risk_of_sure']['value']:.1f} %" in text
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="FER2013 is not here")
+def test_evaluating_it_gives_the_figures_of_its_card(bundle):
+    with resources.as_file(resources.files("mien") / "data" / "default.mien") as path:
+        data, votes = DATA / "fer2013.csv.gz", DATA / "fer2013new.csv"
+        result = CliRunner().invoke(app, ["evaluate", str(path), str(data), "--votes", str(votes), "--json"])
+    found = json.loads(result.stdout)
+    assert found["same_data_as_card"]
+    for figures, section in (("scores", "test"), ("leak_free", "test_without_copies")):
+        for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error"):
+            expected = bundle.card[section][name]["value"]
+            assert found[figures][name]["value"] == pytest.approx(expected, abs=1e-4), (section, name)
+        by_expression = bundle.card[f"{section}_by_expression"]
+        for entry in found[figures]["classes"]:
+            assert entry["recall"]["value"] == pytest.approx(by_expression[entry["expression"]]["recall"]["value"])
