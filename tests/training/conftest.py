@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,20 @@ DATA = "drawn:count=240,size=32,seed=3"
 def _backend() -> None:
     pytest.importorskip("keras")
     choose_backend()
+
+
+# Whether a run resumes does not depend on the size of mien_small, and most of such a test's time goes into its graph.
+NARROW = ((8, 0), (8, 1), (16, 0), (16, 0))
+
+
+@pytest.fixture
+def narrow() -> Iterator[None]:
+    """Make mien_small narrow and shallow."""
+    from mien.training import mien_small
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mien_small, "STAGES", NARROW)
+        yield
 
 
 @pytest.fixture(scope="session")

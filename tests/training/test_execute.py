@@ -132,6 +132,7 @@ def test_a_frozen_backbone_answers_once_for_all_heads(dataset, split, store, pla
     assert record.history[-1].validation_accuracy == pytest.approx(accuracy)
 
 
+@pytest.mark.usefixtures("narrow")
 class TestInterrupted:
     def undisturbed(self, run, dataset, split, tmp_path, recorder):
         from mien.study.store import Store
