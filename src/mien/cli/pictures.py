@@ -148,19 +148,16 @@ def _network(source: str, weights: str) -> tuple[str, Any]:
 
 def _network_file(folder: Path) -> Path:
     """The network of a run's folder, or of the one run of a store."""
+    from mien.study.store import find_run
     from mien.training.execute import NETWORK_FILE
 
-    found = (
-        [folder / NETWORK_FILE] if (folder / NETWORK_FILE).is_file() else sorted(folder.glob(f"runs/*/{NETWORK_FILE}"))
-    )
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    path = find_run(folder) / NETWORK_FILE
+    if not path.is_file():
         raise NetworkError(
             f"There is no {NETWORK_FILE} in {folder}. Expected: the folder of a finished run, runs/ID in a store, "
             "whose weights were kept (without --discard-weights)."
         )
-    raise NetworkError(f"{folder} holds {len(found)} runs. Name one of them, as in {found[0].parent}.")
+    return path
 
 
 def _face(photo: Path | None, size: int) -> NDArray[np.uint8]:
