@@ -163,7 +163,7 @@ def test_fewer_epochs_are_run_than_the_tables_ask_for(deck: Plan) -> None:
     assert deck.epochs_asked == 2 * 9 * (10 + 15) + 10 * (3 * 9 + 3 * 6 + 2 * 9 + 2 * 2 + 2 * 9 + 2 * 9)
 
 
-def test_the_quick_study_is_the_same_on_a_tenth_of_the_training_role() -> None:
+def test_the_quick_study_is_the_same_on_a_twentieth_of_the_training_role() -> None:
     full, quick = study_of("deck"), study_of("deck-quick")
     assert quick.tables == tuple(table for table in full.tables if table.name != "weights")
     assert quick.recipe == full.recipe
