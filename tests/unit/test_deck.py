@@ -168,7 +168,7 @@ def test_the_quick_study_is_the_same_on_a_twentieth_of_the_training_role() -> No
     assert quick.tables == tuple(table for table in full.tables if table.name != "weights")
     assert quick.recipe == full.recipe
     assert quick.data == full.data
-    assert quick.protocol == replace(full.protocol, train_fraction=0.1)
+    assert quick.protocol == replace(full.protocol, train_fraction=0.05)
 
 
 def test_the_fixed_study_asks_the_same_networks_with_three_seeds_and_chooses_on_validation() -> None:

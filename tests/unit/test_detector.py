@@ -36,6 +36,17 @@ def test_a_photo_without_a_face_gives_none(detector, size):
     assert detector.detect(read_image(np.full(size, 128, dtype=np.uint8))) == []
 
 
+@pytest.mark.parametrize("size", [(3, 900), (900, 3), (8, 1200), (1500, 20), (20, 20), (31, 31), (33, 400)])
+def test_the_answer_for_a_narrow_photo_does_not_depend_on_what_memory_held(detector, size):
+    strip = read_image(np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8))
+    answers = []
+    for value in (1e9, -3e5, 50.0, -50.0, 1e30, np.nan):
+        # Freed at once, so that the detector's next buffers are made of it.
+        [np.full(length, value, np.float32) for length in (3_000, 40_000, 500_000, 2_000_000)]
+        answers.append(detector.detect(strip, score_threshold=0.001))
+    assert answers.count(answers[0]) == len(answers)
+
+
 @pytest.mark.parametrize("factor", [0.5, 1, 3, 6])
 def test_a_face_is_found_at_every_size_and_in_photo_pixels(detector, photo, factor):
     side = round(512 * factor)

@@ -29,6 +29,9 @@ SCORE_THRESHOLD = 0.7
 # at the same cost; the largest takes about 50 ms on two cores.
 SEARCHED_PIXELS = (280**2, 560**2, 1120**2)
 _LONGEST_SIDE = 4096
+# OpenCV pads a picture to whole steps of 32 pixels. Where a side is one step only, its network reads memory that it
+# never wrote (seen in 4.14: another answer at every call, some of them certain faces); from two steps on it does not.
+_SHORTEST_SIDE = 64
 _NMS_THRESHOLD = 0.3
 _OVERLAP_LIMIT = 0.3
 _CONTAINED_LIMIT = 0.7
@@ -136,10 +139,12 @@ class Detector:
         # Area averaging: other methods alias when a large photo shrinks by more than two.
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(pixels, searched, interpolation=method)
+        below, beside = (max(0, _SHORTEST_SIDE - side) for side in resized.shape[:2])
+        padded = cv2.copyMakeBorder(resized, 0, below, 0, beside, cv2.BORDER_CONSTANT)
         detector = self._opencv_detector()
-        detector.setInputSize(searched)
+        detector.setInputSize(padded.shape[1::-1])
         detector.setScoreThreshold(score_threshold)
-        _, rows = detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
+        _, rows = detector.detect(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
         if rows is None:
             return []
         to_photo = np.array([width / searched[0], height / searched[1]]) * reduction
