@@ -103,3 +103,16 @@ def test_training_without_its_extra_is_one_sentence(tmp_path):
         "mien: Training needs the optional part 'train': pip install 'mien[train]'"
     ]
     assert not (tmp_path / "stores").exists()
+
+
+def test_a_command_starts_without_a_library_that_it_does_not_need(tmp_path):
+    # typer imports what it checks words with when a command is called, not when it is imported.
+    code = """
+import atexit, sys
+atexit.register(lambda: print(sorted({"pydantic", "importlib.metadata"} & set(sys.modules))))
+from mien.cli.main import main
+main()
+"""
+    done = python(code, "models", "list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
