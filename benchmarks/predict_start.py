@@ -19,7 +19,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
-from mien.bundle import default_bundle, load_bundle
+from mien.bundle import load_bundle
 from mien.inference.detector import Detector
 
 BARE = """
@@ -56,11 +56,11 @@ import onnxruntime; lap("import onnxruntime")
 import PIL.Image; lap("import Pillow")
 import typer, mien.cli.main; lap("import typer and the command line")
 from mien.inference.recognizer import Recognizer; lap("import the rest of mien")
-from mien.bundle import default_bundle, load_bundle
+from mien.bundle import load_bundle
 from mien.inference.classifier import Classifier
 from mien.inference.detector import Detector
 from mien.images import read_image
-bundle = load_bundle(sys.argv[2]) if sys.argv[2] else default_bundle(); lap("load the bundle")
+bundle = load_bundle(sys.argv[2]); lap("load the bundle")
 Classifier(bundle); lap("start the classifier and check its golden example")
 detector = Detector(); lap("start the detector")
 recognizer = Recognizer(bundle, detector=detector); start = time.perf_counter()
@@ -72,20 +72,19 @@ recognizer.recognize(image).to_json(); lap("find them once more, cut out, classi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--bundle", default="default")
     parser.add_argument("--photo", type=Path, default=Path(str(resources.files("mien") / "data" / "sample.jpg")))
     parser.add_argument("--repeats", type=int, default=11)
     arguments = parser.parse_args()
-    bundle = load_bundle(arguments.bundle) if arguments.bundle else default_bundle()
+    bundle = load_bundle(arguments.bundle)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"
         model.write_bytes(bundle.onnx)
         detector = Path(folder) / "detector.onnx"
         detector.write_bytes(Detector().model.tobytes())
-        chosen = ["--bundle", str(arguments.bundle)] if arguments.bundle else []
         mien = Path(sys.executable).with_name("mien.exe" if os.name == "nt" else "mien")
         commands = {
-            "mien": [str(mien), "predict", str(arguments.photo), "--json", *chosen],
+            "mien": [str(mien), "predict", str(arguments.photo), "--json", "--bundle", arguments.bundle],
             "bare": [sys.executable, "-c", BARE, str(arguments.photo), str(detector), str(model)],
             "empty": [sys.executable, "-c", ""],
         }
@@ -98,7 +97,7 @@ def main() -> None:
     for name, values in times.items():
         print(f"{name:6} {statistics.median(values):.3f} s (fastest {min(values):.3f}, slowest {max(values):.3f})")
     print(f"mien / bare: {statistics.median(times['mien']) / statistics.median(times['bare']):.2f}")
-    stages = [sys.executable, "-c", STAGES, str(arguments.photo), str(arguments.bundle or "")]
+    stages = [sys.executable, "-c", STAGES, str(arguments.photo), arguments.bundle]
     subprocess.run(stages, check=True)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.bundle import Bundle, default_bundle, load_bundle
+from mien.bundle import Bundle, load_bundle
 from mien.inference.batch import find_photos
 from mien.inference.classifier import Classifier
 from mien.inference.recognizer import Recognizer
@@ -35,11 +35,11 @@ ROUNDS = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--bundle", default="default")
     parser.add_argument("--tflite", type=Path)
     parser.add_argument("--photos", type=int, default=2000)
     arguments = parser.parse_args()
-    bundle = load_bundle(arguments.bundle) if arguments.bundle else default_bundle()
+    bundle = load_bundle(arguments.bundle)
     print(f"{bundle.identity}\n")
     faces_a_second(bundle, arguments.tflite)
     paths = [photo.path for photo in find_photos([arguments.folder])]

@@ -229,18 +229,30 @@ def write_bundle(
     return bundle
 
 
-def load_bundle(path: Path | str) -> Bundle:
+def shipped_bundles() -> dict[str, Path]:
+    """The models that are shipped with mien: the file of each name. Without them in the installation, none."""
+    # As a path: mien is installed as files, like the libraries that it needs.
+    folder = Path(str(resources.files("mien") / "data"))
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+def load_bundle(bundle: Path | str) -> Bundle:
     """Load a bundle and check its schema and the hash of every file.
 
     Args:
-        path: a folder, or a ".mien" file.
+        bundle: the name of one that is shipped with mien ("default"), a folder, or a ".mien" file. A `Path` is
+            never taken for a name, nor is "./default".
 
     Raises:
         BundleError: there is none, it is damaged or incomplete, or it was made by a newer mien.
     """
-    path = Path(path)
+    shipped = shipped_bundles()
+    path = shipped.get(bundle, Path(bundle)) if isinstance(bundle, str) else bundle
     if not path.exists():
-        raise BundleError(f"There is no bundle {path}. Expected: a folder with {_HEAD}, or a {SUFFIX} file.")
+        raise BundleError(
+            f"There is no bundle {bundle}. Expected: a folder with {_HEAD}, a {SUFFIX} file, or one that is shipped "
+            f"with mien ({', '.join(shipped) or 'this installation has none'}). `mien export RUN` makes one from a run."
+        )
     try:
         contents = _read_folder(path) if path.is_dir() else _read_zip(path)
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: an encrypted or unknown entry
@@ -252,22 +264,6 @@ def load_bundle(path: Path | str) -> Bundle:
     except ValueError as error:
         raise BundleError(f"The bundle {path} is damaged: {_HEAD} is not JSON ({error}).") from error
     return _parse(head, contents, str(path))
-
-
-def default_bundle() -> Bundle:
-    """The model that is shipped with mien.
-
-    Raises:
-        BundleError: this installation has none.
-    """
-    file = resources.files("mien") / "data" / f"default{SUFFIX}"
-    if not file.is_file():
-        raise BundleError(
-            "This installation of mien has no model in it. Name one: --bundle PATH on the command line, "
-            "Recognizer(bundle=PATH) in Python. `mien export RUN` makes one from a training run."
-        )
-    with resources.as_file(file) as path:
-        return load_bundle(path)
 
 
 def card_markdown(name: str, card: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +105,15 @@ def test_what_is_no_bundle_is_refused(tmp_path):
     (tmp_path / "bundle.json").write_text("{", encoding="utf-8")
     with pytest.raises(BundleError, match="not JSON"):
         load_bundle(tmp_path)
+
+
+def test_a_shipped_bundle_has_a_name_and_a_folder_of_that_name_a_path(tmp_path, monkeypatch, bundle_maker):
+    monkeypatch.chdir(tmp_path)
+    bundle_maker(tmp_path / "default")
+    assert load_bundle("default").name == "default"
+    assert load_bundle("./default").name == load_bundle(Path("default")).name == "tiny"
+    with pytest.raises(BundleError, match=r"no bundle defualt.*default"):
+        load_bundle("defualt")
 
 
 def test_parts_that_do_not_fit_are_not_written(tmp_path, bundle_maker):

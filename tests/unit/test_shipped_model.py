@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mien import Recognizer
-from mien.bundle import default_bundle
+from mien.bundle import load_bundle
 from mien.cli.main import app
 from mien.labels import SEVEN, Expression
 from mien.study.store import Store
@@ -20,7 +20,7 @@ DATA = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="module")
 def bundle():
-    return default_bundle()
+    return load_bundle("default")
 
 
 @pytest.fixture(scope="module")

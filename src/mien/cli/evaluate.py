@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.options import BUNDLE_HELP
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -34,7 +36,7 @@ class RoleChoice(StrEnum):
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A model: a folder or a .mien file.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help=BUNDLE_HELP)],
     data: Annotated[str, typer.Argument(metavar="DATA", help='A data set that mien reads, or "drawn".')],
     role: Annotated[RoleChoice, typer.Option(help="Which images.")] = RoleChoice.TEST,
     labels: Annotated[str | None, typer.Option(help="Label set: dataset, six, seven or eight.")] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.options import BUNDLE_HELP
 from mien.errors import DataError, MienError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def explain(
     method: Annotated[
         str | None, typer.Option(help="cam or occlusion; cam where the model allows it if not given.")
     ] = None,
-    bundle: Annotated[Path | None, typer.Option(help="A model bundle, instead of the one shipped with mien.")] = None,
+    bundle: Annotated[str, typer.Option(help=BUNDLE_HELP)] = "default",
 ) -> None:
     """Mark which parts of a face speak for its label (orange) and against it (blue).
 

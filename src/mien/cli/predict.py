@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.options import BUNDLE_HELP
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def predict(
         float | None,
         typer.Option(min=0, max=1, help="Least probability for a label to be given; 0 always gives one."),
     ] = None,
-    bundle: Annotated[Path | None, typer.Option(help="A model bundle, instead of the one shipped with mien.")] = None,
+    bundle: Annotated[str, typer.Option(help=BUNDLE_HELP)] = "default",
     detector: Annotated[Path | None, typer.Option(help="A YuNet model file, instead of the packaged one.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 200,
     sample: Annotated[bool, typer.Option("--sample", help="Take the sample photo that comes with mien.")] = False,

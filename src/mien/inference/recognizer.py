@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bundle import Bundle, default_bundle, load_bundle
+from mien.bundle import Bundle, load_bundle
 from mien.errors import DataError, ImageError
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.classifier import Classifier
@@ -55,7 +55,7 @@ class Recognizer:
     not fit for judging people.
 
     Args:
-        bundle: the model, or the path of one; None for the one that is shipped with mien.
+        bundle: the model; or what `load_bundle` takes: the name of one that is shipped with mien, or a path.
         labels: name of a smaller label set ("six", "seven"): the other labels are dropped and the rest renormalised.
         unsure: least probability for a label to be given, 0 to 1; None for the bundle's own; False to always give
             one.
@@ -71,7 +71,7 @@ class Recognizer:
 
     def __init__(
         self,
-        bundle: Bundle | Path | str | None = None,
+        bundle: Bundle | Path | str = "default",
         *,
         labels: str | None = None,
         unsure: float | Literal[False] | None = None,
@@ -80,9 +80,7 @@ class Recognizer:
         minimum_face_px: float = MINIMUM_FACE_PX,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        if bundle is None:
-            bundle = default_bundle()
-        elif not isinstance(bundle, Bundle):
+        if not isinstance(bundle, Bundle):
             bundle = load_bundle(bundle)
         self.bundle = bundle
         self.label_set = bundle.label_set if labels is None else LabelSet.named(labels)
