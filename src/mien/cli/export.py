@@ -44,6 +44,10 @@ def export(
         float,
         typer.Option(min=0.0, max=1.0, help="Prefer common expressions less; says what it does on validation images."),
     ] = 0.0,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Answer for each face and its mirror image together, in twice the time."),
+    ] = False,
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data set, to measure the exported model itself.")
     ] = None,
@@ -66,6 +70,7 @@ def export(
         licence=licence,
         weights_note=weights_note,
         adjust_prior=adjust_prior,
+        mirror=mirror,
     )
     exported = export_run(folder, output, options, dataset=dataset, say=lambda text: typer.echo(text, err=True))
     for line in _lines(exported, output):
@@ -79,10 +84,10 @@ def _lines(exported: Exported, output: Path) -> list[str]:
         f"Keras and ONNX differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
         f"Temperature {bundle.temperature:.3f}; {_unsure(bundle.unsure)}.",
     ]
-    if exported.prior_effect is not None:
-        before, after = exported.prior_effect
+    if exported.effect is not None:
+        before, after = exported.effect
         lines.append(
-            "Adjusted for the prior; on the validation role: "
+            "As trained and with what was asked for on top, on the validation role: "
             f"accuracy {before.accuracy.value:.1%}, now {after.accuracy.value:.1%}; "
             f"balanced accuracy {before.balanced_accuracy.value:.1%}, now {after.balanced_accuracy.value:.1%}."
         )

@@ -56,6 +56,7 @@ def make_card(
     weights_note: str | None,
     conversion: Mapping[str, Any],
     adjust_prior: float,
+    mirror: bool,
     validation: tuple[Evaluation, Evaluation],
     test: Evaluation,
     temperature: float,
@@ -71,6 +72,7 @@ def make_card(
         weights_note: where pretrained weights come from, in words.
         conversion: what was measured when the network was converted.
         adjust_prior: how strongly common expressions were made less preferred, 0 to 1.
+        mirror: whether the model answers for each face and its mirror image together.
         validation: on the validation role, before and after the temperature.
         test: on the test role, after the temperature.
         temperature: divisor of the logits.
@@ -105,6 +107,7 @@ def make_card(
         "recipe": _recipe(record.recipe),
         "conversion": dict(conversion),
         "adjusted_for_prior": adjust_prior,
+        "mirrored": mirror,
         "origin": {
             "made_by": f"mien export (mien {version('mien')})",
             "study": study or "not known",

@@ -31,13 +31,14 @@ _LARGEST_INT8 = 127
 _LEAST_STORED = 1024
 
 
-def to_onnx(network: keras.Model) -> bytes:
+def to_onnx(network: keras.Model, *, mirror: bool = False) -> bytes:
     """Convert a network of mien: from raw gray pixels to logits and feature maps, without augmentation and activation.
 
     Keras' own ONNX export does the work, by way of tf2onnx.
 
     Args:
         network: what `build_network` made, all of it in float32.
+        mirror: whether it answers for each face and its mirror image together (see `logits_model`).
 
     Returns:
         An ONNX model: input "faces" uint8 (N, H, W, 1), outputs "logits" float32 (N, classes) and "features" float32
@@ -56,7 +57,7 @@ def to_onnx(network: keras.Model) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mien-") as folder, _quiet():
         path = Path(folder) / "model.onnx"
         try:
-            logits = logits_model(_rebuilt(network, _convertible), maps=True)
+            logits = logits_model(_rebuilt(network, _convertible), maps=True, mirror=mirror)
             logits.export(path, format="onnx", verbose=False, input_signature=[signature])
             model = onnx.load(path)
         except ImportError as error:

@@ -59,6 +59,8 @@ class ExportOptions:
         adjust_prior: 0 to 1. So many times the logarithm of each expression's share of the training images is taken
             from its logit: 0 leaves the network as it is, 1 makes it answer as if all expressions were equally common
             (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021).
+        mirror: whether the model answers for each face and its mirror image together, with the mean of their logits.
+            It takes twice as long for a face, and needs the data set.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ExportOptions:
     licence: str | None = None
     weights_note: str | None = None
     adjust_prior: float = 0.0
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,12 @@ class Parity:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model on the validation role, against the record of the run.
+    """A model on the validation role, against the model whose weights are stored exactly.
 
     Attributes:
         megabytes: size of the model file, in 10^6 bytes.
-        accuracy_loss: accuracy in the record less that of the model, -1 to 1.
+        accuracy_loss: accuracy of the exact model less that of this one, -1 to 1. The exact model's is in the record,
+            or was measured where it answers otherwise than the network in the record (`ExportOptions.mirror`).
     """
 
     megabytes: float
@@ -111,14 +115,15 @@ class Exported:
         parity: of the converted model, before its weights were stored otherwise.
         measured: on the validation role; None without the data set.
         int8: what int8 weights would give; None without the data set, or where it is what was asked for.
-        prior_effect: scores on the validation role before and after the adjustment for the prior; None without one.
+        effect: scores on the validation role of the network as trained, and with what was asked for on top, the
+            adjustment for the prior and mirroring; None when neither was.
     """
 
     bundle: Bundle
     parity: Parity
     measured: Measured | None
     int8: Measured | None
-    prior_effect: tuple[Scores, Scores] | None
+    effect: tuple[Scores, Scores] | None
 
 
 def export_run(
@@ -157,31 +162,34 @@ def export_run(
     head = network.get_layer("head")
     head.bias.assign(np.asarray(head.bias) + shift)
     say("converting to ONNX")
-    exact = to_onnx(network)
+    exact = to_onnx(network, mirror=options.mirror)
+    exact_classifier = _classifier(record, exact)
     say(f"comparing the answers for {COMPARED_IMAGES:,} images")
     compared = comparison_images(_crop_rule(record).size)
-    parity = compare(network, _classifier(record, exact), compared)
+    parity = compare(network, exact_classifier, compared, mirror=options.mirror)
 
     content = store_weights(exact, options.weights_type)
     classifier = _classifier(record, content)
     batch_difference = _check_batches(classifier, compared[:: COMPARED_IMAGES // _SINGLE_IMAGES])
     validation, test = (_shifted(record.outcome(role), shift) for role in (Role.VALIDATION, Role.TEST))
-    measured = int8 = prior_effect = None
-    if options.adjust_prior:
-        as_trained = record.outcome(Role.VALIDATION)
-        prior_effect = score(as_trained, record.label_set), score(validation, record.label_set)
+    measured = int8 = effect = None
+    exact_answers = validation
     if dataset is not None:
         say("answering for the validation and test roles")
         images = _images(record, dataset)
-        recorded = validation
-        validation = _answers(classifier, images[Role.VALIDATION], recorded)
-        measured = _measured(content, validation, recorded)
+        if options.mirror:
+            exact_answers = _answers(exact_classifier, images[Role.VALIDATION], validation)
+        validation = _answers(classifier, images[Role.VALIDATION], validation)
+        measured = _measured(content, validation, exact_answers)
         _check_loss(measured, options.weights_type)
         test = _answers(classifier, images[Role.TEST], test)
         if options.weights_type == "float32":
             smaller = store_weights(exact, "int8")
-            answers = _answers(_classifier(record, smaller), images[Role.VALIDATION], recorded)
-            int8 = _measured(smaller, answers, recorded)
+            answers = _answers(_classifier(record, smaller), images[Role.VALIDATION], validation)
+            int8 = _measured(smaller, answers, exact_answers)
+    if options.adjust_prior or options.mirror:
+        as_trained = record.outcome(Role.VALIDATION)
+        effect = score(as_trained, record.label_set), score(exact_answers, record.label_set)
 
     temperature = fit_temperature(_logits(validation), validation.targets)
     calibrated = _at_temperature(validation, temperature)
@@ -193,6 +201,7 @@ def export_run(
         weights_note=options.weights_note,
         conversion=_conversion(options, content, parity, batch_difference, measured),
         adjust_prior=options.adjust_prior,
+        mirror=options.mirror,
         validation=(
             evaluate_predictions(validation, record.label_set),
             evaluate_predictions(calibrated, record.label_set, unsure),
@@ -211,11 +220,11 @@ def export_run(
         temperature=temperature,
         unsure=unsure,
         card=card,
-        golden=_golden(network, classifier, compared[:_GOLDEN_CROPS], temperature, options.weights_type),
+        golden=_golden(network, classifier, compared[:_GOLDEN_CROPS], temperature, options),
         cam_weights=np.asarray(network.get_layer("head").kernel),
     )
     Classifier(bundle)
-    return Exported(bundle, parity, measured, int8, prior_effect)
+    return Exported(bundle, parity, measured, int8, effect)
 
 
 def load_network(path: Path) -> keras.Model:
@@ -230,18 +239,19 @@ def load_network(path: Path) -> keras.Model:
         raise ExportError(f"The network {path} cannot be loaded: {error}") from error
 
 
-def compare(network: keras.Model, classifier: Classifier, images: NDArray[np.uint8]) -> Parity:
+def compare(network: keras.Model, classifier: Classifier, images: NDArray[np.uint8], *, mirror: bool = False) -> Parity:
     """Compare a network with its converted model, image by image.
 
     Args:
         network: with a softmax.
         classifier: of the converted model, without temperature.
         images: shape (N, size, size), uint8.
+        mirror: whether the converted model answers for each image and its mirror image together.
 
     Raises:
         ExportError: a probability differs by more than 1e-4, an image gets another label, or an answer is not finite.
     """
-    expected = np.asarray(network.predict(images[..., np.newaxis], batch_size=_BATCH, verbose=0), dtype=np.float64)
+    expected = _network_answers(network, images, mirror)
     received = _predict(classifier, images)
     if not (np.isfinite(expected).all() and np.isfinite(received).all()):
         raise ExportError(f"The answers for {len(images):,} images are not all finite numbers. Nothing was written.")
@@ -254,6 +264,19 @@ def compare(network: keras.Model, classifier: Classifier, images: NDArray[np.uin
             "label (allowed: none). Nothing was written."
         )
     return Parity(len(images), difference, flips)
+
+
+def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bool) -> NDArray[np.float64]:
+    """What the network itself says, shape (N, classes); with `mirror`, put together here and not in a graph."""
+
+    def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+        given = network.predict(faces[..., np.newaxis], batch_size=_BATCH, verbose=0)
+        return np.asarray(given, dtype=np.float64)
+
+    if not mirror:
+        return answers(images)
+    both = [np.log(np.maximum(answers(faces), _SMALLEST)) for faces in (images, images[:, :, ::-1])]
+    return softmax((both[0] + both[1]) / 2)
 
 
 def comparison_images(size: int) -> NDArray[np.uint8]:
@@ -289,6 +312,11 @@ def _check_exportable(record: RunRecord, folder: Path, options: ExportOptions, d
         raise ExportError(
             f"The run began with the weights of {Path(record.recipe['weights']).name}, and the card must say where "
             "they come from and under which licence: --weights-note TEXT."
+        )
+    if dataset is None and options.mirror:
+        raise ExportError(
+            "A model that answers for a face and its mirror image answers otherwise than the record says: what that "
+            "brings must be measured. Name the run's data set with --data PATH."
         )
     if dataset is None and (options.weights_type != "float32" or precision != "float32"):
         raise ExportError(
@@ -361,8 +389,8 @@ def _answers(classifier: Classifier, images: NDArray[np.uint8], recorded: Predic
     return replace(recorded, outputs=_predict(classifier, images).astype(np.float32))
 
 
-def _measured(content: bytes, answers: Predictions, recorded: Predictions) -> Measured:
-    accuracy, before = (float((p.outputs.argmax(axis=1) == p.labels).mean()) for p in (answers, recorded))
+def _measured(content: bytes, answers: Predictions, exact: Predictions) -> Measured:
+    accuracy, before = (float((p.outputs.argmax(axis=1) == p.labels).mean()) for p in (answers, exact))
     return Measured(len(content) / 1e6, before - accuracy)
 
 
@@ -370,8 +398,8 @@ def _check_loss(measured: Measured, weights_type: WeightsType) -> None:
     if not measured.acceptable:
         raise ExportError(
             f"Stored as {weights_type}, the model loses {measured.accuracy_loss:.2%} of accuracy on the validation "
-            f"role against the record (allowed: {LARGEST_ACCURACY_LOSS:.1%}). Nothing was written. Choose a larger "
-            "--weights-type; if it is float32 already, the network is not the one that the record speaks of."
+            f"role against the exact model (allowed: {LARGEST_ACCURACY_LOSS:.1%}). Nothing was written. Choose a "
+            "larger --weights-type; if it is float32 already, the network is not the one that the record speaks of."
         )
 
 
@@ -413,11 +441,11 @@ def _golden(
     classifier: Classifier,
     crops: NDArray[np.uint8],
     temperature: float,
-    weights_type: WeightsType,
+    options: ExportOptions,
 ) -> Golden:
     """Drawn faces with the network's own answers; those of the model where its weights are stored less exactly."""
-    if weights_type == "float32":
-        answers = np.asarray(network.predict(crops[..., np.newaxis], verbose=0), dtype=np.float64)
+    if options.weights_type == "float32":
+        answers = _network_answers(network, crops, options.mirror)
     else:
         answers = classifier.predict(crops)
     return Golden(crops, softmax(np.log(np.maximum(answers, _SMALLEST)) / temperature))

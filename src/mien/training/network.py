@@ -207,21 +207,31 @@ def head_model(model: keras.Model) -> keras.Model:
     )
 
 
-def logits_model(model: keras.Model, *, maps: bool = False) -> keras.Model:
+def logits_model(model: keras.Model, *, maps: bool = False, mirror: bool = False) -> keras.Model:
     """A network without its augmentation, dropout and activation, sharing its weights: to be exported.
 
     Args:
         model: what `build_network` made.
         maps: whether to give the last feature maps as a second output, for class activation maps.
+        mirror: whether the maps are the mean of those of the face and of its mirror image, the latter mirrored back;
+            so the logits are the mean of both, and a face and its mirror image get one answer.
 
     Returns:
         A model from "faces", (N, H, W, 1), to logits of shape (N, classes), float32; with `maps`, to the logits and
         the maps of shape (N, h, w, D). The logit of class c is the maps' mean times `head.kernel[:, c]` plus its bias.
     """
     faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
-    feature_maps = _lead_through(faces, layer_chain(model, None, "backbone"))
+    to_maps = layer_chain(model, None, "backbone")
+    feature_maps = _mirrored_maps(faces, to_maps) if mirror else _lead_through(faces, to_maps)
     logits = _lead_through(feature_maps, (model.get_layer("pool"), model.get_layer("head")))
     return keras.Model(faces, [logits, feature_maps] if maps else logits, name="logits")
+
+
+def _mirrored_maps(faces: keras.KerasTensor, layers: Iterable[keras.layers.Layer]) -> keras.KerasTensor:
+    # One batch of both, so that the graph and the weights in it are there once.
+    maps = _lead_through(keras.ops.concatenate([faces, faces[:, :, ::-1]], axis=0), layers)
+    pairs = keras.ops.reshape(maps, (2, -1, *maps.shape[1:]))
+    return (pairs[0] + pairs[1][:, :, ::-1]) / 2
 
 
 def kernel_depth(model: keras.Model) -> int:
