@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from mien.datasets.cache import (
     CacheEntryError,
@@ -19,9 +19,10 @@ from mien.datasets.cache import (
 from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
 from mien.datasets.fer2013 import read_csv
-from mien.datasets.folders import Progress, dataset_name, list_folder, read_folder, read_zip
+from mien.datasets.folders import Progress, list_folder, read_folder, read_zip
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.pixels import OnMismatch
+from mien.datasets.samples import dataset_name
 from mien.errors import DataError, did_you_mean
 from mien.labels import LabelSet
 
@@ -68,20 +69,23 @@ class Reader:
     takes_votes: bool = False
 
 
-def _read_folder(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_folder(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+class _ReadImages(Protocol):
+    def __call__(
+        self, path: Path, /, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None
+    ) -> Dataset: ...
 
 
-def _read_zip(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_zip(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+def _images(read: _ReadImages) -> Callable[[Path, ReadOptions, Progress | None], Dataset]:
+    """A reader whose only options are those of images."""
+
+    def read_images(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+        return read(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+
+    return read_images
 
 
 def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
     return read_csv(path, size=options.size, on_mismatch=options.on_mismatch, votes=options.votes, progress=progress)
-
-
-def _read_manifest(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_manifest(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
 
 
 def _hash_manifest(path: Path) -> str:
@@ -97,21 +101,21 @@ READERS: dict[str, Reader] = {
             "a .csv with the columns path and label, or a folder with such a table as manifest.csv",
             is_manifest,
             _hash_manifest,
-            _read_manifest,
+            _images(read_manifest),
         ),
         Reader(
             "folders",
             "a folder with one folder of images per expression, in any nesting",
             Path.is_dir,
             lambda path: hash_listing(path, list_folder(path)),
-            _read_folder,
+            _images(read_folder),
         ),
         Reader(
             "zip",
             "a .zip of such a folder, read in place",
             lambda path: path.suffix.lower() == ".zip",
             hash_file,
-            _read_zip,
+            _images(read_zip),
         ),
         Reader(
             "fer2013-csv",
