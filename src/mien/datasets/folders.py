@@ -82,6 +82,12 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[str]:
             yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {real})
 
 
+def is_sorted(folder: Path) -> bool:
+    """Whether a folder holds folders named after an expression or a role, so that `read_folder` is meant."""
+    inside = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    return any(find_expression(name) is not None or find_role(name) is not None for name in inside)
+
+
 def read_folder(
     folder: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None
 ) -> Dataset:
