@@ -323,19 +323,20 @@ def test_arrays_of_objects_are_never_unpickled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extra",
+    "extras",
     [
-        "EmoLabel/list_patition_label.txt",
-        "label.lst",
-        "data.parquet",
-        "data/train-00000-of-00001.parquet",
-        "KA.AN1.39.tiff",
-        "x_train.npy",
+        ["EmoLabel/list_patition_label.txt", "Image/aligned/train_1_aligned.jpg"],
+        ["label.lst", "images/1.jpg"],
+        ["data.parquet"],
+        ["data/train-00000-of-00001.parquet"],
+        ["KA.AN1.39.tiff"],
+        ["x_train.npy", "y_train.npy"],
+        ["train_set/images/1.jpg", "train_set/annotations/1.txt"],
     ],
 )
-def test_a_folder_sorted_by_expression_stays_with_its_reader(tmp_path, extra):
+def test_a_folder_sorted_by_expression_stays_with_its_reader(tmp_path, extras):
     for name in ("train/happy/1.png", "train/sad/1.png"):
         write(tmp_path / name, png(pixels(len(name))))
-    (tmp_path / "images").mkdir()
-    write(tmp_path / extra, png(pixels(9)))
+    for extra in extras:
+        write(tmp_path / extra, png(pixels(9)))
     assert _choose(tmp_path, None).name == "folders"

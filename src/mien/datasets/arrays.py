@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import Progress
+from mien.datasets.folders import Progress, is_sorted
 from mien.datasets.pixels import GrayImage, OnMismatch
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
@@ -46,7 +46,7 @@ def is_arrays(path: Path) -> bool:
     """Whether a path is an .npz, or a folder with such arrays as .npy files."""
     if path.suffix.lower() == ".npz":
         return path.is_file()
-    return path.is_dir() and bool(_parts({file.stem for file in path.glob("*.npy")}))
+    return path.is_dir() and bool(_parts({file.stem for file in path.glob("*.npy")})) and not is_sorted(path)
 
 
 def arrays_files(path: Path) -> list[str]:
@@ -143,7 +143,10 @@ def _expressions(arrays: _Arrays, part: _Part, count: int, path: Path) -> list[E
         known = {text: parse_expression(text, where=where) for text in np.unique(labels).tolist()}
         return [known[text] for text in labels.tolist()]
     if labels.dtype.kind not in "iu":
-        raise DataError(f"Expected {where} to hold text or whole numbers. Received: dtype {labels.dtype}.")
+        raise DataError(
+            f"Expected {where} to hold text or whole numbers. Received: dtype {labels.dtype}. "
+            "Convert them, such as with labels.astype(str) or labels.astype(int)."
+        )
     if "classes" not in arrays:
         raise DataError(
             f"The labels of {where} are numbers, and nothing says which expressions they stand for. "

@@ -58,7 +58,8 @@ def raf_db_files(path: Path) -> list[str]:
     else:
         folders = [root / folder for folder in _IMAGE_FOLDERS if (root / folder).is_dir()]
         files = [label_file, *(file for folder in folders for file in folder.iterdir() if file.is_file())]
-    return sorted({os.path.relpath(file, path) for file in files})
+    # Given Image alone, the label file lies beside it; a path that goes up would be wrong where Image is a link.
+    return sorted({str(file.relative_to(path) if file.is_relative_to(path) else file.absolute()) for file in files})
 
 
 def read_raf_db(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
@@ -100,8 +101,8 @@ def read_raf_db(path: Path, *, size: int | None, on_mismatch: OnMismatch, progre
 def _find(path: Path) -> _Found | None:
     if not path.is_dir():
         return None
-    inner = path.resolve().name in ("Image", "EmoLabel")
-    for root in ([path.resolve().parent] if inner else []) + [path, path / "basic"]:
+    above = [path.parent] if path.name in ("Image", "EmoLabel") else []
+    for root in (*above, path, path / "basic"):
         for label_file in (root / "EmoLabel" / LABEL_FILE, root / LABEL_FILE):
             if label_file.is_file():
                 return _Found(root, label_file)
@@ -120,13 +121,17 @@ def _found(path: Path) -> tuple[Path, Path | None]:
 
 def _is_numbered(root: Path) -> bool:
     # Other sets number their folders too, with other expressions behind the numbers: the files' names decide.
-    folders = [folder for role in _ROLES if (root / role).is_dir() for folder in (root / role).iterdir()]
-    folders = [folder for folder in folders if folder.is_dir()]
-    firsts = [next((file.name for file in folder.iterdir()), "") for folder in folders]
-    return bool(folders) and all(
-        folder.name in CODES and _NAME.fullmatch(first) and "_aligned" in first
-        for folder, first in zip(folders, firsts, strict=True)
-    )
+    folders = [root / role / name for role in _ROLES if (root / role).is_dir() for name in _visible(root / role)]
+    return bool(folders) and all(folder.name in CODES and _holds_aligned(folder) for folder in folders)
+
+
+def _holds_aligned(folder: Path) -> bool:
+    names = _visible(folder) if folder.is_dir() else []
+    return bool(names) and "_aligned." in names[0] and _NAME.fullmatch(names[0]) is not None
+
+
+def _visible(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if not name.startswith(".")]
 
 
 def _sample(name: str, code: str) -> Sample:
