@@ -77,7 +77,7 @@ def raf_db_numbered(root: Path) -> Made:
 
 def affectnet(root: Path) -> Made:
     annotated = {
-        "train_set/0": ("0", "neutral"),  # text, as in the release
+        "train_set/0": ("0", "neutral"),  # text, as in some copies
         "train_set/5": (7, "contempt"),
         "train_set/12": (np.int64(6), "anger"),
         "train_set/13": ("9", None),

@@ -54,8 +54,8 @@ def read_affectnet(
 ) -> Dataset:
     """Read the images and their expressions; valence, arousal and landmarks are not used.
 
-    The labels of AffectNet's own test were never given out, and results are reported on `val_set`. So `val_set` is the
-    test, and validation is left to the protocol; only where a copy has a `test_set` of its own is `val_set` validation.
+    AffectNet's own test was not given out, and results are reported on `val_set`. So `val_set` is the test, and
+    validation is left to the protocol; only where a copy has a `test_set` is `val_set` validation.
 
     Args:
         path: the folder that holds `train_set` and `val_set`.
@@ -124,7 +124,7 @@ def _pairs(path: Path, part: str) -> Iterator[tuple[str, str]]:
 
 def _read_code(path: Path, annotation: str) -> int | Problem:
     try:
-        # The release stores the number as text, other copies as a number. Never objects: unpickling runs code.
+        # Some copies store the number as text. Never objects: unpickling them can run code.
         code = int(np.load(io.BytesIO((path / annotation).read_bytes()), allow_pickle=False).item())
     except FileNotFoundError:
         return Problem(annotation, "It is missing, so that its image has no label.")
