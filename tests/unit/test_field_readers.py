@@ -134,6 +134,15 @@ def test_raf_db_reads_the_original_photos_where_there_are_no_aligned_ones(tmp_pa
     assert "the aligned images are not there" in dataset.notes[0]
 
 
+def test_what_is_no_image_of_raf_db_is_a_problem(tmp_path):
+    made = make("raf-db, numbered", tmp_path)
+    write(made.path / "DATASET/train_labels.csv", "image,label\n")
+    write(made.path / "DATASET/other/8/train_00009_aligned.jpg", png(pixels(9)))
+    dataset = read(made.path)
+    assert found(dataset) == made.samples
+    assert [problem.name for problem in dataset.problems] == ["other/8/train_00009_aligned.jpg", "train_labels.csv"]
+
+
 def test_numbered_folders_with_other_names_are_not_taken_for_raf_db(tmp_path):
     for number in "12":
         write(tmp_path / f"train/{number}/image0001.jpg", png(pixels(1)))

@@ -39,7 +39,9 @@ _IMAGE_COLUMNS = ("image", "img")
 _LABEL_COLUMNS = ("label", "labels", "emotion", "expression")
 _ROLE_COLUMNS = ("role", "split")
 # Rows that are decoded, or encoded, before the next are taken: a large table never lies in memory as a whole.
-_BATCH_ROWS = 1000
+_BATCH_ROWS = 256
+# What pyarrow raises for damaged files; its own errors derive from these.
+_ARROW_ERRORS = (OSError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _open(file: Path) -> Any:
     _, parquet = _libraries("Reading Parquet")
     try:
         return parquet.ParquetFile(file)
-    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
+    except _ARROW_ERRORS as error:
         raise _damaged(file, error) from error
 
 
@@ -264,7 +266,7 @@ def _read_table(table: Any, columns: _Columns, where: str, rows: _Rows, report: 
             rows.images += decode_files(list(encoded), encoded.__getitem__, None)
             rows.count += len(cells)
             report()
-    except (OSError, ValueError) as error:
+    except _ARROW_ERRORS as error:
         raise _damaged(Path(where), error) from error
 
 

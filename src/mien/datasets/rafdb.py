@@ -12,7 +12,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.dataset import Dataset, Role
+from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
 from mien.datasets.pixels import OnMismatch
 from mien.datasets.samples import Sample, build_dataset, refuse_repeated_ids
@@ -77,8 +77,15 @@ def read_raf_db(path: Path, *, size: int | None, on_mismatch: OnMismatch, progre
     """
     root, label_file = _found(path)
     notes: list[str] = []
+    problems: list[Problem] = []
     if label_file is None:
-        names = [name for name in list_folder(root) if _NAME.fullmatch(PurePosixPath(name).name)]
+        names = []
+        for name in list_folder(root):
+            place = PurePosixPath(name)
+            if place.parent.name in CODES and _NAME.fullmatch(place.name):
+                names.append(name)
+            else:
+                problems.append(Problem(name, "It is no image such as train_00001_aligned.jpg in a folder 1 to 7."))
         samples = [_sample(name, PurePosixPath(name).parent.name) for name in names]
     else:
         samples = _read_labels(label_file)
@@ -95,6 +102,7 @@ def read_raf_db(path: Path, *, size: int | None, on_mismatch: OnMismatch, progre
         size=size,
         on_mismatch=on_mismatch,
         notes=notes,
+        problems=problems,
     )
 
 
