@@ -70,6 +70,7 @@ DOORS = {
     "jinja2": {"mien.report.page"},
     "fastapi": {"mien.web."},
     "starlette": {"mien.web."},
+    "pyarrow": {"mien.datasets.parquet"},
     "filelock": {"mien.study.store"},
     "typer": {"mien.cli."},
 }
@@ -88,6 +89,7 @@ HEAVY = {
     "jinja2",
     "fastapi",
     "ray",
+    "pyarrow",
 }
 
 # Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are

@@ -25,6 +25,7 @@ ABSENT = [
     "starlette",
     "uvicorn",
     "ray",
+    "pyarrow",
 ]
 
 # As if the libraries had never been installed: the finder of installed packages does not know them.
@@ -116,3 +117,20 @@ main()
     done = python(code, "models", "list", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["data", "describe", "faces.parquet"], "Reading"),
+        (["data", "convert", "drawn:count=60", "--output", "new.parquet"], "Writing"),
+    ],
+)
+def test_parquet_without_its_extra_is_one_sentence(tmp_path, arguments, what):
+    (tmp_path / "faces.parquet").write_bytes(b"PAR1")
+    done = mien(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        f"mien: {what} Parquet needs the optional part 'parquet': pip install 'mien[parquet]'"
+    ]
+    assert not (tmp_path / "new.parquet").exists()

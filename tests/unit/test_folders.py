@@ -158,7 +158,7 @@ def test_gray_in_three_equal_channels_is_gray(tmp_path):
         ({"fer2013.csv": b"emotion,pixels"}, "the table fer2013.csv: give that file"),
         ({"readme.txt": b"x"}, "no folder that is named after an expression"),
         ({"happy/1.png": None}, r"one expression only \(happiness\)"),
-        ({"happy/1.png": b"x", "sad/1.png": b"y"}, "None of the 2 files"),
+        ({"happy/1.png": b"x", "sad/1.png": b"y"}, "None of the 2 images"),
     ],
 )
 def test_a_tree_that_is_no_data_set_is_refused(tmp_path, files, sentence):

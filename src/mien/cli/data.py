@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,13 @@ app.command()(audit)
 _PROBLEMS_SHOWN = 10
 
 
+class Form(StrEnum):
+    """What `convert` writes."""
+
+    MANIFEST = "manifest"
+    PARQUET = "parquet"
+
+
 @app.callback()
 def data() -> None:
     """Look at data sets."""
@@ -30,7 +38,9 @@ def data() -> None:
 
 @app.command()
 def describe(
-    path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
+    path: Annotated[
+        str, typer.Argument(help='A folder, a .zip, .csv, .csv.gz, .parquet or .npz; or "drawn" for drawn faces.')
+    ],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
     reader: Annotated[
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
@@ -53,17 +63,27 @@ def describe(
 @app.command()
 def convert(
     path: Annotated[str, typer.Argument(help='A data set in any form that mien reads; or "drawn" for drawn faces.')],
-    output: Annotated[Path, typer.Option(help="Folder for manifest.csv and the images; made where needed.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for manifest.csv and the images, or a .parquet; made where needed.")
+    ],
+    to: Annotated[
+        Form | None, typer.Option(help="Form to write; parquet where OUTPUT ends in .parquet, else manifest.")
+    ] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
 ) -> None:
-    """Write a data set as a manifest: a table with path, label, role, group and votes, and gray PNG files beside it."""
+    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as gray PNG."""
     from mien.datasets.manifest import write_manifest
+    from mien.datasets.parquet import write_parquet
     from mien.datasets.reading import read_dataset
 
+    is_file = output.suffix.lower() == ".parquet"
     dataset = read_dataset(path, reader=reader, votes=votes)
-    table = write_manifest(dataset, output)
-    typer.echo(f"{len(dataset):,} images are in {table.parent}, fingerprint {dataset.fingerprint}")
+    if (to or (Form.PARQUET if is_file else Form.MANIFEST)) is Form.PARQUET:
+        place = write_parquet(dataset, output if is_file else output / "data.parquet")
+    else:
+        place = write_manifest(dataset, output).parent
+    typer.echo(f"{len(dataset):,} images are in {place}, fingerprint {dataset.fingerprint}")
 
 
 def _show(description: Description, console: Console) -> None:

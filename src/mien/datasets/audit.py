@@ -22,8 +22,9 @@ from mien.datasets.dataset import Dataset, Role
 from mien.datasets.description import Description, describe, role_name
 from mien.datasets.duplicates import CopyKind, Duplicates, Progress, find_duplicates, joined
 from mien.datasets.fer2013 import OTHER_ANSWERS
-from mien.datasets.folders import ROLE_FOLDERS, ROLE_PREFIXES
+from mien.datasets.folders import ROLE_PREFIXES
 from mien.datasets.known import Match, match_known
+from mien.datasets.samples import find_role
 from mien.labels import find_expression
 
 SCHEMA = 1
@@ -577,8 +578,7 @@ def _check_role_names(view: _View) -> Iterator[Finding]:
     for position, path in enumerate(view.dataset.ids.tolist()):
         *folders, name = path.lower().split("/")
         by_name = next((role for prefix, role in ROLE_PREFIXES.items() if name.startswith(prefix)), None)
-        letters = ["".join(character for character in folder if character.isalpha()) for folder in folders]
-        by_folder = next((ROLE_FOLDERS[word] for word in reversed(letters) if word in ROLE_FOLDERS), None)
+        by_folder = next((role for folder in reversed(folders) if (role := find_role(folder)) is not None), None)
         if by_name and by_folder and (by_name is Role.TRAIN) != (by_folder is Role.TRAIN):
             torn.append(position)
     if torn:

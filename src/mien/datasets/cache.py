@@ -24,7 +24,7 @@ from mien.errors import MienError
 from mien.files import canonical_json
 from mien.labels import Expression, LabelSet
 
-SCHEMA = 2
+SCHEMA = 3
 _OPTIONAL = ("votes", "other_votes", "groups", "source_sizes")
 
 

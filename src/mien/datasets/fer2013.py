@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import LICENCE_FER2013, LICENCE_NOT_STATED, Progress, dataset_name
+from mien.datasets.folders import LICENCE_FER2013, Progress
 from mien.datasets.pixels import GrayImage, OnMismatch, stack_images
+from mien.datasets.samples import LICENCE_NOT_STATED, dataset_name
 from mien.errors import DataError
 from mien.labels import EIGHT, SEVEN
 

@@ -2,48 +2,46 @@
 
 The folder nearest to the file whose name is an expression gives the label (`Training/Training/Angry`,
 `train/angry`, `03_happy`, `Angry/part1`). The role comes from the file's prefix as FER2013's exports have it
-(`PublicTest_123.jpg`), else from a folder (`train`, `validation`, `Testing`, `PrivateTest`), else there is none.
+(`PublicTest_123.jpg`), else from a folder (`train`, `validation`, `Testing`, `PrivateTest`), else there is none. A file
+named as in CK+ or JAFFE belongs to the group of its person.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.pixels import GrayImage, OnMismatch, decode_gray, stack_images
+from mien.datasets.pixels import GrayImage, OnMismatch, decode_gray
+from mien.datasets.samples import LICENCE_NOT_STATED, Sample, build_dataset, counted, find_role
 from mien.errors import DataError, ImageError
-from mien.labels import Expression, LabelSet, find_expression, parse_expression
+from mien.labels import Expression, find_expression, parse_expression
 
 Progress = Callable[[int, int], None]
 
-LICENCE_NOT_STATED = "Not stated by the data set; check before you publish."
 LICENCE_FER2013 = (
     "FER2013: research data. The images were collected by web search, and their image rights are unresolved."
 )
 
-ROLE_FOLDERS = {
-    name: role
-    for role, names in {
-        Role.TRAIN: "train training trainset trainingset",
-        Role.VALIDATION: "validation val valid publictest",
-        Role.TEST: "test testing testset privatetest",
-    }.items()
-    for name in names.split()
-}
 # File-name prefixes of FER2013's exports: its own words for the roles, finer than a test folder that holds two.
 ROLE_PREFIXES = {
     "training_": Role.TRAIN,
     "publictest_": Role.VALIDATION,
     "privatetest_": Role.TEST,
 }
+
+# Names of files that tell whose face it is: CK+ (S010_004_00000017.png) and JAFFE (KA.AN1.39.tiff). They are kept in
+# copies that sort these sets into folders by expression.
+_PERSON_NAMES = (
+    re.compile(r"(?P<person>S\d{3})_\d{3}_\d{8}\b"),
+    re.compile(r"(?P<person>[A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+\b"),
+)
 
 _IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif"}
@@ -67,15 +65,6 @@ class LabelledFile:
     role: Role
 
 
-def dataset_name(path: Path) -> str:
-    """The name of a data set by its path: without the folders above and without ".zip", ".csv" or ".csv.gz"."""
-    name = path.resolve().name
-    for ending in (".gz", ".csv", ".zip"):
-        if name.lower().endswith(ending):
-            name = name[: -len(ending)]
-    return name or "dataset"
-
-
 def list_folder(folder: Path) -> list[str]:
     """Paths of all files below a folder, relative to it, with "/" between the parts, sorted; hidden ones left out."""
     return sorted(_walk(folder, "", frozenset({os.path.realpath(folder)})))
@@ -93,6 +82,12 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[str]:
             yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {real})
 
 
+def is_sorted(folder: Path) -> bool:
+    """Whether a folder holds folders named after an expression or a role, so that `read_folder` is meant."""
+    inside = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    return any(find_expression(name) is not None or find_role(name) is not None for name in inside)
+
+
 def read_folder(
     folder: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None
 ) -> Dataset:
@@ -105,9 +100,7 @@ def read_folder(
     def read(path: str) -> bytes:
         return (folder / path).read_bytes()
 
-    return _read_files(
-        list_folder(folder), read, folder, dataset_name(folder), size=size, on_mismatch=on_mismatch, progress=progress
-    )
+    return _read_files(list_folder(folder), read, folder, size=size, on_mismatch=on_mismatch, progress=progress)
 
 
 def read_zip(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
@@ -129,9 +122,7 @@ def read_zip(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress:
             def read(name: str) -> bytes:
                 return archive.read(members[name])
 
-            return _read_files(
-                sorted(members), read, path, dataset_name(path), size=size, on_mismatch=on_mismatch, progress=progress
-            )
+            return _read_files(sorted(members), read, path, size=size, on_mismatch=on_mismatch, progress=progress)
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a complete zip archive ({error}). Download or copy it again.") from error
 
@@ -144,7 +135,6 @@ def _read_files(
     paths: Sequence[str],
     read: Callable[[str], bytes],
     source: Path,
-    name: str,
     *,
     size: int | None,
     on_mismatch: OnMismatch,
@@ -153,40 +143,21 @@ def _read_files(
     files, problems = label_files(paths, str(source))
     if not files:
         raise DataError(_nothing_found(source, paths, problems))
-    images: list[GrayImage] = []
-    kept: list[LabelledFile] = []
-    for file, result in zip(files, decode_files([file.path for file in files], read, progress), strict=True):
-        if isinstance(result, Problem):
-            problems.append(result)
-        else:
-            images.append(result)
-            kept.append(file)
-    if not images:
-        raise DataError(
-            f"None of the {len(files):,} files in {source} is a readable image. "
-            f"First: {problems[0].name}: {problems[0].reason}"
-        )
-    label_set = LabelSet.of(file.expression for file in kept)
-    if len(label_set) < 2:
-        raise DataError(
-            f"{source} has images of one expression only ({label_set.expressions[0]}). "
-            "A data set needs at least two expressions, each in a folder of its own."
-        )
-    ids = [file.path for file in kept]
-    stacked, notes = stack_images(images, ids, name=name, size=size, on_mismatch=on_mismatch)
-    class_numbers = {expression: index for index, expression in enumerate(label_set.expressions)}
-    return Dataset(
-        name=name,
-        images=stacked,
-        labels=np.array([class_numbers[file.expression] for file in kept], dtype=np.int64),
-        label_set=label_set,
-        roles=np.array([file.role.value for file in kept], dtype="U10"),
-        ids=np.array(ids),
-        source=str(source),
-        licence=LICENCE_FER2013 if any(_prefix_role(file.path) for file in kept) else LICENCE_NOT_STATED,
-        source_sizes=np.array([image.pixels.shape for image in images], dtype=np.int64),
-        notes=(*_spelling_notes(kept), *notes),
-        problems=tuple(sorted(problems, key=lambda problem: problem.name)),
+    samples = [Sample(file.path, file.expression, file.role, name_group(file.path)) for file in files]
+    dataset = build_dataset(
+        samples,
+        decode_files([file.path for file in files], read, progress),
+        path=source,
+        licence=LICENCE_FER2013 if any(_prefix_role(file.path) for file in files) else LICENCE_NOT_STATED,
+        size=size,
+        on_mismatch=on_mismatch,
+        problems=problems,
+    )
+    used = set(dataset.ids.tolist())
+    return replace(
+        dataset,
+        notes=(*_spelling_notes([file for file in files if file.path in used]), *_group_notes(dataset), *dataset.notes),
+        problems=tuple(sorted(dataset.problems, key=lambda problem: problem.name)),
     )
 
 
@@ -215,19 +186,15 @@ def label_files(paths: Iterable[str], where: str) -> tuple[list[LabelledFile], l
             problems += _without_label(parts, inside, where)
             continue
         expression = parse_expression(label)
-        role = next((found for part in reversed(parts) if (found := _folder_role(part)) is not None), Role.NONE)
+        role = next((found for part in reversed(parts) if (found := find_role(part)) is not None), Role.NONE)
         files += [LabelledFile(path, label, expression, _prefix_role(path) or role) for path in inside]
     return files, problems
 
 
 def _without_label(parts: list[str], inside: list[str], where: str) -> list[Problem]:
-    if parts and _folder_role(parts[-1]) is None and any(map(_looks_like_image, inside)):
+    if parts and find_role(parts[-1]) is None and any(map(_looks_like_image, inside)):
         parse_expression(parts[-1], where=f"the folders of {where}")
     return [Problem(path, "It lies in no folder that is named after an expression.") for path in inside]
-
-
-def _folder_role(name: str) -> Role | None:
-    return ROLE_FOLDERS.get("".join(character for character in name.lower() if character.isalpha()))
 
 
 def _prefix_role(path: str) -> Role | None:
@@ -249,13 +216,31 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
     return f"{source} holds no folder that is named after an expression ({len(problems):,} files seen). {expected}"
 
 
+def name_group(path: str) -> str:
+    """The person whom a file's name tells of, as CK+ and JAFFE name their files; empty for other names.
+
+    >>> name_group("anger/S010_004_00000017.png"), name_group("KA.AN1.39.tiff"), name_group("1.png")
+    ('S010', 'KA', '')
+    """
+    name = path.rsplit("/", 1)[-1]
+    found = next((match for pattern in _PERSON_NAMES if (match := pattern.match(name))), None)
+    return found["person"] if found else ""
+
+
+def _group_notes(dataset: Dataset) -> list[str]:
+    if dataset.groups is None:
+        return []
+    persons = dataset.groups[dataset.groups != ""]
+    return [f"{counted(len(persons), 'image')} named as in CK+ or JAFFE, of {counted(len(set(persons)), 'person')}"]
+
+
 def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
     counts = Counter((file.label, file.expression) for file in files)
     notes = []
     for (label, expression), count in sorted(counts.items()):
         letters = "".join(character for character in label.lower() if character.isalpha())
         if letters not in _USUAL_FORMS:
-            notes.append(f"{label} read as {expression} ({count:,} {'image' if count == 1 else 'images'})")
+            notes.append(f"{label} read as {expression} ({counted(count, 'image')})")
     return notes
 
 

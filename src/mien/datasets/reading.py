@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from mien.datasets.affectnet import affectnet_files, is_affectnet, read_affectnet
+from mien.datasets.arrays import arrays_files, is_arrays, read_arrays
 from mien.datasets.cache import (
     CacheEntryError,
     default_cache,
@@ -16,12 +18,18 @@ from mien.datasets.cache import (
     load_entry,
     save_entry,
 )
+from mien.datasets.ckplus import ck_plus_files, is_ck_plus, read_ck_plus
 from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
+from mien.datasets.expw import expw_files, is_expw, read_expw
 from mien.datasets.fer2013 import read_csv
-from mien.datasets.folders import Progress, dataset_name, list_folder, read_folder, read_zip
+from mien.datasets.folders import Progress, list_folder, read_folder, read_zip
+from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
+from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
 from mien.datasets.pixels import OnMismatch
+from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
+from mien.datasets.samples import dataset_name
 from mien.errors import DataError, did_you_mean
 from mien.labels import LabelSet
 
@@ -68,20 +76,23 @@ class Reader:
     takes_votes: bool = False
 
 
-def _read_folder(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_folder(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+class _ReadImages(Protocol):
+    def __call__(
+        self, path: Path, /, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None
+    ) -> Dataset: ...
 
 
-def _read_zip(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_zip(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+def _images(read: _ReadImages) -> Callable[[Path, ReadOptions, Progress | None], Dataset]:
+    """A reader whose only options are those of images."""
+
+    def read_images(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+        return read(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+
+    return read_images
 
 
 def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
     return read_csv(path, size=options.size, on_mismatch=options.on_mismatch, votes=options.votes, progress=progress)
-
-
-def _read_manifest(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_manifest(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
 
 
 def _hash_manifest(path: Path) -> str:
@@ -89,6 +100,12 @@ def _hash_manifest(path: Path) -> str:
     return hash_file(table) + hash_listing(table.parent, manifest_files(path))
 
 
+def _hash_files(files: Callable[[Path], list[str]]) -> Callable[[Path], str]:
+    """The hash of the files that a form consists of; of the bytes where it is a single file."""
+    return lambda path: hash_listing(path, files(path)) if path.is_dir() else hash_file(path)
+
+
+# The forms of single data sets look for more than the general ones, and so come before them.
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
@@ -97,21 +114,70 @@ READERS: dict[str, Reader] = {
             "a .csv with the columns path and label, or a folder with such a table as manifest.csv",
             is_manifest,
             _hash_manifest,
-            _read_manifest,
+            _images(read_manifest),
+        ),
+        Reader(
+            "raf-db",
+            "RAF-DB: a folder with EmoLabel/list_patition_label.txt and Image/aligned",
+            is_raf_db,
+            _hash_files(raf_db_files),
+            _images(read_raf_db),
+        ),
+        Reader(
+            "affectnet",
+            "AffectNet: a folder with train_set and val_set, each with images and annotations",
+            is_affectnet,
+            _hash_files(affectnet_files),
+            _images(read_affectnet),
+        ),
+        Reader(
+            "ck-plus",
+            "CK+: a folder with cohn-kanade-images and Emotion",
+            is_ck_plus,
+            _hash_files(ck_plus_files),
+            _images(read_ck_plus),
+        ),
+        Reader(
+            "jaffe",
+            "JAFFE: a folder of images such as KA.AN1.39.tiff",
+            is_jaffe,
+            _hash_files(jaffe_files),
+            _images(read_jaffe),
+        ),
+        Reader(
+            "expw",
+            "ExpW: a folder with label/label.lst and image/origin",
+            is_expw,
+            _hash_files(expw_files),
+            _images(read_expw),
+        ),
+        Reader(
+            "parquet",
+            "a .parquet with the columns image and label, or a folder of such files",
+            is_parquet,
+            _hash_files(parquet_files),
+            _images(read_parquet),
+        ),
+        Reader(
+            "numpy",
+            "an .npz with the arrays images and labels, or a folder with such arrays as .npy",
+            is_arrays,
+            _hash_files(arrays_files),
+            _images(read_arrays),
         ),
         Reader(
             "folders",
             "a folder with one folder of images per expression, in any nesting",
             Path.is_dir,
-            lambda path: hash_listing(path, list_folder(path)),
-            _read_folder,
+            _hash_files(list_folder),
+            _images(read_folder),
         ),
         Reader(
             "zip",
             "a .zip of such a folder, read in place",
             lambda path: path.suffix.lower() == ".zip",
             hash_file,
-            _read_zip,
+            _images(read_zip),
         ),
         Reader(
             "fer2013-csv",

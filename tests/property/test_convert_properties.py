@@ -1,14 +1,16 @@
-"""Laws of converting: a data set that is written as a manifest and read again is the same data set."""
+"""Laws of converting: a data set that is written as a manifest or as Parquet and read again is the same data set."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.datasets.dataset import Dataset
 from mien.datasets.manifest import read_manifest, write_manifest
+from mien.datasets.parquet import read_parquet, write_parquet
 from mien.labels import EIGHT, SEVEN
 
 
@@ -36,16 +38,26 @@ def datasets(draw):
     )
 
 
-@given(datasets())
+FORMS = {
+    "manifest": (write_manifest, read_manifest, "set"),
+    "parquet": (write_parquet, read_parquet, "set.parquet"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(dataset=datasets())
 @settings(max_examples=20, deadline=None)
-def test_convert_then_read_gives_the_same_data_set(dataset):
+def test_convert_then_read_gives_the_same_data_set(form, dataset):
+    write, read_back, name = FORMS[form]
     with tempfile.TemporaryDirectory() as folder:
-        write_manifest(dataset, Path(folder) / "set")
-        read = read_manifest(Path(folder) / "set", size=None, on_mismatch="refuse")
+        write(dataset, Path(folder) / name)
+        read = read_back(Path(folder) / name, size=None, on_mismatch="refuse")
     assert read.fingerprint == dataset.fingerprint
     assert read.ids.tolist() == dataset.ids.tolist()
     assert read.licence == dataset.licence
     np.testing.assert_array_equal(read.images, dataset.images)
+    for votes, expected in ((read.votes, dataset.votes), (read.other_votes, dataset.other_votes)):
+        np.testing.assert_array_equal(votes, expected)
     if dataset.groups is not None and (dataset.groups != "").any():
         assert read.groups.tolist() == dataset.groups.tolist()
     else:

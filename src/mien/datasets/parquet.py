@@ -1,0 +1,365 @@
+"""Data sets as Parquet, as the Hugging Face hub keeps them: encoded images and their labels in one table.
+
+A column `image` (a struct of `bytes` and `path`, or the bytes alone) and a column `label` (text, or numbers whose names
+stand in the table's `huggingface` metadata). `role` or `split`, `group`, `id`, and the votes of taggers
+(`votes:EXPRESSION`, `other_votes:ANSWER`) may be there. Without a column the role comes from the file's name or folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.dataset import Dataset, Problem, Role
+from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
+from mien.datasets.pixels import GrayImage, OnMismatch
+from mien.datasets.samples import (
+    LICENCE_NOT_STATED,
+    OTHER_VOTES,
+    VOTES,
+    Sample,
+    build_dataset,
+    find_role,
+    parse_role,
+    refuse_repeated_ids,
+)
+from mien.errors import DataError, MissingExtraError
+from mien.images import png_bytes
+from mien.labels import Expression, parse_expression
+
+_ENDING = ".parquet"
+_IMAGE_COLUMNS = ("image", "img")
+_LABEL_COLUMNS = ("label", "labels", "emotion", "expression")
+_ROLE_COLUMNS = ("role", "split")
+# Rows that are decoded, or encoded, before the next are taken: a large table never lies in memory as a whole.
+_BATCH_ROWS = 256
+# What pyarrow raises for damaged files; its own errors derive from these.
+_ARROW_ERRORS = (OSError, ValueError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns of a table hold what.
+
+    Attributes:
+        names: the names of the classes that whole numbers count, or None where labels are text.
+    """
+
+    image: str
+    label: str
+    names: list[str] | None
+    role: str | None
+    group: str | None
+    id: str | None
+    votes: list[str]
+
+    def all(self) -> list[str]:
+        """The columns to be read."""
+        optional = [name for name in (self.role, self.group, self.id) if name is not None]
+        return [self.image, self.label, *optional, *self.votes]
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a path is a .parquet, or a folder that holds such files itself or in `data`."""
+    if path.is_dir():
+        places = [folder for folder in (path, path / "data") if folder.is_dir()]
+        return any(any(folder.glob(f"*{_ENDING}")) for folder in places) and not any(map(is_sorted, places))
+    return path.name.lower().endswith(_ENDING)
+
+
+def parquet_files(path: Path) -> list[str]:
+    """The .parquet files below a folder, relative to it."""
+    return [name for name in list_folder(path) if name.lower().endswith(_ENDING)]
+
+
+def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+    """Read one .parquet file, or all below a folder as one data set.
+
+    Args:
+        path: the file or the folder.
+        size: side of the square images wanted, in pixels; None for the most common size.
+        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        progress: called with rows done and rows to be done.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        DataError: a column is missing, labels are numbers without names, a file is damaged, or no image can be read.
+    """
+    files = [path / name for name in parquet_files(path)] if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path} holds no {_ENDING} files.")
+    tables = [_open(file) for file in files]
+    columns = [_find_columns(table.schema_arrow, file) for table, file in zip(tables, files, strict=True)]
+    votes = columns[0].votes
+    if any(found.votes != votes for found in columns):
+        raise DataError(f"The files of {path} have different columns of votes. Give one of them.")
+    total = sum(table.metadata.num_rows for table in tables)
+    rows = _Rows()
+
+    def report() -> None:
+        if progress is not None:
+            progress(rows.count, total)
+
+    for table, file, found in zip(tables, files, columns, strict=True):
+        where = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        _read_table(table, found, where, rows, report)
+    samples = _named(rows)
+    refuse_repeated_ids(samples, str(path))
+    voted = [name.removeprefix(VOTES) for name in votes if name.startswith(VOTES)]
+    return build_dataset(
+        samples,
+        rows.images,
+        path=path,
+        licence=next(filter(None, (_licence(table.schema_arrow) for table in tables)), LICENCE_NOT_STATED),
+        size=size,
+        on_mismatch=on_mismatch,
+        problems=rows.problems,
+        voted=[parse_expression(name, where=str(path)) for name in voted],
+    )
+
+
+def write_parquet(dataset: Dataset, file: Path) -> Path:
+    """Write a data set as one table with its images as gray PNG: read again, it has the same fingerprint.
+
+    Labels are numbers, and the table's `huggingface` metadata has their names, so that `datasets.load_dataset` shows
+    images and names.
+
+    Args:
+        dataset: any data set.
+        file: the .parquet; its folder is made where needed. It appears whole or not at all.
+
+    Returns:
+        `file`.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        DataError: there is such a file already, or it cannot be written.
+    """
+    arrow, parquet = _libraries("Writing Parquet")
+    if file.exists():
+        raise DataError(f"There is a file {file} already. Name another one, or remove it first.")
+    schema = _schema(dataset, arrow)
+    part = file.with_name(f"{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with parquet.ParquetWriter(part, schema) as writer:
+            for start in range(0, len(dataset), _BATCH_ROWS):
+                rows = range(start, min(start + _BATCH_ROWS, len(dataset)))
+                writer.write_table(arrow.table(_columns_of(dataset, rows), schema=schema))
+        part.replace(file)
+    except OSError as error:
+        raise DataError(
+            f"The data set cannot be written to {file}: {error.strerror or error}. Name another file, or make room."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    return file
+
+
+@dataclass
+class _Rows:
+    """What the tables hold, as they are read; `own` is the name that a row gives itself, or empty."""
+
+    samples: list[Sample] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+    images: list[GrayImage | Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    named_by_id: bool = False
+    count: int = 0
+
+
+def _libraries(what: str) -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(what, "parquet") from error
+    return pyarrow, pyarrow.parquet
+
+
+def _open(file: Path) -> Any:
+    _, parquet = _libraries("Reading Parquet")
+    try:
+        return parquet.ParquetFile(file)
+    except _ARROW_ERRORS as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> DataError:
+    return DataError(f"{file} is not a complete Parquet file ({error}). Download or copy it again.")
+
+
+def _find_columns(schema: Any, file: Path) -> _Columns:
+    there = list(schema.names)
+    image = next((name for name in _IMAGE_COLUMNS if name in there), None)
+    label = next((name for name in _LABEL_COLUMNS if name in there), None)
+    if image is None or label is None:
+        raise DataError(
+            f"{file} is no data set of labelled images. Expected the columns image and label. "
+            f"Received: {', '.join(there)[:200]}."
+        )
+    votes = [name for name in there if name.startswith(VOTES)]
+    return _Columns(
+        image=image,
+        label=label,
+        names=_features(schema).get(label, {}).get("names"),
+        role=next((name for name in _ROLE_COLUMNS if name in there), None),
+        group="group" if "group" in there else None,
+        id="id" if "id" in there else None,
+        votes=[*votes, *(name for name in there if name.startswith(OTHER_VOTES))],
+    )
+
+
+def _info(schema: Any) -> dict[str, Any]:
+    """What the hub's library keeps of a data set in a table's metadata; empty where it kept nothing."""
+    try:
+        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info")
+    except (ValueError, AttributeError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _features(schema: Any) -> dict[str, dict[str, Any]]:
+    features = _info(schema).get("features")
+    return {name: about for name, about in (features or {}).items() if isinstance(about, dict)}
+
+
+def _licence(schema: Any) -> str:
+    return str(_info(schema).get("license") or "")
+
+
+def _read_table(table: Any, columns: _Columns, where: str, rows: _Rows, report: Callable[[], None]) -> None:
+    rows.named_by_id = rows.named_by_id or columns.id is not None
+    file_role = _role_of_file(where)
+    number = 0
+    try:
+        for batch in table.iter_batches(_BATCH_ROWS, columns=columns.all()):
+            cells = batch.to_pylist()
+            encoded: dict[str, bytes] = {}
+            for row in cells:
+                number += 1
+                place = f"{where} row {number}"
+                expression = _expression(row[columns.label], columns, place)
+                if isinstance(expression, Problem):
+                    rows.problems.append(expression)
+                    continue
+                data, name = _image(row[columns.image], columns, where)
+                encoded[place] = data
+                rows.samples.append(
+                    Sample(
+                        id=place,
+                        expression=expression,
+                        role=file_role if columns.role is None else parse_role(str(row[columns.role] or ""), place),
+                        group="" if columns.group is None else _text(row[columns.group]),
+                        votes=tuple(_vote(row[column], place) for column in columns.votes),
+                    )
+                )
+                rows.own.append(name if columns.id is None else _text(row[columns.id]))
+            rows.images += decode_files(list(encoded), encoded.__getitem__, None)
+            rows.count += len(cells)
+            report()
+    except _ARROW_ERRORS as error:
+        raise _damaged(Path(where), error) from error
+
+
+def _role_of_file(where: str) -> Role:
+    """The role by a file's name (train-00000-of-00001.parquet), else by a folder's (default/test/0000.parquet)."""
+    *folders, name = PurePosixPath(where).parts
+    words = [name.removesuffix(_ENDING).replace("_", "-").partition("-")[0], *reversed(folders)]
+    return next((role for word in words if (role := find_role(word)) is not None), Role.NONE)
+
+
+def _expression(label: object, columns: _Columns, place: str) -> Expression | Problem:
+    if isinstance(label, str):
+        return parse_expression(label, where=place)
+    if label is None:
+        return Problem(place, "It has no label.")
+    if not isinstance(label, int) or columns.names is None:
+        raise DataError(
+            f"The label in {place} is no text, and no number that has a name. Received: {columns.label}={label!r}. "
+            "Expected text, or whole numbers whose names stand in the table's huggingface metadata."
+        )
+    if not 0 <= label < len(columns.names):
+        return Problem(place, f"Its label is {label}; expected 0 to {len(columns.names) - 1}.")
+    return parse_expression(columns.names[label], where=f"the class names of {place}")
+
+
+def _image(cell: object, columns: _Columns, where: str) -> tuple[bytes, str]:
+    """The encoded image, and the name of the file it was made from."""
+    if cell is None:
+        return b"", ""
+    if isinstance(cell, bytes):
+        return cell, ""
+    if isinstance(cell, Mapping) and "bytes" in cell:
+        return cell["bytes"] or b"", _text(cell.get("path"))
+    raise DataError(
+        f"The column {columns.image} of {where} holds no encoded images. Expected bytes, or a struct of bytes and "
+        f"path. Received: {type(cell).__name__}."
+    )
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _vote(cell: object, place: str) -> float:
+    if not isinstance(cell, int | float) or not 0 <= cell < float("inf"):
+        raise DataError(f"In {place} a vote is not a number of people.")
+    return float(cell)
+
+
+def _named(rows: _Rows) -> list[Sample]:
+    """The samples under their own names; by file and row where these are missing or not unique."""
+    if not rows.named_by_id and (len(set(rows.own)) < len(rows.own) or "" in rows.own):
+        return rows.samples
+    return [replace(sample, id=name or sample.id) for sample, name in zip(rows.samples, rows.own, strict=True)]
+
+
+def _schema(dataset: Dataset, arrow: Any) -> Any:
+    """The columns, and what `datasets` wants to know of each in the table's metadata."""
+    image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+    fields = [("image", image), ("label", arrow.int64())]
+    fields += [(name, arrow.string()) for name in ("role", "group", "id")]
+    fields += [(name, arrow.float64()) for name in _vote_columns(dataset)]
+    features: dict[str, dict[str, Any]] = {
+        name: {"dtype": str(kind).replace("double", "float64"), "_type": "Value"} for name, kind in fields[2:]
+    }
+    features["image"] = {"_type": "Image"}
+    names = [expression.value for expression in dataset.label_set.expressions]
+    features["label"] = {"names": names, "_type": "ClassLabel"}
+    info = {"license": dataset.licence, "features": {name: features[name] for name, _ in fields}}
+    return arrow.schema(fields, metadata={"huggingface": json.dumps({"info": info})})
+
+
+def _vote_columns(dataset: Dataset) -> dict[str, NDArray[np.float64]]:
+    """The columns of votes by name, each of shape (N,)."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    if dataset.votes is not None:
+        columns |= {
+            VOTES + expression.value: dataset.votes[:, number]
+            for number, expression in enumerate(dataset.label_set.expressions)
+        }
+    if dataset.other_votes is not None:
+        columns |= {f"{OTHER_VOTES}{number}": votes for number, votes in enumerate(dataset.other_votes.T)}
+    return columns
+
+
+def _columns_of(dataset: Dataset, rows: range) -> dict[str, Sequence[object]]:
+    index = slice(rows.start, rows.stop)
+    groups = [""] * len(rows) if dataset.groups is None else dataset.groups[index].tolist()
+    return {
+        "image": [{"bytes": png_bytes(dataset.images[row]), "path": f"{row + 1}.png"} for row in rows],
+        "label": dataset.labels[index].tolist(),
+        "role": dataset.roles[index].tolist(),
+        "group": groups,
+        "id": dataset.ids[index].tolist(),
+        **{name: votes[index].tolist() for name, votes in _vote_columns(dataset).items()},
+    }
