@@ -14,6 +14,7 @@ from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan
 from mien.study.recipe import PreprocessingSpec, Recipe
 from mien.study.reference import Published, Reference, read_reference, read_references
 from mien.study.spec import Study, Table, read_study
+from mien.training.forecast import cost_key
 
 STUDIES = Path(__file__).parents[2] / "studies"
 DECK = Path(__file__).parents[3] / "shared" / "DECK.md"
@@ -161,6 +162,11 @@ def test_fewer_epochs_are_run_than_the_tables_ask_for(deck: Plan) -> None:
     # 1 for 2; random and ImageNet weights for 9.
     assert deck.epochs_run == 9 * 15 + 10 * (2 * 9 + 9 + 9 + 2 * 6 + 2 + 2 * 9)
     assert deck.epochs_asked == 2 * 9 * (10 + 15) + 10 * (3 * 9 + 3 * 6 + 2 * 9 + 2 * 2 + 2 * 9 + 2 * 9)
+
+
+def test_a_forecast_of_the_deck_measures_each_network_once(deck) -> None:
+    facts = SplitFacts("f" * 16, "split", 48, 6, 25_445, 2_828, 7_067)
+    assert len({cost_key(run, facts) for run in deck.runs}) == len({run.recipe.backbone for run in deck.runs}) == 9
 
 
 def test_the_quick_study_is_the_same_on_a_twentieth_of_the_training_role() -> None:

@@ -49,7 +49,11 @@ class Cost:
 
 
 def cost_key(run: PlannedRun, facts: SplitFacts) -> str:
-    """What runs share whose cost is the same: the network, its input and batch, and what is done to them."""
+    """What runs share whose cost is about the same: the network, its input and batch, and what is done to them.
+
+    The optimizer and whitening are left out: they are a few passes over the weights or the pixels, and each key costs
+    the time to build and compile a network.
+    """
     recipe = run.recipe
     return canonical_json(
         {
@@ -59,8 +63,6 @@ def cost_key(run: PlannedRun, facts: SplitFacts) -> str:
             "batch": recipe.batch_size,
             "precision": recipe.precision,
             "freeze": recipe.freeze,
-            "optimizer": recipe.optimizer,
-            "zca": recipe.preprocessing.zca,
             "augmentation": recipe.augmentation.active,
         }
     )
