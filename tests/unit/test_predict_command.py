@@ -172,7 +172,7 @@ def test_drawings_of_photos_with_one_name_do_not_overwrite_each_other(tmp_path):
 
 def test_explain_writes_a_picture_and_says_how_true_the_map_is(run, portrait, tmp_path):
     out = tmp_path / "why.png"
-    text = run(portrait, "--out", out, "--label", "fear", command="explain").stdout
+    text = run(portrait, "--output", out, "--label", "fear", command="explain").stdout
     assert "face 1: fear" in text
     assert "random order" in text
     with pillow.open(out) as picture:

@@ -23,7 +23,7 @@ _RANDOM_ORDERS = 5
 
 def explain(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
-    out: Annotated[
+    output: Annotated[
         Path | None, typer.Option(help="Where to write the picture; PHOTO-explained.png here if not given.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="Explain this label; the most probable one if not given.")] = None,
@@ -59,7 +59,7 @@ def explain(
         explanation = explain_crop(recognizer.classifier, crop, expression, None if method is None else Method(method))
         parts.append((found.face, explanation))
         typer.echo(_in_words(recognizer.classifier, found, crop, explanation))
-    path = out or Path(f"{photo.stem}-explained.png")
+    path = output or Path(f"{photo.stem}-explained.png")
     try:
         save_drawing(draw_explanations(image, parts, recognizer.bundle.crop_rule), path)
     except OSError as error:
