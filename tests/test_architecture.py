@@ -70,6 +70,7 @@ DOORS = {
     "jinja2": {"mien.report.page"},
     "fastapi": {"mien.web."},
     "starlette": {"mien.web."},
+    "kagglehub": {"mien.datasets.getting"},
     "filelock": {"mien.study.store"},
     "typer": {"mien.cli."},
 }
@@ -87,6 +88,7 @@ HEAVY = {
     "matplotlib",
     "jinja2",
     "fastapi",
+    "kagglehub",
     "ray",
 }
 

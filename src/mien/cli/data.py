@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.audit import audit
+from mien.cli.data_get import get
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
 
 app.command()(audit)
+app.command()(get)
 
 _PROBLEMS_SHOWN = 10
 

@@ -10,6 +10,7 @@ import csv
 import gzip
 import math
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -205,6 +206,15 @@ def parse_pixels(text: bytes) -> NDArray[np.uint8]:
     if side * side != len(values):
         raise _RowError(f"Its {len(values):,} pixels do not make a square image.")
     return values.astype(np.uint8).reshape(side, side)
+
+
+def count_votes(path: Path) -> Counter[Role]:
+    """How many rows FER+'s table has for each role.
+
+    Raises:
+        DataError: it cannot be read, or is not that table.
+    """
+    return Counter(vote.role or Role.NONE for vote in _read_votes(path))
 
 
 def _join_votes(dataset: Dataset, rows: _Rows, path: Path) -> Dataset:
