@@ -214,11 +214,11 @@ def count_votes(path: Path) -> Counter[Role]:
     Raises:
         DataError: it cannot be read, or is not that table.
     """
-    return Counter(vote.role or Role.NONE for vote in _read_votes(path))
+    return Counter(vote.role or Role.NONE for vote in read_votes(path))
 
 
 def _join_votes(dataset: Dataset, rows: _Rows, path: Path) -> Dataset:
-    table = list(_read_votes(path))
+    table = list(read_votes(path))
     if len(table) != rows.count:
         raise DataError(
             f"The votes do not go with the images: {path} has {len(table):,} rows, {dataset.source} has "
@@ -240,15 +240,30 @@ def _join_votes(dataset: Dataset, rows: _Rows, path: Path) -> Dataset:
 
 
 @dataclass(frozen=True)
-class _Vote:
+class Vote:
+    """A row of FER+'s table.
+
+    Attributes:
+        name: of the image's file, or "".
+        usage: the role as FER2013 calls it, or "".
+        role: that role; None where it is not named, or under another word.
+        expressions: votes for the eight expressions, in the order of `EIGHT`.
+        others: votes for the answers that are no expression, in the order of `OTHER_ANSWERS`.
+    """
+
+    name: str
     usage: str
     role: Role | None
     expressions: list[float]
     others: list[float]
 
 
-def _read_votes(path: Path) -> Iterator[_Vote]:
-    """The rows of FER+'s table, in order."""
+def read_votes(path: Path) -> Iterator[Vote]:
+    """The rows of FER+'s table, in order.
+
+    Raises:
+        DataError: it cannot be read, or is not that table.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
@@ -266,7 +281,7 @@ def _read_votes(path: Path) -> Iterator[_Vote]:
         raise DataError(f"The votes in {path} cannot be read: {error}.") from error
 
 
-def _vote(row: dict[str, str], number: int, path: Path) -> _Vote:
+def _vote(row: dict[str, str], number: int, path: Path) -> Vote:
     usage = (row.get("Usage") or "").strip()
     try:
         expressions = [float(row[expression.value]) for expression in EIGHT.expressions]
@@ -275,4 +290,5 @@ def _vote(row: dict[str, str], number: int, path: Path) -> _Vote:
         raise DataError(f"Row {number} of {path} has a vote that is not a number.") from error
     if not all(0 <= vote < math.inf for vote in (*expressions, *others)):
         raise DataError(f"Row {number} of {path} has a vote that is not a number of people.")
-    return _Vote(usage, USAGE_ROLES.get(usage.lower()) if usage else None, expressions, others)
+    name = (row.get("Image name") or "").strip()
+    return Vote(name, usage, USAGE_ROLES.get(usage.lower()) if usage else None, expressions, others)

@@ -67,6 +67,9 @@ class LabelledFile:
     role: Role
 
 
+LabelFiles = Callable[[Iterable[str], str], tuple[list[LabelledFile], list[Problem]]]
+
+
 def dataset_name(path: Path) -> str:
     """The name of a data set by its path: without the folders above and without ".zip", ".csv" or ".csv.gz"."""
     name = path.resolve().name
@@ -94,9 +97,14 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def read_folder(
-    folder: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None
+    folder: Path,
+    *,
+    size: int | None,
+    on_mismatch: OnMismatch,
+    progress: Progress | None = None,
+    label: LabelFiles | None = None,
 ) -> Dataset:
-    """Read a folder tree; see the module's text for how labels and roles are found.
+    """Read a folder tree; see the module's text for how labels and roles are found, unless `label` finds them.
 
     Raises:
         DataError: no image, one expression only, an unknown expression, or a mismatch that is to be refused.
@@ -106,11 +114,25 @@ def read_folder(
         return (folder / path).read_bytes()
 
     return _read_files(
-        list_folder(folder), read, folder, dataset_name(folder), size=size, on_mismatch=on_mismatch, progress=progress
+        list_folder(folder),
+        read,
+        folder,
+        dataset_name(folder),
+        size=size,
+        on_mismatch=on_mismatch,
+        progress=progress,
+        label=label or label_files,
     )
 
 
-def read_zip(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_zip(
+    path: Path,
+    *,
+    size: int | None,
+    on_mismatch: OnMismatch,
+    progress: Progress | None = None,
+    label: LabelFiles | None = None,
+) -> Dataset:
     """Read a .zip of a folder tree without unpacking it.
 
     Raises:
@@ -130,7 +152,14 @@ def read_zip(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress:
                 return archive.read(members[name])
 
             return _read_files(
-                sorted(members), read, path, dataset_name(path), size=size, on_mismatch=on_mismatch, progress=progress
+                sorted(members),
+                read,
+                path,
+                dataset_name(path),
+                size=size,
+                on_mismatch=on_mismatch,
+                progress=progress,
+                label=label or label_files,
             )
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a complete zip archive ({error}). Download or copy it again.") from error
@@ -149,8 +178,9 @@ def _read_files(
     size: int | None,
     on_mismatch: OnMismatch,
     progress: Progress | None,
+    label: LabelFiles,
 ) -> Dataset:
-    files, problems = label_files(paths, str(source))
+    files, problems = label(paths, str(source))
     if not files:
         raise DataError(_nothing_found(source, paths, problems))
     images: list[GrayImage] = []
