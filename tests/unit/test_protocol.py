@@ -218,6 +218,9 @@ def kept(split_role):
         ("votes", "test", [0, 6]),
         ("majority", "train", [0, 6]),
         ("majority", "test", [0, 6]),
+        # SCATTERED has its four votes of ten for one expression.
+        ("multi_target", "train", [0, 1, 2, 5, 6]),
+        ("multi_target", "test", [0, 6]),
         ("labels", "train", [0, 1, 2, 3, 4, 5, 6]),
     ],
 )
@@ -236,6 +239,39 @@ def test_targets_are_the_votes_of_the_label_set():
     assert split.train.targets.dtype == np.float32
     majority = apply_protocol(voted([CLEAR], "train"), ProtocolSpec(labels="seven", targets="majority"))
     assert majority.train.targets[-1].tolist() == [0, 0, 0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("votes", "targets"),
+    [
+        #  anger disgust fear happiness sadness surprise neutral contempt; unknown, not a face
+        ([6, 0, 0, 4, 0, 0, 0, 0, 0, 0], [1 / 2, 0, 0, 1 / 2, 0, 0, 0, 0]),
+        ([4, 0, 0, 3, 0, 0, 3, 0, 0, 0], [1 / 3, 0, 0, 1 / 3, 0, 0, 1 / 3, 0]),
+        ([8, 2, 0, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]),
+        # Answers that are no expression count as votes, and are no target: 3 of 10, and 2 of 10.
+        ([3, 0, 2, 2, 0, 0, 0, 0, 3, 0], [1, 0, 0, 0, 0, 0, 0, 0]),
+        # Nine taggers: 30 % are 2.7 votes.
+        ([3, 3, 2, 1, 0, 0, 0, 0, 0, 0], [1 / 2, 1 / 2, 0, 0, 0, 0, 0, 0]),
+        # No expression has three votes: the image teaches nothing.
+        ([2, 2, 2, 2, 2, 0, 0, 0, 0, 0], None),
+        ([0, 0, 0, 0, 0, 0, 4, 0, 0, 6], None),
+    ],
+)
+def test_several_expressions_can_be_right_in_equal_shares(votes, targets):
+    dataset = voted([np.eye(10)[7] * 10, votes], "train")
+    split = apply_protocol(dataset, ProtocolSpec(targets="multi_target"))
+    if targets is None:
+        assert kept(split.train) == [0]
+    else:
+        np.testing.assert_allclose(split.train.targets[-1], targets, rtol=1e-6)
+
+
+def test_a_picture_on_which_nobody_agrees_is_counted_as_left_out():
+    split = apply_protocol(
+        voted([[0, 0, 0, 0, 0, 0, 0, 10, 0, 0], [2, 2, 2, 2, 2, 0, 0, 0, 0, 0]], "train"),
+        ProtocolSpec(targets="multi_target"),
+    )
+    assert split.notes[0] == "1 sample left out of training: no expression has 30% of the votes"
 
 
 def test_what_the_votes_leave_out_is_counted():

@@ -23,9 +23,11 @@ from mien.randomness import generator
 _CHOICES = {
     "labels": ("dataset", "six", "seven", "eight"),
     "roles": ("auto", "official", "deck", "split"),
-    "targets": ("labels", "votes", "majority"),
+    "targets": ("labels", "votes", "majority", "multi_target"),
 }
 _MIXED = -1
+# Share of all votes from which an expression is one of several right ones (Barsoum et al., 2016).
+_ONE_OF_SEVERAL = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,9 @@ class ProtocolSpec:
             validation is made from training. "auto": as the data set gives them, and what is missing is made.
             "split": all three are made, whatever the data set says.
         targets: "labels": the label alone. "votes": the distribution of the taggers' votes. "majority": the
-            expression that alone has the most votes. With both of the latter, validation and test hold only images
-            with such a majority, and that is their label.
+            expression that alone has the most votes. "multi_target": equal shares for every expression with at least
+            30 % of all votes. With votes in any of these ways, validation and test hold only images of which one
+            expression alone has the most votes, and that is their label.
         validation_fraction: share of the training images that become validation, where validation has to be made.
         test_fraction: share of the images that become test, where test has to be made.
         train_fraction: share of the training role that is used, the same share of every expression. A smaller share
@@ -315,7 +318,14 @@ def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: lis
     alone = (answers == most[:, None]).sum(axis=1) == 1
     judges = alone & (mass > 0) & (inside.max(axis=1) == most)
     has_votes = (mass > 0) & ~no_expression
-    teaches = has_votes if targets == "votes" else judges
+    # Three of ten votes are 30 %, whatever 0.3 is in binary.
+    several = inside >= _ONE_OF_SEVERAL * answers.sum(axis=1, keepdims=True) - 1e-9
+    several &= inside > 0
+    teaches = {
+        "votes": has_votes,
+        "majority": judges,
+        "multi_target": has_votes & several.any(axis=1),
+    }[targets]
     notes = []
     for reason, left_out in (
         ("most taggers saw no expression or no face", no_expression),
@@ -323,10 +333,15 @@ def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: lis
     ):
         if left_out.any():
             notes.append(f"{_number(left_out)} left out: {reason}")
+    weak = has_votes & ~teaches
+    if targets == "multi_target" and weak.any():
+        notes.append(f"{_number(weak)} left out of training: no expression has {_ONE_OF_SEVERAL:.0%} of the votes")
     if targets == "majority":
         distribution = _one_hot(labels, len(columns))
     else:
-        distribution = (inside / np.maximum(mass, np.finfo(float).tiny)[:, None]).astype(np.float32)
+        shares = several if targets == "multi_target" else inside
+        total = shares.sum(axis=1, keepdims=True)
+        distribution = (shares / np.maximum(total, np.finfo(float).tiny)).astype(np.float32)
     return _Answers(labels, distribution, teaches, judges, has_votes, tuple(notes))
 
 
