@@ -165,6 +165,18 @@ def test_images_that_show_no_face_are_found_and_left_out(clean):
     assert not no_face_mask(clean).any()
 
 
+def test_images_in_which_no_face_is_seen_are_found_once_and_not_left_out(clean):
+    images = np.array(clean.images)
+    images[6] = 50
+    dataset = replace(with_votes(clean, {3: {9: 10}}), images=images)
+    certainty = np.full(len(clean), 0.9)
+    certainty[[3, 6, 8, 9]] = 0.0, 0.0, 0.09, 0.05
+    audit = audit_dataset(dataset, face_certainty=certainty)
+    found = {finding.check: finding.samples for finding in audit.findings}
+    assert found == {"not-a-face": ((3,),), "constant": ((6,),), "no-face-seen": ((9,), (8,))}
+    assert {entry.id for entry in audit.cleaning} == {clean.ids[3], clean.ids[6]}
+
+
 def test_a_class_that_was_oversampled_before_the_split_is_found(clean):
     disgust = np.flatnonzero(clean.labels == SEVEN.index(Expression.DISGUST))
     positions = np.repeat(disgust, 3)
