@@ -5,6 +5,7 @@ import pytest
 
 from mien.datasets import protocol
 from mien.datasets.dataset import Dataset
+from mien.datasets.near_copies import picture_names
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.errors import ProtocolError
 from mien.labels import EIGHT, SEVEN, SIX, Expression, LabelSet
@@ -111,7 +112,7 @@ def test_the_test_role_is_sealed():
     )
     assert opening.when.endswith("+00:00")
     public = {name for name in dir(split.test) if not name.startswith("_")}
-    assert public == {"images", "ids", "hashes", "open"}
+    assert public == {"images", "ids", "hashes", "pictures", "open"}
     assert repr(split.test) == "SealedTest(14 samples)"
     assert "test" not in split.counts
 
@@ -297,3 +298,23 @@ def test_groups_linked_by_copies_stay_together():
         linked = {f"sample {n}" for n in (1, 30, 50, 69)}
         sides = [linked & set(role.ids.tolist()) for role in (split.train, split.validation, split.test)]
         assert sorted(map(len, sides)) == [0, 0, 4]
+
+
+def test_what_counts_as_copies_is_kept_and_a_damaged_cache_is_made_again(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (70, 48, 48), dtype=np.uint8)
+    images[9] = images[4][:, ::-1]
+    images[11] = images[2]
+    dataset = make_dataset(images=images)
+    pictures = picture_names(dataset, cache=tmp_path)
+    assert pictures[9] == pictures[4] == min(dataset.sample_hashes[[4, 9]])
+    assert pictures[11] == pictures[2]
+    assert len(np.unique(pictures)) == 68
+    [entry] = tmp_path.iterdir()
+    order = np.random.default_rng(1).permutation(70)
+    np.testing.assert_array_equal(picture_names(dataset.take(order), cache=tmp_path), pictures[order])
+    for damage in (b"", b"no array", np.zeros(3).tobytes()):
+        entry.write_bytes(damage)
+        np.testing.assert_array_equal(picture_names(dataset, cache=tmp_path), pictures)
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    np.testing.assert_array_equal(picture_names(dataset, cache=blocked), pictures)

@@ -381,7 +381,8 @@ def _check_copies(view: _View) -> Iterator[Finding]:
                 title=f"{_kind_title(kind)} within a role: {where}",
                 text=f"Pictures that occur more than once ({kind.meaning}) weigh more than others, in training and in "
                 "figures, and a validation role made from the training images must keep them together; mien does so "
-                "for exact copies and for groups. The cleaning list keeps one of each.",
+                "for groups and exact copies, and with copies = 'near' in the protocol for all. The cleaning list "
+                "keeps one of each.",
                 count=sum(counted.within.values()),
                 samples=_ordered(view, inside),
                 numbers={} if across and crossing else numbers,
