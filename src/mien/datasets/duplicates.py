@@ -78,7 +78,7 @@ class CopyKind(StrEnum):
         return {
             CopyKind.EXACT: "equal pixels",
             CopyKind.NEAR: "the same picture with noise or other compression",
-            CopyKind.TONE: "the same picture in another brightness, contrast or tone (equalised)",
+            CopyKind.TONE: "the same picture in another brightness, contrast or tone",
             CopyKind.SHIFTED: "the same picture shifted",
             CopyKind.FLIPPED: "the same picture mirrored",
         }[self]
