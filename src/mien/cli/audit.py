@@ -24,7 +24,7 @@ _PAGE, _JSON, _CLEANING, _COPIES, _DOUBTS = "audit.html", "audit.json", "cleanin
 
 def audit(
     path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     record: Annotated[
         Path | None, typer.Option(help="A run's folder in a store: its answers rank labels that are likely wrong.")

@@ -33,7 +33,7 @@ def data() -> None:
 @app.command()
 def describe(
     path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
@@ -56,7 +56,7 @@ def describe(
 def convert(
     path: Annotated[str, typer.Argument(help='A data set in any form that mien reads; or "drawn" for drawn faces.')],
     output: Annotated[Path, typer.Option(help="Folder for manifest.csv and the images; made where needed.")],
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
 ) -> None:
     """Write a data set as a manifest: a table with path, label, role, group and votes, and gray PNG files beside it."""

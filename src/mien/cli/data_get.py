@@ -41,8 +41,12 @@ def get(
     if file is None and not yes and not _consents():
         typer.echo("Nothing was fetched.")
         raise typer.Exit(1)
-    with _Bar() as bar:
-        path = get_dataset(source, output, url=url, file=file, progress=bar.moved)
+    try:
+        with _Bar() as bar:
+            path = get_dataset(source, output, url=url, file=file, progress=bar.moved)
+    except KeyboardInterrupt as stop:
+        typer.echo("mien: stopped; the same command goes on where the download is.", err=True)
+        raise typer.Exit(130) from stop
     checked = check_copy(source, path)
     typer.echo(f"{path}: {'complete' if checked.fits else 'NOT what was expected; it stays where it is'}.")
     for line in checked.lines:
