@@ -71,6 +71,7 @@ DOORS = {
     "fastapi": {"mien.web."},
     "starlette": {"mien.web."},
     "pyarrow": {"mien.datasets.parquet"},
+    "kagglehub": {"mien.datasets.getting"},
     "filelock": {"mien.study.store"},
     "typer": {"mien.cli."},
 }
@@ -88,6 +89,7 @@ HEAVY = {
     "matplotlib",
     "jinja2",
     "fastapi",
+    "kagglehub",
     "ray",
     "pyarrow",
 }

@@ -1,11 +1,15 @@
 """Laws of splits: nothing that belongs together is separated, fractions nest, the hash is the assignment's."""
 
+from dataclasses import replace
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mien.datasets.dataset import Dataset
-from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.protocol import ProtocolSpec, apply_protocol, copies_in_training
+from mien.datasets.synthetic import draw_faces
 from mien.errors import ProtocolError
 from mien.labels import Expression, LabelSet
 
@@ -105,3 +109,32 @@ def test_every_expression_gives_its_share(dataset, seed, fraction):
     for number in range(3):
         wanted = fraction * (dataset.labels == number).sum()
         assert abs((test.labels == number).sum() - wanted) <= 0.5 + 1e-9
+
+
+FACES = draw_faces(90, label_set=LABELS)
+
+
+@given(seeds, st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_near_copies_stay_on_one_side_where_the_protocol_says_so(tmp_path_factory, seed, given_roles):
+    """Half of the faces are copies of the others: brighter, shifted or mirrored. Roles are made, or given at random."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(90)
+    sources, copies = order[:45], order[45:]
+    images, labels = np.array(FACES.images), np.array(FACES.labels)
+    for source, copy in zip(sources.tolist(), copies.tolist(), strict=True):
+        image = images[source]
+        images[copy] = [np.clip(image * 0.8 + 30, 0, 255), np.roll(image, 1, axis=0), image[:, ::-1]][copy % 3]
+        labels[copy] = labels[source]
+    roles = rng.choice(["train", "validation", "test"], 90) if given_roles else np.full(90, "")
+    dataset = replace(FACES, images=images, labels=labels, roles=roles.astype("U10"))
+    with patch("mien.datasets.near_copies.default_cache", lambda: tmp_path_factory.getbasetemp()):
+        split = split_or_skip(dataset, ProtocolSpec(copies="near", seed=seed, validation_fraction=0.3))
+        assert split.hash != apply_protocol(dataset, ProtocolSpec(seed=seed, validation_fraction=0.3)).hash
+    place = roles_of(split)
+    pairs = [(dataset.ids[source], dataset.ids[copy]) for source, copy in zip(sources, copies, strict=True)]
+    torn = {name for pair in pairs if len({place[name] for name in pair}) > 1 for name in pair}
+    if not given_roles:
+        assert not torn
+    in_test = split.test.ids[copies_in_training(split)].tolist()
+    assert set(in_test) == {name for name in torn if place[name] == "test"}

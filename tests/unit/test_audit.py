@@ -8,6 +8,7 @@ import pytest
 
 from mien.datasets.audit import LabelDoubt, Severity, audit_dataset, no_face_mask, source_name
 from mien.datasets.dataset import Problem
+from mien.datasets.duplicates import find_duplicates
 from mien.datasets.synthetic import draw_faces
 from mien.labels import EIGHT, SEVEN, Expression
 
@@ -76,6 +77,24 @@ def noisy(image):
 
 def recompressed(image):
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_GRAYSCALE)
+
+
+@pytest.mark.parametrize("shift", [1, 2, 3, 4])
+def test_nearly_all_shifted_copies_are_found(shift):
+    """A hundred copies, shifted by so many pixels up or down and to either side at once."""
+    dataset = draw_faces(200)
+    images = np.array(dataset.images)
+    rng = np.random.default_rng(shift)
+    pairs = rng.permutation(200).reshape(100, 2)
+    for source, copy in pairs:
+        down, right = rng.choice([-shift, shift], 2)
+        images[copy] = np.pad(images[source], 8, mode="edge")[8 - down : 56 - down, 8 - right : 56 - right]
+    dataset = replace(dataset, images=images)
+    found = find_duplicates(dataset.images, dataset.sample_hashes)
+    found_pairs = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    planted = {tuple(sorted(pair)) for pair in pairs.tolist()}
+    assert found_pairs <= planted
+    assert len(found_pairs) >= 98
 
 
 def brighter(image):
@@ -163,6 +182,18 @@ def test_images_that_show_no_face_are_found_and_left_out(clean):
     assert finding.numbers == {"most_votes": 2, "half_of_the_votes": 1}
     assert [(e.id, e.reason) for e in audited(dataset).cleaning] == [(clean.ids[n], "not a face") for n in (3, 4)]
     assert not no_face_mask(clean).any()
+
+
+def test_images_in_which_no_face_is_seen_are_found_once_and_not_left_out(clean):
+    images = np.array(clean.images)
+    images[6] = 50
+    dataset = replace(with_votes(clean, {3: {9: 10}}), images=images)
+    certainty = np.full(len(clean), 0.9)
+    certainty[[3, 6, 8, 9]] = 0.0, 0.0, 0.09, 0.05
+    audit = audit_dataset(dataset, face_certainty=certainty)
+    found = {finding.check: finding.samples for finding in audit.findings}
+    assert found == {"not-a-face": ((3,),), "constant": ((6,),), "no-face-seen": ((9,), (8,))}
+    assert {entry.id for entry in audit.cleaning} == {clean.ids[3], clean.ids[6]}
 
 
 def test_a_class_that_was_oversampled_before_the_split_is_found(clean):

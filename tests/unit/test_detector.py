@@ -117,3 +117,14 @@ def test_a_packaged_model_that_was_changed_is_refused(tmp_path, monkeypatch):
 def test_boxes_share_the_area_that_both_cover():
     assert Box(0, 0, 10, 10).shared_area(Box(5, 5, 10, 10)) == 25
     assert Box(0, 0, 10, 10).shared_area(Box(20, 0, 5, 5)) == 0
+
+
+def test_a_drawn_face_is_certain_and_noise_and_nothing_are_not():
+    from mien.datasets.synthetic import draw_faces
+
+    detector = Detector()
+    assert min(detector.face_certainty(image) for image in draw_faces(40).images) > 0.2
+    assert min(detector.face_certainty(image) for image in draw_faces(40, size=120).images) > 0.2
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    assert detector.face_certainty(noise) < 0.1
+    assert detector.face_certainty(np.full((48, 48), 120, dtype=np.uint8)) < 0.1

@@ -5,6 +5,7 @@ import pytest
 
 from mien.datasets import protocol
 from mien.datasets.dataset import Dataset
+from mien.datasets.near_copies import picture_names
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.errors import ProtocolError
 from mien.labels import EIGHT, SEVEN, SIX, Expression, LabelSet
@@ -111,7 +112,7 @@ def test_the_test_role_is_sealed():
     )
     assert opening.when.endswith("+00:00")
     public = {name for name in dir(split.test) if not name.startswith("_")}
-    assert public == {"images", "ids", "hashes", "open"}
+    assert public == {"images", "ids", "hashes", "pictures", "open"}
     assert repr(split.test) == "SealedTest(14 samples)"
     assert "test" not in split.counts
 
@@ -218,6 +219,9 @@ def kept(split_role):
         ("votes", "test", [0, 6]),
         ("majority", "train", [0, 6]),
         ("majority", "test", [0, 6]),
+        # SCATTERED has its four votes of ten for one expression.
+        ("multi_target", "train", [0, 1, 2, 5, 6]),
+        ("multi_target", "test", [0, 6]),
         ("labels", "train", [0, 1, 2, 3, 4, 5, 6]),
     ],
 )
@@ -236,6 +240,39 @@ def test_targets_are_the_votes_of_the_label_set():
     assert split.train.targets.dtype == np.float32
     majority = apply_protocol(voted([CLEAR], "train"), ProtocolSpec(labels="seven", targets="majority"))
     assert majority.train.targets[-1].tolist() == [0, 0, 0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("votes", "targets"),
+    [
+        #  anger disgust fear happiness sadness surprise neutral contempt; unknown, not a face
+        ([6, 0, 0, 4, 0, 0, 0, 0, 0, 0], [1 / 2, 0, 0, 1 / 2, 0, 0, 0, 0]),
+        ([4, 0, 0, 3, 0, 0, 3, 0, 0, 0], [1 / 3, 0, 0, 1 / 3, 0, 0, 1 / 3, 0]),
+        ([8, 2, 0, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]),
+        # Answers that are no expression count as votes, and are no target: 3 of 10, and 2 of 10.
+        ([3, 0, 2, 2, 0, 0, 0, 0, 3, 0], [1, 0, 0, 0, 0, 0, 0, 0]),
+        # Nine taggers: 30 % are 2.7 votes.
+        ([3, 3, 2, 1, 0, 0, 0, 0, 0, 0], [1 / 2, 1 / 2, 0, 0, 0, 0, 0, 0]),
+        # No expression has three votes: the image teaches nothing.
+        ([2, 2, 2, 2, 2, 0, 0, 0, 0, 0], None),
+        ([0, 0, 0, 0, 0, 0, 4, 0, 0, 6], None),
+    ],
+)
+def test_several_expressions_can_be_right_in_equal_shares(votes, targets):
+    dataset = voted([np.eye(10)[7] * 10, votes], "train")
+    split = apply_protocol(dataset, ProtocolSpec(targets="multi_target"))
+    if targets is None:
+        assert kept(split.train) == [0]
+    else:
+        np.testing.assert_allclose(split.train.targets[-1], targets, rtol=1e-6)
+
+
+def test_a_picture_on_which_nobody_agrees_is_counted_as_left_out():
+    split = apply_protocol(
+        voted([[0, 0, 0, 0, 0, 0, 0, 10, 0, 0], [2, 2, 2, 2, 2, 0, 0, 0, 0, 0]], "train"),
+        ProtocolSpec(targets="multi_target"),
+    )
+    assert split.notes[0] == "1 sample left out of training: no expression has 30% of the votes"
 
 
 def test_what_the_votes_leave_out_is_counted():
@@ -261,3 +298,23 @@ def test_groups_linked_by_copies_stay_together():
         linked = {f"sample {n}" for n in (1, 30, 50, 69)}
         sides = [linked & set(role.ids.tolist()) for role in (split.train, split.validation, split.test)]
         assert sorted(map(len, sides)) == [0, 0, 4]
+
+
+def test_what_counts_as_copies_is_kept_and_a_damaged_cache_is_made_again(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (70, 48, 48), dtype=np.uint8)
+    images[9] = images[4][:, ::-1]
+    images[11] = images[2]
+    dataset = make_dataset(images=images)
+    pictures = picture_names(dataset, cache=tmp_path)
+    assert pictures[9] == pictures[4] == min(dataset.sample_hashes[[4, 9]])
+    assert pictures[11] == pictures[2]
+    assert len(np.unique(pictures)) == 68
+    [entry] = tmp_path.iterdir()
+    order = np.random.default_rng(1).permutation(70)
+    np.testing.assert_array_equal(picture_names(dataset.take(order), cache=tmp_path), pictures[order])
+    for damage in (b"", b"no array", np.zeros(3).tobytes()):
+        entry.write_bytes(damage)
+        np.testing.assert_array_equal(picture_names(dataset, cache=tmp_path), pictures)
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    np.testing.assert_array_equal(picture_names(dataset, cache=blocked), pictures)

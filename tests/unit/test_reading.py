@@ -114,7 +114,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
         ({"path": "strange.xyz"}, "not in a form that mien can read"),
         ({"path": "fer2013.csv", "reader": "fer2013"}, "Did you mean 'fer2013-csv'"),
         ({"path": "fer2013.csv", "votes": Path("absent.csv")}, "no file absent.csv with votes"),
-        ({"path": ".", "votes": Path("fer2013.csv")}, "Votes go with a table"),
+        ({"path": ".", "votes": Path("fer2013.csv")}, "is not FER"),
         ({"path": "fer2013.csv", "size": 0}, "at least 1 pixel"),
         ({"path": "fer2013.csv", "on_mismatch": "ignore"}, "'resize' or 'refuse'"),
         ({"path": "drawn:number=3"}, "no setting 'number'"),

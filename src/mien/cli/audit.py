@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from mien.datasets.audit import Audit, LabelDoubt
@@ -21,11 +24,14 @@ _PAGE, _JSON, _CLEANING, _COPIES, _DOUBTS = "audit.html", "audit.json", "cleanin
 
 def audit(
     path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     record: Annotated[
         Path | None, typer.Option(help="A run's folder in a store: its answers rank labels that are likely wrong.")
     ] = None,
+    faces: Annotated[
+        bool, typer.Option("--faces/--no-faces", help="Look with a face detector for images that show no face.")
+    ] = True,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the page with pictures, the JSON, and the lists.")
     ] = None,
@@ -43,8 +49,10 @@ def audit(
 
     dataset = read_dataset(path, reader=reader, votes=votes)
     doubts = () if record is None else _doubts(dataset, record)
-    with _Bar(Console(stderr=True)) as bar:
-        found = audit_dataset(dataset, doubts=doubts, progress=bar.moved)
+    with _Bar(Console(stderr=True), "looking for faces") as bar:
+        certainty = _face_certainty(dataset, bar.moved) if faces else None
+    with _Bar(Console(stderr=True), "comparing images") as bar:
+        found = audit_dataset(dataset, doubts=doubts, face_certainty=certainty, progress=bar.moved)
     agreement = _agreement(dataset)
     values = found.to_json(dataset.ids)
     values["agreement"] = {role: measured.to_json() for role, measured in agreement.items()}
@@ -60,13 +68,13 @@ def audit(
 
 
 class _Bar:
-    """How far the search for copies is, where there is a terminal."""
+    """How far a step is, where there is a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, doing: str) -> None:
         from rich.progress import Progress
 
         self._progress = Progress(console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._progress.add_task("comparing images", total=None)
+        self._task = self._progress.add_task(doing, total=None)
 
     def __enter__(self) -> _Bar:
         self._progress.start()
@@ -77,6 +85,20 @@ class _Bar:
 
     def moved(self, done: int, total: int) -> None:
         self._progress.update(self._task, completed=done, total=total)
+
+
+def _face_certainty(dataset: Dataset, progress: Callable[[int, int], None]) -> NDArray[np.float64]:
+    import numpy as np
+
+    from mien.inference.detector import Detector
+
+    detector = Detector()
+    found = np.empty(len(dataset))
+    for position, image in enumerate(dataset.images):
+        found[position] = detector.face_certainty(np.asarray(image))
+        if position % 500 == 0:
+            progress(position, len(dataset))
+    return found
 
 
 def _agreement(dataset: Dataset) -> dict[str, Agreement]:

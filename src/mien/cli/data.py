@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.audit import audit
+from mien.cli.data_get import get
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
 
 app.command()(audit)
+app.command()(get)
 
 _PROBLEMS_SHOWN = 10
 
@@ -41,7 +43,7 @@ def describe(
     path: Annotated[
         str, typer.Argument(help='A folder, a .zip, .csv, .csv.gz, .parquet or .npz; or "drawn" for drawn faces.')
     ],
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
@@ -69,7 +71,7 @@ def convert(
     to: Annotated[
         Form | None, typer.Option(help="Form to write; parquet where OUTPUT ends in .parquet, else manifest.")
     ] = None,
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
 ) -> None:
     """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as gray PNG."""

@@ -41,8 +41,8 @@ def evaluate(
     role: Annotated[RoleChoice, typer.Option(help="Which images.")] = RoleChoice.TEST,
     labels: Annotated[str | None, typer.Option(help="Label set: dataset, six, seven or eight.")] = None,
     roles: Annotated[str | None, typer.Option(help="Roles: auto, official, deck or split.")] = None,
-    targets: Annotated[str | None, typer.Option(help="What is right: labels, votes or majority.")] = None,
-    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for a table of FER2013.")] = None,
+    targets: Annotated[str | None, typer.Option(help="What is right: labels, votes, majority or multi_target.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     no_copies: Annotated[
         bool, typer.Option("--no-copies", help="Leave out test images with an exact copy in training or validation.")
     ] = False,

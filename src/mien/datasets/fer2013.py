@@ -10,6 +10,7 @@ import csv
 import gzip
 import math
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -208,8 +209,17 @@ def parse_pixels(text: bytes) -> NDArray[np.uint8]:
     return values.astype(np.uint8).reshape(side, side)
 
 
+def count_votes(path: Path) -> Counter[Role]:
+    """How many rows FER+'s table has for each role.
+
+    Raises:
+        DataError: it cannot be read, or is not that table.
+    """
+    return Counter(vote.role or Role.NONE for vote in read_votes(path))
+
+
 def _join_votes(dataset: Dataset, rows: _Rows, path: Path) -> Dataset:
-    table = list(_read_votes(path))
+    table = list(read_votes(path))
     if len(table) != rows.count:
         raise DataError(
             f"The votes do not go with the images: {path} has {len(table):,} rows, {dataset.source} has "
@@ -231,15 +241,30 @@ def _join_votes(dataset: Dataset, rows: _Rows, path: Path) -> Dataset:
 
 
 @dataclass(frozen=True)
-class _Vote:
+class Vote:
+    """A row of FER+'s table.
+
+    Attributes:
+        name: of the image's file, or "".
+        usage: the role as FER2013 calls it, or "".
+        role: that role; None where it is not named, or under another word.
+        expressions: votes for the eight expressions, in the order of `EIGHT`.
+        others: votes for the answers that are no expression, in the order of `OTHER_ANSWERS`.
+    """
+
+    name: str
     usage: str
     role: Role | None
     expressions: list[float]
     others: list[float]
 
 
-def _read_votes(path: Path) -> Iterator[_Vote]:
-    """The rows of FER+'s table, in order."""
+def read_votes(path: Path) -> Iterator[Vote]:
+    """The rows of FER+'s table, in order.
+
+    Raises:
+        DataError: it cannot be read, or is not that table.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
@@ -257,7 +282,7 @@ def _read_votes(path: Path) -> Iterator[_Vote]:
         raise DataError(f"The votes in {path} cannot be read: {error}.") from error
 
 
-def _vote(row: dict[str, str], number: int, path: Path) -> _Vote:
+def _vote(row: dict[str, str], number: int, path: Path) -> Vote:
     usage = (row.get("Usage") or "").strip()
     try:
         expressions = [float(row[expression.value]) for expression in EIGHT.expressions]
@@ -266,4 +291,5 @@ def _vote(row: dict[str, str], number: int, path: Path) -> _Vote:
         raise DataError(f"Row {number} of {path} has a vote that is not a number.") from error
     if not all(0 <= vote < math.inf for vote in (*expressions, *others)):
         raise DataError(f"Row {number} of {path} has a vote that is not a number of people.")
-    return _Vote(usage, USAGE_ROLES.get(usage.lower()) if usage else None, expressions, others)
+    name = (row.get("Image name") or "").strip()
+    return Vote(name, usage, USAGE_ROLES.get(usage.lower()) if usage else None, expressions, others)

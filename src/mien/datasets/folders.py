@@ -65,6 +65,9 @@ class LabelledFile:
     role: Role
 
 
+LabelFiles = Callable[[Iterable[str], str], tuple[list[LabelledFile], list[Problem]]]
+
+
 def list_folder(folder: Path) -> list[str]:
     """Paths of all files below a folder, relative to it, with "/" between the parts, sorted; hidden ones left out."""
     return sorted(_walk(folder, "", frozenset({os.path.realpath(folder)})))
@@ -89,9 +92,14 @@ def is_sorted(folder: Path) -> bool:
 
 
 def read_folder(
-    folder: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None
+    folder: Path,
+    *,
+    size: int | None,
+    on_mismatch: OnMismatch,
+    progress: Progress | None = None,
+    label: LabelFiles | None = None,
 ) -> Dataset:
-    """Read a folder tree; see the module's text for how labels and roles are found.
+    """Read a folder tree; see the module's text for how labels and roles are found, unless `label` finds them.
 
     Raises:
         DataError: no image, one expression only, an unknown expression, or a mismatch that is to be refused.
@@ -100,10 +108,25 @@ def read_folder(
     def read(path: str) -> bytes:
         return (folder / path).read_bytes()
 
-    return _read_files(list_folder(folder), read, folder, size=size, on_mismatch=on_mismatch, progress=progress)
+    return _read_files(
+        list_folder(folder),
+        read,
+        folder,
+        size=size,
+        on_mismatch=on_mismatch,
+        progress=progress,
+        label=label or label_files,
+    )
 
 
-def read_zip(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_zip(
+    path: Path,
+    *,
+    size: int | None,
+    on_mismatch: OnMismatch,
+    progress: Progress | None = None,
+    label: LabelFiles | None = None,
+) -> Dataset:
     """Read a .zip of a folder tree without unpacking it.
 
     Raises:
@@ -122,7 +145,15 @@ def read_zip(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress:
             def read(name: str) -> bytes:
                 return archive.read(members[name])
 
-            return _read_files(sorted(members), read, path, size=size, on_mismatch=on_mismatch, progress=progress)
+            return _read_files(
+                sorted(members),
+                read,
+                path,
+                size=size,
+                on_mismatch=on_mismatch,
+                progress=progress,
+                label=label or label_files,
+            )
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a complete zip archive ({error}). Download or copy it again.") from error
 
@@ -139,8 +170,9 @@ def _read_files(
     size: int | None,
     on_mismatch: OnMismatch,
     progress: Progress | None,
+    label: LabelFiles,
 ) -> Dataset:
-    files, problems = label_files(paths, str(source))
+    files, problems = label(paths, str(source))
     if not files:
         raise DataError(_nothing_found(source, paths, problems))
     samples = [Sample(file.path, file.expression, file.role, name_group(file.path)) for file in files]

@@ -23,9 +23,13 @@ from mien.randomness import generator
 _CHOICES = {
     "labels": ("dataset", "six", "seven", "eight"),
     "roles": ("auto", "official", "deck", "split"),
-    "targets": ("labels", "votes", "majority"),
+    "targets": ("labels", "votes", "majority", "multi_target"),
+    "copies": ("exact", "near"),
 }
 _MIXED = -1
+_COPY_WORDS = {"exact": "an exact copy", "near": "an exact or near copy"}
+# Share of all votes from which an expression is one of several right ones (Barsoum et al., 2016).
+_ONE_OF_SEVERAL = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +42,16 @@ class ProtocolSpec:
             validation is made from training. "auto": as the data set gives them, and what is missing is made.
             "split": all three are made, whatever the data set says.
         targets: "labels": the label alone. "votes": the distribution of the taggers' votes. "majority": the
-            expression that alone has the most votes. With both of the latter, validation and test hold only images
-            with such a majority, and that is their label.
+            expression that alone has the most votes. "multi_target": equal shares for every expression with at least
+            30 % of all votes. With votes in any of these ways, validation and test hold only images of which one
+            expression alone has the most votes, and that is their label.
         validation_fraction: share of the training images that become validation, where validation has to be made.
         test_fraction: share of the images that become test, where test has to be made.
         train_fraction: share of the training role that is used, the same share of every expression. A smaller share
             is part of a larger one.
+        copies: what counts as copies of one picture, which roles that are made never separate, and which figures
+            without copies leave out: "exact": images with equal pixels. "near": also those that were recompressed,
+            brightened, shifted or mirrored.
         clean: whether the samples that the data's cleaning list names are left out; without a list it changes nothing.
         seed: what chance in the splits is derived from.
 
@@ -57,6 +65,7 @@ class ProtocolSpec:
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     train_fraction: float = 1.0
+    copies: str = "exact"
     clean: bool = True
     seed: int = 0
 
@@ -85,6 +94,7 @@ class Samples:
         labels: shape (N,), int64, class numbers in the split's label set.
         ids: shape (N,), str, the samples' names in their data set.
         hashes: shape (N,), str, equal for exact copies.
+        pictures: shape (N,), str, equal for images that count as copies of one picture.
     """
 
     images: NDArray[np.uint8] = field(repr=False)
@@ -92,6 +102,7 @@ class Samples:
     labels: NDArray[np.int64] = field(repr=False)
     ids: NDArray[np.str_]
     hashes: NDArray[np.str_] = field(repr=False)
+    pictures: NDArray[np.str_] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -140,6 +151,11 @@ class SealedTest:
         """Shape (N,), str, equal for exact copies."""
         return self.__samples.hashes
 
+    @property
+    def pictures(self) -> NDArray[np.str_]:
+        """Shape (N,), str, equal for images that count as copies of one picture."""
+        return self.__samples.pictures
+
     def __len__(self) -> int:
         return len(self.__samples)
 
@@ -173,8 +189,8 @@ class Split:
         train: the training role.
         validation: the validation role.
         test: the test role, sealed.
-        hash: of the assignment: label set, kind of targets, and the samples of each role with their labels, in
-            order. Two splits with one hash are the same to a training run.
+        hash: of the assignment: label set, kind of targets, what counts as copies, and the samples of each role with
+            their labels, in order. Two splits with one hash are the same to a training run.
         counts: for training and validation, the number of samples of each expression. The test role has only
             `len(split.test)`.
         notes: what was left out, and which copies lie on two sides.
@@ -213,7 +229,7 @@ class _Answers:
 def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
     """Give every sample of a data set its role and its target.
 
-    Where a role has to be made, exact copies and samples of one group stay on one side, and every expression gives
+    Where a role has to be made, copies and samples of one group stay on one side, and every expression gives
     the same share of its samples. What the split is depends on the samples and on `spec` alone, not on the order in
     which the samples lie in the data set.
 
@@ -223,21 +239,24 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
     label_set = _label_set(dataset, spec)
     answers = _answers(dataset, label_set, spec.targets)
     roles, notes = _given_roles(dataset, spec)
-    roles = _made_roles(dataset, roles, answers, spec)
+    pictures = _pictures(dataset, spec)
+    roles = _made_roles(dataset, roles, answers, pictures, spec)
     # After the roles were made: with the list and without it, a sample that stays has the same role.
     kept, cleaning_notes = _kept(dataset, answers, spec)
     train = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches & kept)
     if spec.train_fraction < 1:
-        positions = _positions(dataset, train, answers.labels, spec.seed, "train_fraction")
+        positions = _positions(dataset, train, answers.labels, pictures, spec.seed, "train_fraction")
         train = train[positions <= spec.train_fraction]
     judges = answers.judges & kept
     samples = {
-        Role.TRAIN: _samples(dataset, answers, train),
-        Role.VALIDATION: _samples(dataset, answers, np.flatnonzero((roles == Role.VALIDATION.value) & judges)),
-        Role.TEST: _samples(dataset, answers, np.flatnonzero((roles == Role.TEST.value) & judges)),
+        Role.TRAIN: _samples(dataset, answers, pictures, train),
+        Role.VALIDATION: _samples(
+            dataset, answers, pictures, np.flatnonzero((roles == Role.VALIDATION.value) & judges)
+        ),
+        Role.TEST: _samples(dataset, answers, pictures, np.flatnonzero((roles == Role.TEST.value) & judges)),
     }
     _check_filled(samples, label_set, spec)
-    split_hash = _split_hash(samples, label_set, spec.targets)
+    split_hash = _split_hash(samples, label_set, spec)
     return Split(
         label_set=label_set,
         train=samples[Role.TRAIN],
@@ -250,21 +269,30 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
             *notes,
             *cleaning_notes,
             *_undecided_notes(roles, answers, spec.targets),
-            *_copy_notes(samples),
+            *_copy_notes(samples, spec.copies),
             *_group_notes(dataset, roles),
         ),
     )
 
 
 def copies_in_training(split: Split) -> NDArray[np.bool_]:
-    """Which test images have an exact copy in the training or the validation role.
+    """Which test images have a copy, of the kind that the protocol counts, in the training or the validation role.
 
     Figures on the others are free of that leak. No label is needed or shown.
 
     Returns:
         Shape (len(split.test),), bool.
     """
-    return np.isin(split.test.hashes, np.concatenate([split.train.hashes, split.validation.hashes]))
+    return np.isin(split.test.pictures, np.concatenate([split.train.pictures, split.validation.pictures]))
+
+
+def _pictures(dataset: Dataset, spec: ProtocolSpec) -> NDArray[np.str_]:
+    """Shape (N,): equal for samples that count as copies of one picture."""
+    if spec.copies == "exact":
+        return dataset.sample_hashes
+    from mien.datasets.near_copies import picture_names
+
+    return picture_names(dataset)
 
 
 def _label_set(dataset: Dataset, spec: ProtocolSpec) -> LabelSet:
@@ -315,7 +343,14 @@ def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: lis
     alone = (answers == most[:, None]).sum(axis=1) == 1
     judges = alone & (mass > 0) & (inside.max(axis=1) == most)
     has_votes = (mass > 0) & ~no_expression
-    teaches = has_votes if targets == "votes" else judges
+    # Three of ten votes are 30 %, whatever 0.3 is in binary.
+    several = inside >= _ONE_OF_SEVERAL * answers.sum(axis=1, keepdims=True) - 1e-9
+    several &= inside > 0
+    teaches = {
+        "votes": has_votes,
+        "majority": judges,
+        "multi_target": has_votes & several.any(axis=1),
+    }[targets]
     notes = []
     for reason, left_out in (
         ("most taggers saw no expression or no face", no_expression),
@@ -323,10 +358,15 @@ def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: lis
     ):
         if left_out.any():
             notes.append(f"{_number(left_out)} left out: {reason}")
+    weak = has_votes & ~teaches
+    if targets == "multi_target" and weak.any():
+        notes.append(f"{_number(weak)} left out of training: no expression has {_ONE_OF_SEVERAL:.0%} of the votes")
     if targets == "majority":
         distribution = _one_hot(labels, len(columns))
     else:
-        distribution = (inside / np.maximum(mass, np.finfo(float).tiny)[:, None]).astype(np.float32)
+        shares = several if targets == "multi_target" else inside
+        total = shares.sum(axis=1, keepdims=True)
+        distribution = (shares / np.maximum(total, np.finfo(float).tiny)).astype(np.float32)
     return _Answers(labels, distribution, teaches, judges, has_votes, tuple(notes))
 
 
@@ -391,19 +431,26 @@ def _given_roles(dataset: Dataset, spec: ProtocolSpec) -> tuple[NDArray[np.str_]
     return roles, notes
 
 
-def _made_roles(dataset: Dataset, roles: NDArray[np.str_], answers: _Answers, spec: ProtocolSpec) -> NDArray[np.str_]:
+def _made_roles(
+    dataset: Dataset, roles: NDArray[np.str_], answers: _Answers, pictures: NDArray[np.str_], spec: ProtocolSpec
+) -> NDArray[np.str_]:
     """The roles with test, then validation, made from the training images where there is none."""
     roles = roles.copy()
     for role, fraction in ((Role.TEST, spec.test_fraction), (Role.VALIDATION, spec.validation_fraction)):
         if not (roles == role.value).any():
             pool = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches)
-            positions = _positions(dataset, pool, answers.labels, spec.seed, role.value)
+            positions = _positions(dataset, pool, answers.labels, pictures, spec.seed, role.value)
             roles[pool[positions <= fraction]] = role.value
     return roles
 
 
 def _positions(
-    dataset: Dataset, pool: NDArray[np.int64], labels: NDArray[np.int64], seed: int, purpose: str
+    dataset: Dataset,
+    pool: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    pictures: NDArray[np.str_],
+    seed: int,
+    purpose: str,
 ) -> NDArray[np.float64]:
     """A place between 0 and 1 for each sample of a pool: those up to f are a stratified share f of it.
 
@@ -414,7 +461,7 @@ def _positions(
     Returns:
         Shape (len(pool),), float64.
     """
-    units = _units(dataset, pool)
+    units = _units(dataset, pool, pictures)
     order = np.argsort(units, kind="stable")
     starts = np.flatnonzero(np.diff(units[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
@@ -430,15 +477,15 @@ def _positions(
     return places[units]
 
 
-def _units(dataset: Dataset, pool: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shape (len(pool),): the number of the unit of each sample, from 0, by its smallest pixel hash.
+def _units(dataset: Dataset, pool: NDArray[np.int64], pictures: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Shape (len(pool),): the number of the unit of each sample, from 0, by its smallest picture.
 
-    Exact copies, and samples of one group, are one unit, and so is whatever is linked by a chain of these.
+    Copies of one picture, and samples of one group, are one unit, and so is whatever is linked by a chain of these.
     """
-    hashes, by_hash = np.unique(dataset.sample_hashes[pool], return_inverse=True)
+    names, by_picture = np.unique(pictures[pool], return_inverse=True)
     if dataset.groups is None:
-        return by_hash.astype(np.int64)
-    parents = list(range(len(hashes)))
+        return by_picture.astype(np.int64)
+    parents = list(range(len(names)))
 
     def root(node: int) -> int:
         while parents[node] != node:
@@ -447,21 +494,22 @@ def _units(dataset: Dataset, pool: NDArray[np.int64]) -> NDArray[np.int64]:
         return node
 
     first: dict[str, int] = {}
-    for group, node in zip(dataset.groups[pool].tolist(), by_hash.tolist(), strict=True):
+    for group, node in zip(dataset.groups[pool].tolist(), by_picture.tolist(), strict=True):
         if group:
             one, other = root(first.setdefault(group, node)), root(node)
             parents[max(one, other)] = min(one, other)
-    roots = np.array([root(node) for node in range(len(hashes))], dtype=np.int64)
-    return np.unique(roots[by_hash], return_inverse=True)[1].astype(np.int64)
+    roots = np.array([root(node) for node in range(len(names))], dtype=np.int64)
+    return np.unique(roots[by_picture], return_inverse=True)[1].astype(np.int64)
 
 
-def _samples(dataset: Dataset, answers: _Answers, index: NDArray[np.int64]) -> Samples:
+def _samples(dataset: Dataset, answers: _Answers, pictures: NDArray[np.str_], index: NDArray[np.int64]) -> Samples:
     return Samples(
         images=_rows(dataset.images, index),
         targets=answers.targets[index],
         labels=answers.labels[index],
         ids=dataset.ids[index],
         hashes=dataset.sample_hashes[index],
+        pictures=pictures[index],
     )
 
 
@@ -498,8 +546,11 @@ def _counts(samples: Samples, label_set: LabelSet) -> dict[str, int]:
     return {e.value: int(number) for e, number in zip(label_set.expressions, numbers, strict=True)}
 
 
-def _split_hash(samples: dict[Role, Samples], label_set: LabelSet, targets: str) -> str:
-    digest = hashlib.sha256(f"{','.join(label_set.expressions)};{targets}".encode())
+def _split_hash(samples: dict[Role, Samples], label_set: LabelSet, spec: ProtocolSpec) -> str:
+    # Part of it, as a run's record says which test images have copies. Not for exact ones, which came first: splits
+    # keep the names that records have.
+    kind = "" if spec.copies == "exact" else f";copies={spec.copies}"
+    digest = hashlib.sha256(f"{','.join(label_set.expressions)};{spec.targets}{kind}".encode())
     for role, group in samples.items():
         digest.update(f";{role.value}:{len(group)}:".encode())
         digest.update("".join(group.hashes.tolist()).encode())
@@ -508,7 +559,7 @@ def _split_hash(samples: dict[Role, Samples], label_set: LabelSet, targets: str)
     return digest.hexdigest()[:16]
 
 
-def _copy_notes(samples: dict[Role, Samples]) -> list[str]:
+def _copy_notes(samples: dict[Role, Samples], kind: str) -> list[str]:
     notes = []
     pairs: Sequence[tuple[Role, Role]] = (
         (Role.VALIDATION, Role.TRAIN),
@@ -516,11 +567,11 @@ def _copy_notes(samples: dict[Role, Samples]) -> list[str]:
         (Role.TEST, Role.VALIDATION),
     )
     for here, there in pairs:
-        copies = int(np.isin(samples[here].hashes, samples[there].hashes).sum())
+        copies = int(np.isin(samples[here].pictures, samples[there].pictures).sum())
         if copies:
             name = {Role.TRAIN: "training"}.get(there, there.value)
             verb = "images has" if copies == 1 else "images have"
-            notes.append(f"{copies:,} of {len(samples[here]):,} {here.value} {verb} an exact copy in {name}")
+            notes.append(f"{copies:,} of {len(samples[here]):,} {here.value} {verb} {_COPY_WORDS[kind]} in {name}")
     return notes
 
 

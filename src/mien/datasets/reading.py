@@ -23,7 +23,8 @@ from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
 from mien.datasets.expw import expw_files, is_expw, read_expw
 from mien.datasets.fer2013 import read_csv
-from mien.datasets.folders import Progress, list_folder, read_folder, read_zip
+from mien.datasets.ferplus import read_with_votes, table_beside
+from mien.datasets.folders import LabelFiles, Progress, list_folder, read_folder, read_zip
 from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
@@ -41,7 +42,7 @@ class ReadOptions:
     Attributes:
         size: side of the square images wanted, in pixels; None for the most common size in the data set.
         on_mismatch: what happens to images of another size or in colour: "resize" (with a note) or "refuse".
-        votes: FER+'s table of votes, for a table of FER2013.
+        votes: FER+'s table of votes, for FER2013 as a table, a folder or a .zip.
     """
 
     size: int | None = None
@@ -89,6 +90,25 @@ def _images(read: _ReadImages) -> Callable[[Path, ReadOptions, Progress | None],
         return read(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
 
     return read_images
+
+
+def _read_folder(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return _with_any_votes(read_folder, path, options, progress)
+
+
+def _read_zip(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return _with_any_votes(read_zip, path, options, progress)
+
+
+def _with_any_votes(
+    read: Callable[..., Dataset], path: Path, options: ReadOptions, progress: Progress | None
+) -> Dataset:
+    def read_at(size: int | None, label: LabelFiles | None = None) -> Dataset:
+        return read(path, size=size, on_mismatch=options.on_mismatch, progress=progress, label=label)
+
+    if options.votes is None:
+        return read_at(options.size)
+    return read_with_votes(read_at, options.votes, size=options.size, on_mismatch=options.on_mismatch)
 
 
 def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
@@ -170,14 +190,16 @@ READERS: dict[str, Reader] = {
             "a folder with one folder of images per expression, in any nesting",
             Path.is_dir,
             _hash_files(list_folder),
-            _images(read_folder),
+            _read_folder,
+            takes_votes=True,
         ),
         Reader(
             "zip",
             "a .zip of such a folder, read in place",
             lambda path: path.suffix.lower() == ".zip",
             hash_file,
-            _images(read_zip),
+            _read_zip,
+            takes_votes=True,
         ),
         Reader(
             "fer2013-csv",
@@ -209,7 +231,8 @@ def read_dataset(
         reader: a name in `READERS`; None to choose by looking at the path.
         size: side of the square images wanted, in pixels; None for the most common size in the data set.
         on_mismatch: images of another size or in colour are converted, with a note ("resize"), or refused.
-        votes: FER+'s table of votes (fer2013new.csv), for a table of FER2013.
+        votes: FER+'s table of votes (fer2013new.csv), for FER2013: joined to a table by row, to image files by name or
+            by pixels (see `mien.datasets.ferplus`).
         cleaning: a list of samples to leave out (see `mien.datasets.cleaning`). They are marked in `Dataset.left_out`;
             a protocol leaves them out, the data set keeps them.
         cache: the folder in which what was read is kept; "user" for the user's own cache, None for none.
@@ -239,7 +262,7 @@ def _read(
     path = Path(path)
     chosen = _choose(path, reader)
     if options.votes is not None and not chosen.takes_votes:
-        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={options.votes} with {path}.")
+        raise DataError(f"Votes go with FER2013, as a table or as images. Received: votes={options.votes} with {path}.")
     try:
         return _read_cached(
             lambda: chosen.read(path, options, progress),
@@ -304,14 +327,15 @@ def _read_cached(
 def _hash_votes(path: Path) -> str:
     if not path.is_file():
         raise DataError(f"There is no file {path} with votes.")
-    return hash_file(path)
+    beside = table_beside(path)
+    return hash_file(path) + ("" if beside is None else hash_file(beside))
 
 
 def _draw(text: str, options: ReadOptions, cache: Path | Literal["user"] | None) -> Dataset:
     from mien.datasets.synthetic import draw_faces
 
     if options.votes is not None:
-        raise DataError(f"Votes go with a table of FER2013 (fer2013.csv). Received: votes={options.votes} with {text}.")
+        raise DataError(f"Votes go with FER2013, as a table or as images. Received: votes={options.votes} with {text}.")
     words = _drawn_settings(text)
     if options.size is not None:
         words["size"] = str(options.size)

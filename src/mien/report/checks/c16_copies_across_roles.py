@@ -26,8 +26,9 @@ def _find(evidence: Evidence) -> Iterator[Found]:
             continue
         copies = result.record.outcome(Role.TEST, result.readout).copies
         seen, count = right_answers(result)[copies], result.scores.count
+        kind = "exact or near" if result.record.protocol.get("copies") == "near" else "exact"
         text = (
-            f"{len(seen):,} of {count:,} test images ({len(seen) / count:.1%}) have an exact copy in the training or "
+            f"{len(seen):,} of {count:,} test images ({len(seen) / count:.1%}) have an {kind} copy in the training or "
             f"validation role. {result.title} answers {seen.mean():.1%} of them rightly"
         )
         if result.without_copies is not None:
