@@ -57,6 +57,18 @@ def test_a_record_says_on_how_many_images_the_statistics_were_fitted(dataset, sp
     assert statistics["whitening"] is False
 
 
+def test_a_record_names_the_code_that_was_there_at_the_start(dataset, split, store, planned, recorder, monkeypatch):
+    now = ["before"]
+    monkeypatch.setattr(execute, "_source_commit", lambda: now[0])
+
+    class Watch(recorder):
+        def epoch(self, entry):
+            now[0] = "after"  # as when someone pulls while a run goes on
+
+    record = execute.execute(planned(epochs=1), dataset, split, store, watch=Watch())
+    assert (now, record.environment["commit"]) == (["after"], "before")
+
+
 def test_the_test_labels_are_opened_once_at_the_end(dataset, split, store, planned, recorder, monkeypatch):
     run = planned()
 

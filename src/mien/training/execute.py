@@ -74,6 +74,7 @@ def execute(
     folder.mkdir(parents=True, exist_ok=True)
     clock = _Clock()
     recipe = run.recipe
+    computed_with = environment()  # at the start: when a long run ends, other code may lie in the checkout
 
     with clock("fit_statistics"):
         statistics = _fit_statistics(recipe, split, watch)
@@ -106,7 +107,7 @@ def execute(
         network=described,
         history=tuple(state.history),
         predictions=predictions,
-        environment=environment(),
+        environment=computed_with,
         seconds=clock.seconds | {"total": clock.total},
         peak_memory_mib=peak_memory_mib(),
         started=clock.started,
