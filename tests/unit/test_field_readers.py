@@ -106,7 +106,13 @@ def test_no_split_separates_the_persons_of_a_reader(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "group"),
-    [("happy/S010_004_00000017.png", "S010"), ("happy/KA.HA1.29.tiff", "KA"), ("happy/S010.png", "")],
+    [
+        ("happy/S010_004_00000017.png", "S010"),
+        ("happy/S010_004_00000017_mirrored.png", "S010"),
+        ("happy/S010_004_000000178.png", ""),
+        ("happy/KA.HA1.29.tiff", "KA"),
+        ("happy/S010.png", ""),
+    ],
 )
 def test_folders_keep_the_person_that_a_name_tells_of(tmp_path, name, group):
     write(tmp_path / name, png(pixels(1)))
@@ -187,11 +193,12 @@ def test_a_pickled_annotation_is_never_unpickled(tmp_path):
     assert len(read(made.path).problems) == 1
 
 
-def test_a_bad_label_of_ck_plus_costs_its_sequence_alone(tmp_path):
+@pytest.mark.parametrize("text", ["happy", "8", "3.7", "nan", "inf", ""])
+def test_a_bad_label_of_ck_plus_costs_its_sequence_alone(tmp_path, text):
     made = make("ck-plus", tmp_path)
     [file] = (made.path / "Emotion/S005/001").iterdir()
-    file.write_text("happy")
-    dataset = read_dataset(made.path, cache=tmp_path / "cache")
+    file.write_text(text)
+    dataset = read(made.path)
     assert {key for key in made.samples if "S005" not in key} == set(dataset.ids.tolist())
     assert "expected a number from 0 to 7" in dataset.problems[0].reason
     assert "1 of 4 sequences left out" in dataset.notes[0]
@@ -204,6 +211,14 @@ def test_a_face_of_expw_is_cut_out_by_its_box(tmp_path):
     index = dataset.ids.tolist().index("angry_actor_1.jpg face 0")
     np.testing.assert_array_equal(dataset.images[index], photo[2:10, 3:11])
     assert sorted(map(tuple, dataset.source_sizes.tolist())) == [(4, 10), (8, 8), (8, 8)]
+
+
+def test_a_label_of_ck_plus_without_frames_is_a_problem(tmp_path):
+    made = make("ck-plus", tmp_path)
+    shutil.rmtree(made.path / "cohn-kanade-images/S005")
+    dataset = read(made.path)
+    assert {key for key in made.samples if "S005" not in key} == set(dataset.ids.tolist())
+    assert [problem.name for problem in dataset.problems] == ["Emotion/S005/001"]
 
 
 @pytest.mark.parametrize(
