@@ -150,6 +150,14 @@ def test_what_is_no_image_of_raf_db_is_a_problem(tmp_path):
 
 
 def test_numbered_folders_with_other_names_are_not_taken_for_raf_db(tmp_path):
+def test_litter_beside_the_images_does_not_hide_raf_db(tmp_path):
+    made = make("raf-db, numbered", tmp_path)
+    for folder in ("train/1", "train/5", "test/2", "test/6", "train"):
+        for number in range(20):  # the file system chooses which file is listed first
+            write(made.path / "DATASET" / folder / f"Thumbs{number}.db", b"litter")
+    assert found(read(made.path)) == made.samples
+
+
     for number in "12":
         write(tmp_path / f"train/{number}/image0001.jpg", png(pixels(1)))
     with pytest.raises(UnknownLabelError):
