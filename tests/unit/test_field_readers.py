@@ -1,5 +1,6 @@
 """Readers for the forms that the field's data sets have: what every one of them promises, and how each refuses."""
 
+import contextlib
 import shutil
 
 import numpy as np
@@ -360,6 +361,26 @@ def test_arrays_of_objects_are_never_unpickled(tmp_path):
 @pytest.mark.parametrize(
     "extras",
     [
+def test_a_compressed_npz_that_is_damaged_anywhere_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "faces.npz"
+    np.savez_compressed(file, images=np.zeros((50, 8, 8), np.uint8), labels=np.array(["happy", "sad"] * 25))
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 3):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        with contextlib.suppress(DataError):  # a few bytes, such as those of a date, say nothing
+            read(file)
+
+
+def test_arrays_that_a_data_set_does_not_need_are_not_looked_into(tmp_path):
+    landmarks = np.array([{"left eye": 1}], dtype=object)
+    np.savez(tmp_path / "faces.npz", images=grays(), labels=np.array(["happy", "sad"]), landmarks=landmarks)
+    made = make("numpy, folder", tmp_path)
+    np.save(made.path / "landmarks.npy", landmarks)
+    write(made.path / "._x_train.npy", b"what macOS leaves behind")
+    assert len(read(tmp_path / "faces.npz")) == 2
+    assert found(read(made.path)) == made.samples
+
+
         ["EmoLabel/list_patition_label.txt", "Image/aligned/train_1_aligned.jpg"],
         ["label.lst", "images/1.jpg"],
         ["data.parquet"],
