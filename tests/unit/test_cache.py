@@ -120,3 +120,7 @@ def test_names_depend_on_the_settings_and_listings_on_the_files(tmp_path):
     assert hash_listing(tmp_path, ["a"]) == before
     (tmp_path / "a").write_bytes(b"12")
     assert hash_listing(tmp_path, ["a"]) != before
+    (tmp_path / "a").unlink()
+    missing = hash_listing(tmp_path, ["a"])
+    (tmp_path / "a").write_bytes(b"")
+    assert hash_listing(tmp_path, ["a"]) not in (before, missing)

@@ -1,12 +1,15 @@
 """`mien data convert`: which form it writes, and what it refuses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from mien.cli.data import app
 from mien.datasets import reading
+from mien.datasets.manifest import write_manifest
+from mien.datasets.parquet import write_parquet
 from mien.datasets.reading import read_dataset
 from mien.datasets.synthetic import draw_faces
 from mien.errors import DataError
@@ -48,6 +51,16 @@ def test_what_is_there_is_never_overwritten(tmp_path):
     assert isinstance(done.exception, DataError)
     assert "already" in str(done.exception)
     assert (tmp_path / "faces.parquet").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_manifest, "faces"), (write_parquet, "faces.parquet")])
+def test_a_name_that_is_no_text_is_one_sentence_and_nothing_is_written(tmp_path, write, name):
+    faces = draw_faces(60)
+    ids = faces.ids.astype("U20")
+    ids[7] = "happy/\udcff.png"  # how Python holds a file name that is no UTF-8
+    with pytest.raises(DataError, match=r"not UTF-8.*Rename"):
+        write(replace(faces, ids=ids), tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):

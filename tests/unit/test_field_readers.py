@@ -1,5 +1,6 @@
 """Readers for the forms that the field's data sets have: what every one of them promises, and how each refuses."""
 
+import contextlib
 import shutil
 
 import numpy as np
@@ -106,7 +107,13 @@ def test_no_split_separates_the_persons_of_a_reader(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "group"),
-    [("happy/S010_004_00000017.png", "S010"), ("happy/KA.HA1.29.tiff", "KA"), ("happy/S010.png", "")],
+    [
+        ("happy/S010_004_00000017.png", "S010"),
+        ("happy/S010_004_00000017_mirrored.png", "S010"),
+        ("happy/S010_004_000000178.png", ""),
+        ("happy/KA.HA1.29.tiff", "KA"),
+        ("happy/S010.png", ""),
+    ],
 )
 def test_folders_keep_the_person_that_a_name_tells_of(tmp_path, name, group):
     write(tmp_path / name, png(pixels(1)))
@@ -143,6 +150,14 @@ def test_what_is_no_image_of_raf_db_is_a_problem(tmp_path):
     assert [problem.name for problem in dataset.problems] == ["other/8/train_00009_aligned.jpg", "train_labels.csv"]
 
 
+def test_litter_beside_the_images_does_not_hide_raf_db(tmp_path):
+    made = make("raf-db, numbered", tmp_path)
+    for folder in ("train/1", "train/5", "test/2", "test/6", "train"):
+        for number in range(20):  # the file system chooses which file is listed first
+            write(made.path / "DATASET" / folder / f"Thumbs{number}.db", b"litter")
+    assert found(read(made.path)) == made.samples
+
+
 def test_numbered_folders_with_other_names_are_not_taken_for_raf_db(tmp_path):
     for number in "12":
         write(tmp_path / f"train/{number}/image0001.jpg", png(pixels(1)))
@@ -164,6 +179,9 @@ def test_the_validation_of_affectnet_is_validation_where_there_is_a_test(tmp_pat
         (npy("happy"), "no number"),
         (npy(11), "is 11"),
         (npy([1, 2]), "no number"),
+        (npy(np.inf), "is inf"),
+        (npy(2.7), "is 2.7"),
+        (b"PK\x03\x04 no archive", "no number"),
         (None, "missing"),
     ],
 )
@@ -171,7 +189,7 @@ def test_a_bad_annotation_of_affectnet_is_a_problem(tmp_path, data, reason):
     made = make("affectnet", tmp_path)
     annotation = made.path / "train_set/annotations/0_exp.npy"
     annotation.unlink() if data is None else annotation.write_bytes(data)
-    dataset = read(made.path)
+    dataset = read_dataset(made.path, cache=tmp_path / "cache")
     assert len(dataset) == len(made.samples) - 1
     [problem] = dataset.problems
     assert problem.name == "train_set/annotations/0_exp.npy"
@@ -184,14 +202,23 @@ def test_a_pickled_annotation_is_never_unpickled(tmp_path):
     assert len(read(made.path).problems) == 1
 
 
-def test_a_bad_label_of_ck_plus_costs_its_sequence_alone(tmp_path):
+@pytest.mark.parametrize("text", ["happy", "8", "3.7", "nan", "inf", ""])
+def test_a_bad_label_of_ck_plus_costs_its_sequence_alone(tmp_path, text):
     made = make("ck-plus", tmp_path)
     [file] = (made.path / "Emotion/S005/001").iterdir()
-    file.write_text("happy")
+    file.write_text(text)
     dataset = read(made.path)
     assert {key for key in made.samples if "S005" not in key} == set(dataset.ids.tolist())
     assert "expected a number from 0 to 7" in dataset.problems[0].reason
     assert "1 of 4 sequences left out" in dataset.notes[0]
+
+
+def test_a_label_of_ck_plus_without_frames_is_a_problem(tmp_path):
+    made = make("ck-plus", tmp_path)
+    shutil.rmtree(made.path / "cohn-kanade-images/S005")
+    dataset = read(made.path)
+    assert {key for key in made.samples if "S005" not in key} == set(dataset.ids.tolist())
+    assert [problem.name for problem in dataset.problems] == ["Emotion/S005/001"]
 
 
 def test_a_face_of_expw_is_cut_out_by_its_box(tmp_path):
@@ -249,6 +276,14 @@ def test_columns_of_parquet_say_roles_and_groups(tmp_path):
     assert dataset.groups.tolist() == ["kim", "", "lee"]
 
 
+def test_parquet_of_which_one_file_names_its_rows_is_read(tmp_path):
+    columns = {"image": [{**c, "path": "same.png"} for c in CELLS], "label": ["happy", "sad", "sad"]}
+    parquet_table(tmp_path / "a.parquet", columns)
+    parquet_table(tmp_path / "b.parquet", {**columns, "id": ["x", "y", "z"]})
+    dataset = read(tmp_path)
+    assert dataset.ids.tolist() == [f"{file}.parquet row {row}" for file in "ab" for row in (1, 2, 3)]
+
+
 def test_a_bad_row_of_parquet_is_a_problem(tmp_path):
     cells = [*CELLS, {"bytes": b"no image", "path": "3.png"}, {"bytes": None, "path": "4.png"}, None]
     columns = {"image": [*cells, CELLS[0], CELLS[1]], "label": [0, 1, 1, 0, 0, 0, -1, None]}
@@ -271,6 +306,7 @@ def test_a_bad_row_of_parquet_is_a_problem(tmp_path):
         ({"image": [1, 2, 3], "label": ["happy", "sad", "sad"]}, None, "holds no encoded images"),
         ({"image": CELLS, "label": ["happy", "sad", "sad"], "id": ["a", "a", "b"]}, None, "'a' twice"),
         ({"image": CELLS, "label": ["happy"] * 3}, None, "one expression only"),
+        ({"image": CELLS, "label": ["happy", "sad", "sad"], "split": [0, 0, 1]}, None, "Unknown role '0'"),
         ({"image": CELLS, "label": ["happy", "sad", "sad"], "votes:anger": [1.0, -1, 0]}, None, "number of people"),
     ],
 )
@@ -323,6 +359,26 @@ def test_a_label_of_arrays_that_has_no_class_is_a_problem(tmp_path):
 def test_a_damaged_npz_is_refused_in_one_sentence(tmp_path, data):
     with pytest.raises(DataError, match="cannot be read as NumPy arrays"):
         read(write(tmp_path / "faces.npz", data))
+
+
+def test_a_compressed_npz_that_is_damaged_anywhere_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "faces.npz"
+    np.savez_compressed(file, images=np.zeros((50, 8, 8), np.uint8), labels=np.array(["happy", "sad"] * 25))
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 3):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        with contextlib.suppress(DataError):  # a few bytes, such as those of a date, say nothing
+            read(file)
+
+
+def test_arrays_that_a_data_set_does_not_need_are_not_looked_into(tmp_path):
+    landmarks = np.array([{"left eye": 1}], dtype=object)
+    np.savez(tmp_path / "faces.npz", images=grays(), labels=np.array(["happy", "sad"]), landmarks=landmarks)
+    made = make("numpy, folder", tmp_path)
+    np.save(made.path / "landmarks.npy", landmarks)
+    write(made.path / "._x_train.npy", b"what macOS leaves behind")
+    assert len(read(tmp_path / "faces.npz")) == 2
+    assert found(read(made.path)) == made.samples
 
 
 def test_arrays_of_objects_are_never_unpickled(tmp_path):

@@ -23,7 +23,9 @@ _PAGE, _JSON, _CLEANING, _COPIES, _DOUBTS = "audit.html", "audit.json", "cleanin
 
 
 def audit(
-    path: Annotated[str, typer.Argument(help='A folder, a .zip, a .csv or .csv.gz; or "drawn" for drawn faces.')],
+    path: Annotated[
+        str, typer.Argument(help='A folder, a .zip, .csv, .csv.gz, .parquet or .npz; or "drawn" for drawn faces.')
+    ],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     record: Annotated[

@@ -44,7 +44,7 @@ def evaluate(
     targets: Annotated[str | None, typer.Option(help="What is right: labels, votes, majority or multi_target.")] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     no_copies: Annotated[
-        bool, typer.Option("--no-copies", help="Leave out test images with an exact copy in training or validation.")
+        bool, typer.Option("--no-copies", help="Leave out test images with a copy in training or validation.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from mien.datasets.samples import Sample, build_dataset, counted
 from mien.errors import DataError
 from mien.labels import Expression
 
-CODES = {
+CODES: dict[float, Expression] = {
     0: Expression.NEUTRAL,
     1: Expression.HAPPINESS,
     2: Expression.SADNESS,
@@ -32,7 +33,7 @@ CODES = {
     7: Expression.CONTEMPT,
 }
 # Answers of the annotators that name no expression.
-OTHER_CODES = {8: "none", 9: "uncertain", 10: "no face"}
+OTHER_CODES: dict[float, str] = {8: "none", 9: "uncertain", 10: "no face"}
 LICENCE = "AffectNet: for research only, given out to heads of laboratories who sign its agreement; ask its makers."
 
 _ENDING = "_exp.npy"
@@ -122,14 +123,14 @@ def _pairs(path: Path, part: str) -> Iterator[tuple[str, str]]:
             yield f"{part}/images/{name}", f"{part}/annotations/{name.partition('.')[0]}{_ENDING}"
 
 
-def _read_code(path: Path, annotation: str) -> int | Problem:
+def _read_code(path: Path, annotation: str) -> float | Problem:
     try:
         # Some copies store the number as text. Never objects: unpickling them can run code.
-        code = int(np.load(io.BytesIO((path / annotation).read_bytes()), allow_pickle=False).item())
+        code = float(np.load(io.BytesIO((path / annotation).read_bytes()), allow_pickle=False).item())
     except FileNotFoundError:
         return Problem(annotation, "It is missing, so that its image has no label.")
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         return Problem(annotation, f"It holds no number of an expression: {error}.")
     if code not in CODES and code not in OTHER_CODES:
-        return Problem(annotation, f"Its expression is {code}; expected 0 to 7, or 8 to 10 for no expression.")
+        return Problem(annotation, f"Its expression is {code:g}; expected 0 to 7, or 8 to 10 for no expression.")
     return code

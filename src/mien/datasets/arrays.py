@@ -7,6 +7,7 @@ Either `images` and `labels`, with `classes`, `roles`, `groups` and `ids` where 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,17 @@ from mien.datasets.samples import (
 from mien.errors import DataError
 from mien.labels import Expression, parse_expression
 
+# What is loaded. Other arrays may lie beside it, such as landmarks, large or of Python objects.
+_NAMES = frozenset({"images", "labels", "classes", "roles", "groups", "ids"}) | {
+    f"{axis}_{word}" for axis in "xy" for word in ROLE_WORDS
+}
 _FORM = "the arrays images and labels, or x_train and y_train and so on"
+
+# RuntimeError: an encrypted archive.
+_DAMAGED = (
+    *(ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, RuntimeError),
+)
 
 _Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -69,11 +80,11 @@ def read_arrays(path: Path, *, size: int | None, on_mismatch: OnMismatch, progre
     Raises:
         DataError: an array is missing, has another shape or dtype, holds Python objects, or is damaged.
     """
-    arrays = _load(path)
+    arrays, names = _load(path)
     parts = _parts(set(arrays))
     if not parts:
         raise DataError(
-            f"{path} is not a data set of arrays. Expected {_FORM}. Received: {', '.join(sorted(arrays)) or 'none'}."
+            f"{path} is not a data set of arrays. Expected {_FORM}. Received: {', '.join(names) or 'none'}."
         )
     samples: list[Sample] = []
     images: list[GrayImage] = []
@@ -97,14 +108,16 @@ def read_arrays(path: Path, *, size: int | None, on_mismatch: OnMismatch, progre
     )
 
 
-def _load(path: Path) -> dict[str, NDArray[np.generic]]:
+def _load(path: Path) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """The arrays that a data set is made of, and the names of all that are there."""
     try:
         if path.is_dir():
-            return {file.stem: np.load(file, allow_pickle=False) for file in sorted(path.glob("*.npy"))}
+            files = {file.stem: file for file in path.glob("*.npy")}
+            return {name: np.load(files[name], allow_pickle=False) for name in files.keys() & _NAMES}, sorted(files)
         # Opened here, since NumPy leaves a damaged archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+            return {name: archive[name] for name in _NAMES.intersection(archive.files)}, sorted(archive.files)
+    except _DAMAGED as error:
         hint = (
             "An array holds Python objects, which can run code: save text as NumPy text (array.astype(str)) and images "
             "as one uint8 array."

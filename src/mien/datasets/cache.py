@@ -24,7 +24,7 @@ from mien.errors import MienError
 from mien.files import canonical_json
 from mien.labels import Expression, LabelSet
 
-SCHEMA = 3
+SCHEMA = 4
 _OPTIONAL = ("votes", "other_votes", "groups", "source_sizes")
 
 
@@ -42,11 +42,15 @@ def hash_file(path: Path) -> str:
 
 
 def hash_listing(folder: Path, paths: Iterable[str]) -> str:
-    """Hash of the names, sizes and times of change of files: changes when any of them is written to."""
+    """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
     digest = hashlib.sha256()
     for path in paths:
-        status = os.stat(folder / path)
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        try:
+            status = os.stat(folder / path)
+            state = f"{status.st_size}\0{status.st_mtime_ns}"
+        except FileNotFoundError:  # readers list what is missing among their problems
+            state = "missing"
+        digest.update(f"{path}\0{state}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

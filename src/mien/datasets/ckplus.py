@@ -18,7 +18,7 @@ from mien.datasets.samples import Sample, build_dataset, counted
 from mien.errors import DataError
 from mien.labels import Expression
 
-CODES = {
+CODES: dict[float, Expression] = {
     0: Expression.NEUTRAL,
     1: Expression.ANGER,
     2: Expression.CONTEMPT,
@@ -79,6 +79,11 @@ def read_ck_plus(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
     ]
     known = {*labels, *(str(Path(problem.name).relative_to(found.labels).parent.as_posix()) for problem in problems)}
     unlabelled = sum(sequence not in known for sequence in sequences)
+    problems += [
+        Problem(f"{found.labels}/{sequence}", "Its sequence has a label and no frames.")
+        for sequence in labels
+        if sequence not in sequences
+    ]
     notes = []
     if unlabelled:
         notes.append(
@@ -131,8 +136,8 @@ def _read_labels(path: Path, folder: str) -> tuple[dict[str, Expression], list[P
             continue
         text = (path / folder / name).read_text(encoding="utf-8", errors="replace").strip()
         try:
-            labels[name.rpartition("/")[0]] = CODES[int(float(text))]
-        except (ValueError, OverflowError, KeyError):
+            labels[name.rpartition("/")[0]] = CODES[float(text)]
+        except (ValueError, KeyError):
             problems.append(Problem(f"{folder}/{name}", f"Its label is {text[:20]!r}; expected a number from 0 to 7."))
     return labels, problems
 

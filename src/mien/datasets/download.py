@@ -75,7 +75,7 @@ def download(
             _fetch(url, part, _begun(part, url), most_bytes, timeout_s, progress)
         except _StartOverError:
             _fetch(url, part, None, most_bytes, timeout_s, progress)
-        with part.open("rb") as file:
+        with part.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         os.replace(part, target)
         _note(part).unlink(missing_ok=True)
@@ -107,7 +107,7 @@ def _fetch(
 ) -> None:
     shown = shown_url(url)
     with _answer(url, part, begun, timeout_s) as answer:
-        start, length = _place(answer, part, begun)
+        start, length = _place(answer, part, begun, shown)
         if length is not None and length > most_bytes:
             raise DataError(f"{shown} has {_megabytes(length)}; at most {_megabytes(most_bytes)} are fetched.")
         first = _read(answer, shown)
@@ -116,9 +116,13 @@ def _fetch(
                 f"{shown} answered with a web page and not with a file: it may want you to sign in. Download the file "
                 "with a browser and give it with --file."
             )
-        validator = _validator(answer)
-        _note(part).write_text(json.dumps(asdict(_Begun(_hash(url), validator, length))), encoding="utf-8")
+        if not first and not start:
+            raise DataError(f"{shown} answered with nothing. Download the file with a browser and give it with --file.")
+        # A part need not repeat the validator that it was asked for by; the next part is asked for by it again.
+        validator = _validator(answer) or (begun.validator if begun is not None and start else "")
         with part.open("r+b" if start else "wb") as file:
+            # After the bytes of another file are gone: a stop in between must not leave them under this file's note.
+            _note(part).write_text(json.dumps(asdict(_Begun(_hash(url), validator, length))), encoding="utf-8")
             file.seek(start)
             done, block = start, first
             while block:
@@ -159,13 +163,18 @@ def _answer(url: str, part: Path, begun: _Begun | None, timeout_s: float) -> Ite
         yield answer
 
 
-def _place(answer: HTTPResponse, part: Path, begun: _Begun | None) -> tuple[int, int | None]:
+def _place(answer: HTTPResponse, part: Path, begun: _Begun | None, shown: str) -> tuple[int, int | None]:
     """From which byte on the answer is to be written, and the length of the whole."""
     if answer.status != 206:
         length = answer.headers.get("Content-Length", "")
         return 0, int(length) if length.isdecimal() else None
+    if begun is None:
+        raise DataError(
+            f"{shown} sends a part of the file where the whole was asked for. Download it with a browser and give it "
+            "with --file."
+        )
     found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
-    if begun is None or found is None or int(found[1]) != part.stat().st_size:
+    if found is None or int(found[1]) != part.stat().st_size:
         raise _StartOverError
     # A server that was asked with If-Range may leave the validator out of a part, having compared it itself.
     if begun.length not in (None, int(found[2])) or _validator(answer) not in ("", begun.validator):

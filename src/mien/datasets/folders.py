@@ -39,8 +39,8 @@ ROLE_PREFIXES = {
 # Names of files that tell whose face it is: CK+ (S010_004_00000017.png) and JAFFE (KA.AN1.39.tiff). They are kept in
 # copies that sort these sets into folders by expression.
 _PERSON_NAMES = (
-    re.compile(r"(?P<person>S\d{3})_\d{3}_\d{8}\b"),
-    re.compile(r"(?P<person>[A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+\b"),
+    re.compile(r"(?P<person>S\d{3})_\d{3}_\d{8}(?!\d)"),
+    re.compile(r"(?P<person>[A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+(?!\d)"),
 )
 
 _IMAGE_SUFFIXES = frozenset(

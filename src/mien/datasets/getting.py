@@ -5,12 +5,15 @@ What arrives is read by mien's own reader and compared with what is known of the
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import lzma
 import re
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +32,10 @@ from mien.files import written_whole
 
 _FILE_NAME = re.compile(r"[\w][\w .-]*\.(csv|csv\.gz|zip|tar|tar\.gz|tgz)", re.ASCII | re.IGNORECASE)
 _BLOCK = 1 << 20
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError, NotImplementedError),
+)
 _SHOWN = 4
 
 
@@ -228,6 +235,8 @@ def _take_images(source: Source, given: Path, folder: Path) -> Path:
     target = folder / source.name
     if given.resolve() == target.resolve():
         return given
+    if target.resolve().is_relative_to(given.resolve()):
+        raise DataError(f"{target} lies in {given}, which would be copied into itself. Name another --output.")
     part = _free(target).with_name(f"{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -247,7 +256,10 @@ def _copy(given: Path, target: Path) -> Path:
 
 
 def _is_archive(path: Path) -> bool:
-    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+    try:
+        return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+    except (EOFError, zlib.error, lzma.LZMAError) as error:  # tarfile lets through what a packed file ends with
+        raise _no_archive(path, error) from error
 
 
 @contextmanager
@@ -267,14 +279,21 @@ def _archive_member(source: Source, path: Path, most_bytes: int) -> Iterator[tup
         else:
             with tarfile.open(path) as tar:
                 members = {info.name: (info.size, info) for info in tar if info.isreg()}
+                # tarfile stops where the members end. The checksum of the bytes comes after that.
+                while tar.fileobj is not None and tar.fileobj.read(_BLOCK):
+                    pass
                 name, chosen = _wanted(source, members, path, most_bytes)
                 opened = tar.extractfile(members[chosen][1])
                 if opened is None:
                     raise DataError(f"{chosen} in {path} is no file.")
                 with opened:
                     yield name, opened  # type: ignore[misc]
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise DataError(f"{path} cannot be unpacked ({error}). Download it again.") from error
+    except _DAMAGED as error:
+        raise _no_archive(path, error) from error
+
+
+def _no_archive(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be unpacked ({error}). Download it again.")
 
 
 def _wanted(source: Source, entries: Mapping[str, tuple[int, object]], path: Path, most_bytes: int) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from mien.datasets.samples import (
     build_dataset,
     parse_role,
     refuse_repeated_ids,
+    refuse_unwritable_ids,
 )
 from mien.errors import DataError, did_you_mean
 from mien.files import write_text
@@ -96,11 +97,12 @@ def write_manifest(dataset: Dataset, folder: Path) -> Path:
         The path of manifest.csv, which is written last: its presence means that all images are there.
 
     Raises:
-        DataError: there is a manifest already, or the folder cannot be written to.
+        DataError: there is a manifest already, the folder cannot be written to, or a name is no UTF-8.
     """
     table = folder / MANIFEST_FILE
     if table.exists():
         raise DataError(f"{folder} holds a manifest already. Name another folder, or remove it first.")
+    refuse_unwritable_ids(dataset)
     names = [expression.value for expression in dataset.label_set.expressions]
     columns = ["path", "label", "role", "group", "id"]
     columns += [] if dataset.votes is None else [VOTES + name for name in names]

@@ -7,7 +7,6 @@ stand in the table's `huggingface` metadata). `role` or `split`, `group`, `id`, 
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,8 +28,10 @@ from mien.datasets.samples import (
     find_role,
     parse_role,
     refuse_repeated_ids,
+    refuse_unwritable_ids,
 )
 from mien.errors import DataError, MissingExtraError
+from mien.files import written_whole
 from mien.images import png_bytes
 from mien.labels import Expression, parse_expression
 
@@ -110,7 +111,7 @@ def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
     for table, file, found in zip(tables, files, columns, strict=True):
         where = file.relative_to(path).as_posix() if path.is_dir() else file.name
         _read_table(table, found, where, rows, report)
-    samples = _named(rows)
+    samples = _named(rows, by_id=all(found.id is not None for found in columns))
     refuse_repeated_ids(samples, str(path))
     voted = [name.removeprefix(VOTES) for name in votes if name.startswith(VOTES)]
     return build_dataset(
@@ -140,27 +141,23 @@ def write_parquet(dataset: Dataset, file: Path) -> Path:
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        DataError: there is such a file already, or it cannot be written.
+        DataError: there is such a file already, it cannot be written, or a name is no UTF-8.
     """
     arrow, parquet = _libraries("Writing Parquet")
     if file.exists():
         raise DataError(f"There is a file {file} already. Name another one, or remove it first.")
+    refuse_unwritable_ids(dataset)
     schema = _schema(dataset, arrow)
-    part = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with parquet.ParquetWriter(part, schema) as writer:
+        with written_whole(file) as stream, parquet.ParquetWriter(stream, schema) as writer:
             for start in range(0, len(dataset), _BATCH_ROWS):
                 rows = range(start, min(start + _BATCH_ROWS, len(dataset)))
                 writer.write_table(arrow.table(_columns_of(dataset, rows), schema=schema))
-        part.replace(file)
     except OSError as error:
         raise DataError(
             f"The data set cannot be written to {file}: {error.strerror or error}. Name another file, or make room."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
     return file
 
 
@@ -172,7 +169,6 @@ class _Rows:
     own: list[str] = field(default_factory=list)
     images: list[GrayImage | Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    named_by_id: bool = False
     count: int = 0
 
 
@@ -237,7 +233,6 @@ def _licence(schema: Any) -> str:
 
 
 def _read_table(table: Any, columns: _Columns, where: str, rows: _Rows, report: Callable[[], None]) -> None:
-    rows.named_by_id = rows.named_by_id or columns.id is not None
     file_role = _role_of_file(where)
     number = 0
     try:
@@ -257,7 +252,7 @@ def _read_table(table: Any, columns: _Columns, where: str, rows: _Rows, report: 
                     Sample(
                         id=place,
                         expression=expression,
-                        role=file_role if columns.role is None else parse_role(str(row[columns.role] or ""), place),
+                        role=file_role if columns.role is None else parse_role(_text(row[columns.role]), place),
                         group="" if columns.group is None else _text(row[columns.group]),
                         votes=tuple(_vote(row[column], place) for column in columns.votes),
                     )
@@ -316,9 +311,9 @@ def _vote(cell: object, place: str) -> float:
     return float(cell)
 
 
-def _named(rows: _Rows) -> list[Sample]:
-    """The samples under their own names; by file and row where these are missing or not unique."""
-    if not rows.named_by_id and (len(set(rows.own)) < len(rows.own) or "" in rows.own):
+def _named(rows: _Rows, *, by_id: bool) -> list[Sample]:
+    """The samples under their own names; by file and row where these, if no table's `id`, are missing or not unique."""
+    if not by_id and (len(set(rows.own)) < len(rows.own) or "" in rows.own):
         return rows.samples
     return [replace(sample, id=name or sample.id) for sample, name in zip(rows.samples, rows.own, strict=True)]
 

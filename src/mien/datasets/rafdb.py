@@ -129,17 +129,17 @@ def _found(path: Path) -> tuple[Path, Path | None]:
 
 def _is_numbered(root: Path) -> bool:
     # Other sets number their folders too, with other expressions behind the numbers: the files' names decide.
-    folders = [root / role / name for role in _ROLES if (root / role).is_dir() for name in _visible(root / role)]
+    folders = [folder for role in _ROLES if (root / role).is_dir() for folder in _visible_folders(root / role)]
     return bool(folders) and all(folder.name in CODES and _holds_aligned(folder) for folder in folders)
 
 
+def _visible_folders(folder: Path) -> list[Path]:
+    return [Path(entry) for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+
+
 def _holds_aligned(folder: Path) -> bool:
-    names = _visible(folder) if folder.is_dir() else []
-    return bool(names) and "_aligned." in names[0] and _NAME.fullmatch(names[0]) is not None
-
-
-def _visible(folder: Path) -> list[str]:
-    return [name for name in os.listdir(folder) if not name.startswith(".")]
+    # Any: which file comes first depends on the file system, and it may be a Thumbs.db.
+    return any("_aligned." in name and _NAME.fullmatch(name) for name in os.listdir(folder))
 
 
 def _sample(name: str, code: str) -> Sample:

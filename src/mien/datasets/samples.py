@@ -72,7 +72,7 @@ def parse_role(text: str, where: str) -> Role:
     Raises:
         DataError: the word is no role.
     """
-    if not any(map(str.isalpha, text)):
+    if not any(map(str.isalnum, text)):
         return Role.NONE
     role = find_role(text)
     if role is None:
@@ -87,6 +87,17 @@ def refuse_repeated_ids(samples: Iterable[Sample], where: str) -> None:
         if sample.id in seen:
             raise DataError(f"{where} names {sample.id!r} twice. Every sample needs a name of its own.")
         seen.add(sample.id)
+
+
+def refuse_unwritable_ids(dataset: Dataset) -> None:
+    """Raise DataError when a sample has a name that no table can hold: that of a file whose name is no UTF-8."""
+    for name in dataset.ids.tolist():
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"The name {name!r} holds bytes that are not UTF-8, so that no table can hold it. Rename the file."
+            ) from error
 
 
 def counted(number: int, thing: str) -> str:
