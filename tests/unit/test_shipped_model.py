@@ -1,4 +1,4 @@
-"""The model that comes with mien: small, labelled by its card, and good for the sample photo."""
+"""The models that come with mien: small, labelled by their cards, and good for the sample photo."""
 
 import json
 from importlib import resources
@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mien import Recognizer
-from mien.bundle import load_bundle
+from mien.bundle import load_bundle, shipped_bundles
 from mien.cli.main import app
 from mien.labels import SEVEN, Expression
 from mien.study.store import Store
@@ -17,20 +17,30 @@ from mien.study.store import Store
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 
+# The study of each, and what its evaluation needs beside FER2013's table.
+STUDIES = {"default": "shipped-votes"}
+MORE = {"default": ["--votes", str(DATA / "fer2013new.csv")]}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def bundle(request):
+    return load_bundle(request.param)
+
 
 @pytest.fixture(scope="module")
-def bundle():
-    return load_bundle("default")
+def recognizer(bundle):
+    return Recognizer(bundle)
 
 
-@pytest.fixture(scope="module")
-def recognizer():
-    return Recognizer()
+def test_these_are_all_of_them_and_they_are_small():
+    shipped = shipped_bundles()
+    assert shipped.keys() == STUDIES.keys()
+    sizes = {name: path.stat().st_size for name, path in shipped.items()}
+    assert sizes["default"] <= 6_000_000
+    assert sum(sizes.values()) <= 10_000_000
 
 
-def test_it_is_small_and_knows_seven_expressions(bundle):
-    with resources.as_file(resources.files("mien") / "data" / "default.mien") as path:
-        assert path.stat().st_size <= 6_000_000
+def test_it_knows_seven_expressions_and_when_it_is_unsure(bundle):
     assert bundle.label_set == SEVEN
     assert bundle.unsure is not None
 
@@ -40,13 +50,13 @@ def test_its_card_says_where_all_of_it_comes_from(bundle):
     assert card["data"]["fingerprint"]
     assert card["licence"]["model"]
     assert "face" in card["licence"]["pretrained_weights"]
-    assert card["origin"]["study"] == "shipped-votes"
+    assert card["origin"]["study"] == STUDIES[bundle.name]
     assert card["conversion"]["other_labels"] == 0
     assert {"test", "test_by_expression", "test_without_copies", "test_without_copies_by_expression"} <= card.keys()
 
 
 def test_the_run_that_made_it_is_in_the_results(bundle):
-    store = Store.open(ROOT / "results" / "shipped-votes")
+    store = Store.open(ROOT / "results" / STUDIES[bundle.name])
     record = store.read(bundle.card["origin"]["run"])
     assert record.data["fingerprint"] == bundle.card["data"]["fingerprint"]
     assert record.environment["commit"]
@@ -80,10 +90,8 @@ def test_the_documentation_has_the_figures_of_the_card(bundle):
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="FER2013 is not here")
 def test_evaluating_it_gives_the_figures_of_its_card(bundle):
-    with resources.as_file(resources.files("mien") / "data" / "default.mien") as path:
-        data, votes = DATA / "fer2013.csv.gz", DATA / "fer2013new.csv"
-        result = CliRunner().invoke(app, ["evaluate", str(path), str(data), "--votes", str(votes), "--json"])
-    found = json.loads(result.stdout)
+    command = ["evaluate", bundle.name, str(DATA / "fer2013.csv.gz"), *MORE[bundle.name], "--json"]
+    found = json.loads(CliRunner().invoke(app, command).stdout)
     assert found["same_data_as_card"]
     for figures, section in (("scores", "test"), ("leak_free", "test_without_copies")):
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error"):
