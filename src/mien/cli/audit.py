@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.bar import Bar
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -51,9 +53,9 @@ def audit(
 
     dataset = read_dataset(path, reader=reader, votes=votes)
     doubts = () if record is None else _doubts(dataset, record)
-    with _Bar(Console(stderr=True), "looking for faces") as bar:
+    with Bar("looking for faces") as bar:
         certainty = _face_certainty(dataset, bar.moved) if faces else None
-    with _Bar(Console(stderr=True), "comparing images") as bar:
+    with Bar("comparing images") as bar:
         found = audit_dataset(dataset, doubts=doubts, face_certainty=certainty, progress=bar.moved)
     agreement = _agreement(dataset)
     values = found.to_json(dataset.ids)
@@ -67,26 +69,6 @@ def audit(
             typer.echo(f"Written to {output}: {', '.join(sorted(entry.name for entry in output.iterdir()))}")
     if remark:
         typer.echo(remark, err=True)
-
-
-class _Bar:
-    """How far a step is, where there is a terminal."""
-
-    def __init__(self, console: Console, doing: str) -> None:
-        from rich.progress import Progress
-
-        self._progress = Progress(console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._progress.add_task(doing, total=None)
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def moved(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)
 
 
 def _face_certainty(dataset: Dataset, progress: Callable[[int, int], None]) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.bar import Bar
+
 if TYPE_CHECKING:
     from mien.datasets.sources import Source
 
@@ -42,7 +44,7 @@ def get(
         typer.echo("Nothing was fetched.")
         raise typer.Exit(1)
     try:
-        with _Bar() as bar:
+        with Bar("downloading", in_bytes=True) as bar:
             path = get_dataset(source, output, url=url, file=file, progress=bar.moved)
     except KeyboardInterrupt as stop:
         typer.echo("mien: stopped; the same command goes on where the download is.", err=True)
@@ -75,33 +77,3 @@ def _consents() -> bool:
     if not sys.stdin.isatty():
         raise DataError("Nothing is fetched without your consent. Add --yes once you have read the terms above.")
     return typer.confirm("Fetch it, and use it under these terms?")
-
-
-class _Bar:
-    """How far the download is, where there is a terminal."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def moved(self, done: int, total: int) -> None:
-        if not self._progress.tasks:
-            self._progress.add_task("", total=total)
-        self._progress.update(self._progress.tasks[0].id, completed=done)
