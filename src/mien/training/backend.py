@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from mien.errors import MissingExtraError, NetworkError
 
@@ -112,6 +114,39 @@ def device_names() -> list[str]:
 def jit_compile() -> bool | Literal["auto"]:
     """What `Model.compile` shall be told: XLA brought TensorFlow nothing on a CPU; JAX is built on it."""
     return False if backend_name() == "tensorflow" else "auto"
+
+
+def in_batches(
+    size: int, inputs: NDArray[Any], targets: NDArray[Any] | None = None, weights: NDArray[Any] | None = None
+) -> dict[str, Any]:
+    """What `Model.fit`, `evaluate` and `predict` shall be given to take samples in batches, in the order they are in.
+
+    On TensorFlow that is a data set without autotuning. Of what Keras makes of arrays, TensorFlow tunes the batching in
+    a thread of its own, which sleeps for 10 ms, then 20, 40 and so on; when it is over, every other epoch waited for
+    that sleep (2.21, see benchmarks/README.md).
+
+    Args:
+        size: samples of a batch; the last one may have fewer.
+        inputs: shape (N, ...).
+        targets: shape (N, K), or None.
+        weights: shape (N,), how much each sample counts, or None; only with targets.
+
+    Returns:
+        Keyword arguments.
+    """
+    if backend_name() != "tensorflow":
+        more = {} if targets is None else {"y": targets, "sample_weight": weights}
+        return {"x": inputs, "batch_size": size, **more}
+    import tensorflow as tf
+
+    columns = tuple(tf.convert_to_tensor(values) for values in (inputs, targets, weights) if values is not None)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+
+    def batch(start: Any) -> Any:
+        return tuple(column[start : start + size] for column in columns)
+
+    return {"x": tf.data.Dataset.range(0, len(inputs), size).map(batch).with_options(options)}
 
 
 @contextmanager

@@ -222,7 +222,9 @@ def _features(
     path = store.folder / "features" / f"{_digest([np.array(canonical_json(identity))])}.npy"
     if not path.is_file():
         watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
-        features = extractor.predict(samples.images[..., np.newaxis], batch_size=recipe.batch_size, verbose=0)
+        features = extractor.predict(
+            **backend.in_batches(recipe.batch_size, samples.images[..., np.newaxis]), verbose=0
+        )
         path.parent.mkdir(exist_ok=True)
         with written_whole(path) as file:
             np.save(file, features.astype(np.float32))
@@ -245,7 +247,7 @@ def _evaluate(
     for epoch in sorted(set(state.chosen.values())):
         load_weights(folder, network, epoch)
         validation, test = (
-            np.asarray(network.predict(images[..., np.newaxis], batch_size=256, verbose=0), dtype=np.float32)
+            np.asarray(network.predict(**backend.in_batches(256, images[..., np.newaxis]), verbose=0), dtype=np.float32)
             for images in (split.validation.images, split.test.images)
         )
         answers[epoch] = (validation, test)

@@ -31,6 +31,7 @@ from mien.randomness import generator
 from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import read_study
 from mien.study.store import STUDY_FILE
+from mien.training.backend import in_batches
 from mien.training.card import make_card
 from mien.training.convert import WeightsType, in_float32, store_weights, to_onnx
 from mien.training.execute import NETWORK_FILE
@@ -270,7 +271,7 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
     """What the network itself says, shape (N, classes); with `mirror`, put together here and not in a graph."""
 
     def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        given = network.predict(faces[..., np.newaxis], batch_size=_BATCH, verbose=0)
+        given = network.predict(**in_batches(_BATCH, faces[..., np.newaxis]), verbose=0)
         return np.asarray(given, dtype=np.float64)
 
     if not mirror:

@@ -20,6 +20,7 @@ from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
 from mien.training.augmentation import mix
+from mien.training.backend import in_batches
 from mien.training.checkpoint import CHECKPOINT_FILE, LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
 
@@ -110,10 +111,7 @@ def fit(
             inputs, targets = mix(inputs, targets, recipe.augmentation.mixup, rng)
         started = time.perf_counter()
         logs = trained.fit(
-            inputs,
-            targets,
-            batch_size=batch,
-            sample_weight=sample_weight,
+            **in_batches(batch, inputs, targets, sample_weight),
             shuffle=False,
             verbose=0,
             callbacks=[_Steps(watch, epoch, steps)],
@@ -121,9 +119,8 @@ def fit(
         seconds = time.perf_counter() - started
         with averaged_weights(trained):
             watch.stage(f"validating epoch {epoch}")
-            checked = trained.evaluate(
-                validation.inputs, validation.targets, batch_size=recipe.batch_size, verbose=0, return_dict=True
-            )
+            batches = in_batches(recipe.batch_size, validation.inputs, validation.targets)
+            checked = trained.evaluate(**batches, verbose=0, return_dict=True)
             entry = Epoch(
                 epoch=epoch,
                 loss=float(logs["loss"][0]),

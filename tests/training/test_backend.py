@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mien.training import backend
+
+
+@pytest.fixture
+def columns():
+    rng = np.random.default_rng(0)
+    return (
+        rng.integers(0, 256, (10, 4, 4, 1), dtype=np.uint8),
+        rng.random((10, 3), dtype=np.float32),
+        rng.random(10, dtype=np.float32),
+    )
+
+
+@pytest.mark.parametrize("given", [1, 2, 3])
+def test_batches_hold_every_sample_once_and_in_order(columns, given):
+    batches = list(backend.in_batches(4, *columns[:given])["x"])
+    assert [len(batch[0]) for batch in batches] == [4, 4, 2]
+    for position, column in enumerate(columns[:given]):
+        together = np.concatenate([np.asarray(batch[position]) for batch in batches])
+        np.testing.assert_array_equal(together, column)
+        assert together.dtype == column.dtype
+
+
+def test_batches_are_not_tuned_by_a_thread_that_an_epoch_waits_for(columns):
+    assert backend.in_batches(4, *columns)["x"].options().autotune.enabled is False
+
+
+def test_a_network_answers_in_batches_as_it_does_for_arrays(columns):
+    import keras
+
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    images = columns[0]
+    expected = model.predict_on_batch(images)
+    np.testing.assert_allclose(model.predict(**backend.in_batches(4, images), verbose=0), expected, rtol=1e-5)
+
+
+def test_other_backends_take_the_arrays(columns, monkeypatch):
+    monkeypatch.setattr(backend, "backend_name", lambda: "jax")
+    inputs, targets, weights = columns
+    assert backend.in_batches(4, inputs) == {"x": inputs, "batch_size": 4}
+    given = backend.in_batches(4, inputs, targets, weights)
+    assert given["y"] is targets
+    assert given["sample_weight"] is weights
