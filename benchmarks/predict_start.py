@@ -54,7 +54,7 @@ import numpy, numpy.lib; lap("import numpy")
 import cv2; lap("import cv2")
 import onnxruntime; lap("import onnxruntime")
 import PIL.Image; lap("import Pillow")
-import typer, mien.cli.main; lap("import typer and the command line")
+import typer, mien.cli.main; mien.cli.main.command_line(["predict"]); lap("import typer and the command line")
 from mien.inference.recognizer import Recognizer; lap("import the rest of mien")
 from mien.bundle import load_bundle
 from mien.inference.classifier import Classifier

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mien.cli.main import COMMANDS, GROUPS
+
 SOURCE = Path(__file__).parents[1] / "src"
 
 ABSENT = [
@@ -77,9 +79,17 @@ def test_importing_mien_imports_nothing_else():
 
 
 def test_importing_the_command_line_imports_no_library_that_computes():
-    code = "import json, sys; import mien.cli.main; print(json.dumps(sorted(sys.modules)))"
-    modules = set(json.loads(python(code).stdout))
+    code = "import json, sys; from mien.cli.main import command_line; command_line()"
+    modules = set(json.loads(python(code + "; print(json.dumps(sorted(sys.modules)))").stdout))
     assert not modules & {*ABSENT, "numpy", "cv2", "PIL", "onnxruntime"}
+
+
+@pytest.mark.parametrize("called", ["predict", "study"])
+def test_a_start_imports_no_command_but_the_one_that_it_calls(called):
+    code = f"import json, sys; from mien.cli.main import command_line; command_line(['{called}', '--help'])"
+    modules = set(json.loads(python(code + "; print(json.dumps(sorted(sys.modules)))").stdout))
+    commands = {f"mien.cli.{name}" for name in (*COMMANDS, *GROUPS)}
+    assert modules & commands == {f"mien.cli.{called}"}
 
 
 @pytest.mark.parametrize(

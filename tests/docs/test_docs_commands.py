@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from mien.cli.main import app
+from mien.cli.main import command_line
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -101,7 +101,7 @@ def command_names() -> list[str]:
         if not inner:
             yield name
 
-    return list(walk(typer.main.get_command(app), "mien"))
+    return list(walk(typer.main.get_command(command_line()), "mien"))
 
 
 @pytest.mark.parametrize("name", command_names())

@@ -66,9 +66,9 @@ def exported(run, tmp_path_factory):
 
 
 def cli(*arguments, code=0):
-    from mien.cli.main import app
+    from mien.cli.main import command_line
 
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(command_line(), [str(argument) for argument in arguments])
     if isinstance(result.exception, MienError):
         raise result.exception
     assert result.exit_code == code, result.output

@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from mien.cli.display import budget_table, cells_table
-from mien.cli.main import app
+from mien.cli.main import command_line
 from mien.errors import MienError, StudyFileError
 from mien.study.order import order_runs
 from mien.study.spec import parse_study
@@ -155,18 +155,18 @@ class TestCommand:
         return tmp_path
 
     def test_the_plan_lists_cells(self, folder: Path) -> None:
-        done = CliRunner().invoke(app, ["study", "plan", "short.toml", "--no-forecast", "--cells"])
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--no-forecast", "--cells"])
         assert done.exit_code == 0
         assert "6 cells" in done.output
 
     def test_a_time_needs_a_forecast(self, folder: Path) -> None:
-        done = CliRunner().invoke(app, ["study", "plan", "short.toml", "--no-forecast", "--minutes", "5"])
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--no-forecast", "--minutes", "5"])
         assert isinstance(done.exception, MienError)
         assert "leave out --no-forecast" in str(done.exception)
 
     def test_a_missing_reference_is_told_before_anything_is_run(self, folder: Path) -> None:
         (folder / "paper.toml").unlink()
-        done = CliRunner().invoke(app, ["study", "plan", "short.toml", "--no-forecast"])
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--no-forecast"])
         assert isinstance(done.exception, StudyFileError)
 
     def test_a_store_keeps_the_published_figures(self, folder: Path) -> None:

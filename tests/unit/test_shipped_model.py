@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mien import Recognizer
 from mien.bundle import load_bundle, shipped_bundles
-from mien.cli.main import app
+from mien.cli.main import command_line
 from mien.labels import SEVEN, Expression
 from mien.study.store import Store
 
@@ -91,7 +91,7 @@ def test_the_documentation_has_the_figures_of_the_card(bundle):
 @pytest.mark.skipif(not DATA.is_dir(), reason="FER2013 is not here")
 def test_evaluating_it_gives_the_figures_of_its_card(bundle):
     command = ["evaluate", bundle.name, str(DATA / "fer2013.csv.gz"), *MORE[bundle.name], "--json"]
-    found = json.loads(CliRunner().invoke(app, command).stdout)
+    found = json.loads(CliRunner().invoke(command_line(), command).stdout)
     assert found["same_data_as_card"]
     for figures, section in (("scores", "test"), ("leak_free", "test_without_copies")):
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error"):
