@@ -163,8 +163,9 @@ class Detector:
                 _, rows = detector.detect(cv2.cvtColor(resized, cv2.COLOR_GRAY2BGR))
             except cv2.error as error:
                 raise ImageError(f"The face detector failed ({str(error).strip()}).") from error
-            if rows is not None:
-                best = max(best, min(1.0, float(rows[:, 14].max())))
+            # A score that is no number is no certainty.
+            scores = [] if rows is None else [float(score) for score in rows[:, 14] if np.isfinite(score)]
+            best = min(1.0, max([best, *scores]))
             if best >= _CERTAIN_AT_FIRST:
                 break
         return best
