@@ -79,6 +79,8 @@ def test_a_tall_network_shares_lines_to_stay_on_a_page():
     said = words(TALL)
     assert any("  |  " in text for text in said)
     assert draw_diagram(DiagramData("", TALL)).get_size_inches()[1] < 15
+    assert "with | between" in " ".join(said)
+    assert "with | between" not in " ".join(words(STRUCTURE))
 
 
 def test_a_diagram_is_a_file_and_part_of_a_page():

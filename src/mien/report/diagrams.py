@@ -50,8 +50,8 @@ class DiagramData:
 def draw_diagram(data: DiagramData) -> Figure:
     """One page: a row for each stage, with its boxes, and its share of parameters and multiply-adds as bars."""
     structure = data.structure
-    legend = _legend(structure)
     for packed in (False, True):
+        legend = _legend(structure, packed=packed)
         boxes = [[_lines(block, packed=packed) for block in stage.blocks] for stage in structure.stages]
         heights = [max(_LEAST_STAGE, _stack_height(stage)) for stage in boxes]
         height = _HEAD + sum(heights) + _STAGE_GAP * (2 * len(heights)) + _FOOT + _LINE * len(legend)
@@ -212,7 +212,7 @@ def _lines(block: Block, *, packed: bool) -> list[str]:
     return written
 
 
-def _legend(structure: NetworkStructure) -> list[str]:
+def _legend(structure: NetworkStructure, *, packed: bool) -> list[str]:
     steps = {step for path in _paths(structure) for step in path}
     used = [meaning for word, meaning in _MEANINGS if any(step.startswith(word) for step in steps)]
     text = "; ".join(
@@ -222,8 +222,9 @@ def _legend(structure: NetworkStructure) -> list[str]:
             "on the right of a box: its channels",
         ]
     )
+    branches = "Each line is a branch, or several with | between them" if packed else "Each line is a branch"
     return textwrap.wrap(
-        f"{text}. Each line is a branch. Normalisations and activations are not shown; their parameters count.", 150
+        f"{text}. {branches}. Normalisations and activations are not shown; their parameters count.", 150
     )
 
 
