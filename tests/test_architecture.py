@@ -34,7 +34,8 @@ MAY_IMPORT = {
         "study",
         "datasets.dataset",
         "datasets.protocol",
-        "datasets.audit",  # the page of an audit shows what it found
+        "datasets.audit.findings",  # the page of an audit shows what it found
+        "datasets.audit.run",
     },
     "web": {"root", "web", "inference"},
     "cli": {"root", "cli", "inference", "datasets", "evaluation", "study", "training", "report", "web"},

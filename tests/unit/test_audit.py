@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.datasets.audit import LabelDoubt, Severity, audit_dataset, no_face_mask, source_name
+from mien.datasets.audit.findings import LabelDoubt, Severity
+from mien.datasets.audit.names import source_name
+from mien.datasets.audit.run import audit_dataset
+from mien.datasets.audit.votes import no_face_mask
 from mien.datasets.dataset import Problem
 from mien.datasets.duplicates import find_duplicates
 from mien.datasets.synthetic import draw_faces

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    from mien.datasets.audit import Audit, LabelDoubt
+    from mien.datasets.audit.findings import LabelDoubt
+    from mien.datasets.audit.run import Audit
     from mien.datasets.dataset import Dataset
     from mien.evaluation.agreement import Agreement
 
@@ -47,7 +48,7 @@ def audit(
     """
     from rich.console import Console
 
-    from mien.datasets.audit import audit_dataset
+    from mien.datasets.audit.run import audit_dataset
     from mien.datasets.reading import read_dataset
     from mien.files import json_text
 
@@ -110,7 +111,7 @@ def _doubts(dataset: Dataset, folder: Path) -> tuple[LabelDoubt, ...]:
     """The labels that a run's network doubts: of its validation and test images, which it did not learn from."""
     import numpy as np
 
-    from mien.datasets.audit import LabelDoubt
+    from mien.datasets.audit.findings import LabelDoubt
     from mien.datasets.dataset import Role
     from mien.errors import DataError
     from mien.evaluation.label_noise import doubt_labels

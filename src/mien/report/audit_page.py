@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.datasets.audit import Audit, CopyCount, Finding, Severity
+from mien.datasets.audit.findings import CopyCount, Finding, Severity
+from mien.datasets.audit.run import Audit
 from mien.datasets.dataset import Dataset
 from mien.errors import ReportError
 from mien.evaluation.agreement import Agreement
