@@ -3,6 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
+from mien.cli.console import open_console
 from mien.cli.main import command_line
 
 
@@ -20,3 +21,13 @@ def test_every_start_is_answered_as_if_all_commands_were_there(words, code, mess
     assert [result.exit_code for result in results] == [code, code]
     assert message in results[0].output
     assert results[0].output == results[1].output
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, 200), ("", 200), ("wide", 200), ("100", 100)])
+def test_what_goes_to_no_terminal_is_not_broken_at_the_width_of_one(monkeypatch, columns, width):
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert open_console().width == width
+    assert open_console(stderr=True).width == width

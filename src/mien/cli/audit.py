@@ -46,8 +46,7 @@ def audit(
 
     With --output, a page shows it with pictures, and cleaning.csv lists the images to leave out, for a study's [data].
     """
-    from rich.console import Console
-
+    from mien.cli.console import open_console
     from mien.datasets.audit.run import audit_dataset
     from mien.datasets.reading import read_dataset
     from mien.files import json_text
@@ -65,7 +64,7 @@ def audit(
     if as_json:
         typer.echo(json_text(values), nl=False)
     else:
-        _show(found, agreement, Console())
+        _show(found, agreement, open_console())
         if output is not None:
             typer.echo(f"Written to {output}: {', '.join(sorted(entry.name for entry in output.iterdir()))}")
     if remark:

@@ -12,10 +12,11 @@ class Bar:
     """
 
     def __init__(self, doing: str, *, in_bytes: bool = False) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-        console = Console(stderr=True)
+        from mien.cli.console import open_console
+
+        console = open_console(stderr=True)
         shape = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         columns = shape if in_bytes else Progress.get_default_columns()
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -57,9 +57,9 @@ def describe(
     if as_json:
         typer.echo(json.dumps(description.to_json(), indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
+    from mien.cli.console import open_console
 
-    _show(description, Console())
+    _show(description, open_console())
 
 
 @app.command()

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mien.cli.console import open_console
 from mien.report.results import run_titles
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun
@@ -24,7 +25,7 @@ class LiveWatch:
 
     def __init__(self, plan: Plan) -> None:
         self._titles = run_titles(plan)
-        self._console = Console(stderr=True, highlight=False)
+        self._console = open_console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -178,7 +179,7 @@ def _epoch_line(entry: Mapping[str, Any], epochs: int) -> str:
         return "not finite" if entry[name] is None else format(entry[name], form)
 
     return (
-        f"  epoch {entry['epoch']}/{epochs}: loss {number('loss', '.4f')}, accuracy {number('accuracy', '.1%')}, "
-        f"validation {number('validation_loss', '.4f')} / {number('validation_accuracy', '.1%')}, "
+        f"  epoch {entry['epoch']}/{epochs}: loss {number('loss', '.5g')}, accuracy {number('accuracy', '.1%')}, "
+        f"validation {number('validation_loss', '.5g')} / {number('validation_accuracy', '.1%')}, "
         f"{entry['images_per_second']:.0f} images/s"
     )

@@ -138,10 +138,11 @@ def _predictions(
 
 
 def _show(facts: dict[str, Any], evaluation: Evaluation) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
-    console, data = Console(), facts["data"]
+    from mien.cli.console import open_console
+
+    console, data = open_console(), facts["data"]
     console.print(
         f"{escape(facts['model'])} on the {data['role']} role of {escape(data['name'])}, split {data['split']}"
     )

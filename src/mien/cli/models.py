@@ -29,8 +29,9 @@ def list_models(
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from mien.cli.console import open_console
 
     table = Table(title="Backbones (parameters and depth without a head)")
     table.add_column("name", no_wrap=True)
@@ -46,7 +47,7 @@ def list_models(
             str(row["depth"]),
             row["licence"],
         )
-    Console().print(table)
+    open_console().print(table)
     for row in rows:
         for backend, reason in row["fails_on"].items():
             typer.echo(f"{row['title']} does not work on Keras' {backend} backend: {reason}")

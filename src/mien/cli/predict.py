@@ -129,13 +129,12 @@ def _show(results: Iterator[PhotoResult], total: int, *, as_json: bool, quiet: b
 
 
 def _print_table(results: list[PhotoResult], progress: Progress | None) -> None:
-    from rich.console import Console
-
+    from mien.cli.console import open_console
     from mien.inference.results import results_table
 
     if progress is not None:
         progress.stop()
-    Console().print(results_table(results))
+    open_console().print(results_table(results))
     if progress is not None:
         progress.start()
 
@@ -145,11 +144,12 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
     if not (shown and sys.stderr.isatty()):
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from mien.cli.console import open_console
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=open_console(stderr=True), transient=True) as progress:
         yield progress
 
 

@@ -41,8 +41,7 @@ def plan(
     cells: Annotated[bool, typer.Option("--cells", help="List every cell of every table with its run.")] = False,
 ) -> None:
     """Show what a study would run, what it skips and why, and how long it will take."""
-    from rich.console import Console
-
+    from mien.cli.console import open_console
     from mien.cli.display import budget_table, cells_table, plan_table
     from mien.errors import MienError
     from mien.study.spec import read_study, tables_named
@@ -56,12 +55,12 @@ def plan(
     store = Store.open(folder) if (folder / "store.json").is_file() else None
     costs = {}
     if forecast:
-        console = Console(stderr=True)
-        with console.status("measuring"):
+        messages = open_console(stderr=True)
+        with messages.status("measuring"):
             for run, cost in measured(
                 planned,
                 store.folder if store else None,
-                listen=lambda run: console.print(f"measuring {run.recipe.backbone} ..."),
+                listen=lambda run: messages.print(f"measuring {run.recipe.backbone} ..."),
             ):
                 costs[run.id] = cost
     _print(plan_table(planned, costs, store))
@@ -210,6 +209,6 @@ def _store_of(study: Path, output: Path | None) -> Store:
 
 
 def _print(table: object) -> None:
-    from rich.console import Console
+    from mien.cli.console import open_console
 
-    Console().print(table)
+    open_console().print(table)
