@@ -284,6 +284,40 @@ def test_parquet_of_which_one_file_names_its_rows_is_read(tmp_path):
     assert dataset.ids.tolist() == [f"{file}.parquet row {row}" for file in "ab" for row in (1, 2, 3)]
 
 
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        (["train-00000-of-00001", "test-00000-of-00001"], []),
+        (["train-00000-of-00002-0a1b", "train-00001-of-00002-2c3d"], []),
+        (["train-00001-of-00003", "test-00000-of-00001"], ["train-00000-of-00003", "train-00002-of-00003"]),
+        (["old/train-00000-of-00002", "new/train-00000-of-00001"], ["old/train-00001-of-00002"]),
+        (["faces-1-of-2", "faces"], []),
+    ],
+)
+def test_a_missing_part_of_parquet_is_a_problem(tmp_path, there, missing):
+    for name in there:
+        parquet_table(tmp_path / f"{name}.parquet", {"image": CELLS, "label": ["happy", "sad", "sad"]})
+    dataset = read(tmp_path, reader="parquet")
+    assert len(dataset) == 3 * len(there)
+    assert [problem.name for problem in dataset.problems] == [f"{name}.parquet" for name in missing]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        ["train-00000-of-00001-0a1b", "train-00000-of-00001-2c3d"],
+        ["data/train-00000-of-00001", "data/train-00000-of-00001-2c3d"],
+        ["train-00000-of-00001", "train-00001-of-00002"],
+    ],
+)
+def test_two_versions_of_one_table_of_parquet_are_refused(tmp_path, there):
+    for name in there:
+        parquet_table(tmp_path / f"{name}.parquet", {"image": CELLS, "label": ["happy", "sad", "sad"]})
+    with pytest.raises(DataError, match="train is there in more than one version: .*by its own path") as caught:
+        read(tmp_path)
+    assert all(name in str(caught.value) for name in there)
+
+
 def test_a_bad_row_of_parquet_is_a_problem(tmp_path):
     cells = [*CELLS, {"bytes": b"no image", "path": "3.png"}, {"bytes": None, "path": "4.png"}, None]
     columns = {"image": [*cells, CELLS[0], CELLS[1]], "label": [0, 1, 1, 0, 0, 0, -1, None]}

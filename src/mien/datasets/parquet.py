@@ -8,6 +8,8 @@ stand in the table's `huggingface` metadata). `role` or `split`, `group`, `id`, 
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -41,6 +43,8 @@ _LABEL_COLUMNS = ("label", "labels", "emotion", "expression")
 _ROLE_COLUMNS = ("role", "split")
 # Rows that are decoded, or encoded, before the next are taken: a large table never lies in memory as a whole.
 _BATCH_ROWS = 256
+# How a table is called that was written in parts; a hash behind it, where there is one, tells versions apart.
+_PART = re.compile(r"(?P<table>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?:-[0-9a-f]+)?\.parquet$", re.I)
 # What pyarrow raises for damaged files; its own errors derive from these.
 _ARROW_ERRORS = (OSError, ValueError, NotImplementedError)
 
@@ -91,9 +95,11 @@ def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        DataError: a column is missing, labels are numbers without names, a file is damaged, or no image can be read.
+        DataError: a column is missing, labels are numbers without names, a file is damaged or there in two versions,
+            or no image can be read.
     """
     files = [path / name for name in parquet_files(path)] if path.is_dir() else [path]
+    missing = _missing_parts([file.relative_to(path).as_posix() for file in files]) if path.is_dir() else []
     if not files:
         raise DataError(f"{path} holds no {_ENDING} files.")
     tables = [_open(file) for file in files]
@@ -121,7 +127,7 @@ def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
         licence=next(filter(None, (_licence(table.schema_arrow) for table in tables)), LICENCE_NOT_STATED),
         size=size,
         on_mismatch=on_mismatch,
-        problems=rows.problems,
+        problems=[*missing, *rows.problems],
         voted=[parse_expression(name, where=str(path)) for name in voted],
     )
 
@@ -191,6 +197,34 @@ def _open(file: Path) -> Any:
 
 def _damaged(file: Path, error: Exception) -> DataError:
     return DataError(f"{file} is not a complete Parquet file ({error}). Download or copy it again.")
+
+
+def _missing_parts(names: Sequence[str]) -> list[Problem]:
+    """The parts of tables (train-00001-of-00004.parquet) that are not among the files; a part's name says how many.
+
+    Raises:
+        DataError: a table is there in two versions, so that its images would be read twice.
+    """
+    tables: dict[str, list[re.Match[str]]] = defaultdict(list)
+    for name in names:
+        if part := _PART.match(name):
+            tables[part["table"]].append(part)
+    problems = []
+    for table, parts in tables.items():
+        there = {int(part["number"]) for part in parts}
+        counts = {int(part["count"]) for part in parts}
+        if len(there) < len(parts) or len(counts) > 1:
+            raise DataError(
+                f"{table} is there in more than one version: {', '.join(part[0] for part in parts)}. "
+                "Leave the parts of one version in the folder, or give one file by its own path."
+            )
+        count = counts.pop()
+        problems += [
+            Problem(f"{table}-{number:05}-of-{count:05}{_ENDING}", "This part of the table is not there.")
+            for number in range(count)
+            if number not in there
+        ]
+    return problems
 
 
 def _find_columns(schema: Any, file: Path) -> _Columns:
