@@ -72,16 +72,21 @@ def audit(
 
 
 def _face_certainty(dataset: Dataset, progress: Callable[[int, int], None]) -> NDArray[np.float64]:
+    import os
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
 
     from mien.inference.detector import Detector
 
     detector = Detector()
     found = np.empty(len(dataset))
-    for position, image in enumerate(dataset.images):
-        found[position] = detector.face_certainty(np.asarray(image))
-        if position % 500 == 0:
-            progress(position, len(dataset))
+    # OpenCV's own threads gain little on images of this size; one image for each core gains nearly all of it.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(dataset), 500):
+            block = np.asarray(dataset.images[start : start + 500])
+            found[start : start + len(block)] = list(pool.map(detector.face_certainty, block))
+            progress(start + len(block), len(dataset))
     return found
 
 
