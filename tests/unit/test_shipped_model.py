@@ -88,6 +88,14 @@ def test_the_documentation_has_the_figures_of_the_card(bundle):
     assert f"{100 * bundle.card['test']['risk_of_sure']['value']:.1f} %" in text
 
 
+def test_the_readme_has_the_figure_of_the_card():
+    accuracy = load_bundle("default").card["test"]["accuracy"]
+    value, low, high = (100 * accuracy[key] for key in ("value", "low", "high"))
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    images = sum(row["images"] for row in load_bundle("default").card["test_by_expression"].values())
+    assert f"{value:.1f} % [{low:.1f}, {high:.1f}] of {images:,} faces" in text
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="FER2013 is not here")
 def test_evaluating_it_gives_the_figures_of_its_card(bundle):
     command = ["evaluate", bundle.name, str(DATA / "fer2013.csv.gz"), *MORE[bundle.name], "--json"]
