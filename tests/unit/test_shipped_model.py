@@ -49,7 +49,7 @@ def test_its_card_says_where_all_of_it_comes_from(bundle):
     card = bundle.card
     assert card["data"]["fingerprint"]
     assert card["licence"]["model"]
-    assert "face" in card["licence"]["pretrained_weights"]
+    assert card["licence"]["pretrained_weights"]
     assert card["origin"]["study"] == STUDIES[bundle.name]
     assert card["conversion"]["other_labels"] == 0
     assert {"test", "test_by_expression", "test_without_copies", "test_without_copies_by_expression"} <= card.keys()
