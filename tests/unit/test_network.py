@@ -341,6 +341,24 @@ def test_label_smoothing_equals_smoothed_targets(loss):
     assert step(by_recipe) == pytest.approx(step(by_hand, smoothed), rel=1e-5)
 
 
+LOSSES = {
+    "categorical_crossentropy": lambda y, p: -(y * np.log(np.clip(p / p.sum(1, keepdims=True), 1e-7, 1 - 1e-7))).sum(1),
+    "binary_crossentropy": lambda y, p: -(y * np.log(p + 1e-7) + (1 - y) * np.log(1 - p + 1e-7)).mean(1),
+    "mean_squared_error": lambda y, p: ((y - p) ** 2).mean(1),
+}
+
+
+@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_the_loss_is_of_the_outputs_whatever_they_come_from(activation, loss, eager):
+    # On TensorFlow, Keras would train a sigmoid head under categorical cross-entropy as a softmax.
+    model = compiled(activation=activation, loss=loss)
+    model.run_eagerly = eager
+    expected = LOSSES[loss](targets(), outputs(model).astype(np.float64)).mean()
+    assert model.evaluate(faces(), targets(), verbose=0)[0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_accuracy_is_the_share_of_right_answers():
     model = compiled()
     right = outputs(model).argmax(axis=1) == targets().argmax(axis=1)

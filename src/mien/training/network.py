@@ -264,6 +264,10 @@ def describe_network(model: keras.Model) -> dict[str, Any]:
     }
 
 
+# The activation whose logits give a loss the same value, more accurately.
+_OF_LOGITS = {"categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid"}
+
+
 @keras.saving.register_keras_serializable(package="mien")
 class SmoothedLoss(keras.losses.Loss):
     """Any loss, with a share of each target spread evenly over the classes (Szegedy et al., 2016).
@@ -274,20 +278,25 @@ class SmoothedLoss(keras.losses.Loss):
     Args:
         loss: name of a Keras loss of targets and outputs, each of shape (N, classes).
         share: in [0, 1); zero leaves the targets as they are.
+        activation: what the outputs come from.
     """
 
-    def __init__(self, loss: str, share: float, **kwargs: Any) -> None:
+    def __init__(self, loss: str, share: float, activation: str = "softmax", **kwargs: Any) -> None:
         super().__init__(**{"name": loss, **kwargs})
-        self.loss, self.share = loss, share
+        self.loss, self.share, self.activation = loss, share, activation
         self._function = keras.losses.get(loss)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each sample, shape (N,)."""
+        if _OF_LOGITS.get(self.loss) != self.activation:
+            # On TensorFlow, Keras leads a cross-entropy around softmax and sigmoid to the logits, for accuracy, and
+            # whichever of the two it was: a sigmoid head would be trained as a softmax. A new tensor has no such way.
+            y_pred = y_pred * 1.0
         return self._function(y_true * (1 - self.share) + self.share / y_pred.shape[-1], y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the loss."""
-        return {**super().get_config(), "loss": self.loss, "share": self.share}
+        return {**super().get_config(), "loss": self.loss, "share": self.share, "activation": self.activation}
 
 
 def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
@@ -304,7 +313,7 @@ def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int) ->
     """
     model.compile(
         optimizer=_optimizer(recipe, steps_per_epoch),
-        loss=SmoothedLoss(recipe.loss, recipe.label_smoothing),
+        loss=SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=jit_compile(),
     )
