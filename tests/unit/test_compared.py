@@ -162,14 +162,26 @@ class TestEffects:
         # Differences of 3, 2, 4 and 3 points: mean 3, deviation 0.816, t of 3 degrees 3.182.
         assert adam.effect.text == "+3.0 points [1.7, 4.3], 4 backbones, 1 seed"
         assert str(adam) == "Adam instead of RMSprop: +3.0 points [1.7, 4.3], 4 backbones, 1 seed"
-        assert (adam.effect.shown, adam.effect.verdict) == (True, "better")
+        assert (adam.effect.direction, adam.effect.verdict) == (1, "better")
         assert relu.effect.remark == "relu is not a valid pair with the loss"
 
     def test_an_effect_that_could_be_either_way_is_not_shown(self) -> None:
         plan, table, _ = optimizers([0.60, 0.50, 0.55, 0.40], [0.63, 0.47, 0.59, 0.36])
         effect = axis_effects(plan.study, table)[0].effect
-        assert not effect.shown
+        assert effect.direction == 0
         assert effect.verdict.startswith("no difference is shown")
+
+    @pytest.mark.parametrize("above", [False, True])
+    def test_networks_at_the_floor_tell_nothing_of_a_setting(self, above: bool) -> None:
+        adam = [0.16, 0.17, 0.16, 0.60 if above else 0.17]
+        plan, table, _ = optimizers([0.10, 0.11, 0.12, 0.11], adam)
+        effect = axis_effects(plan.study, table)[0].effect
+        assert effect.difference.value > 0
+        assert effect.blind != above
+        assert effect.verdict.startswith("nothing is told") != above
+        groups = contrast(table, "columns", ["Adam", "RMSprop"], ["RMSprop", "Adam"])
+        assert groups is not None
+        assert groups.blind != above
 
     def test_missing_backbones_are_left_out_and_counted(self) -> None:
         given = {(row, "RMSprop", 0): right_for(0.5) for row in BACKBONES}
@@ -378,6 +390,12 @@ class TestPublished:
         assert [one.outcome for one in tried] == [*outcomes, Outcome.OPEN]
         assert "points" in tried[0].reason
         assert tried[2].reason == "This study has no table 'elsewhere'."
+
+    def test_networks_at_the_floor_decide_no_claim(self) -> None:
+        _, table, _ = optimizers([0.10, 0.11, 0.12, 0.11], [0.16, 0.17, 0.16, 0.17])
+        tried = try_claims([table], {"paper.toml": self.reference})
+        assert {one.outcome for one in tried} == {Outcome.OPEN}
+        assert "No result lies above the floor." in tried[0].reason
 
     def test_nothing_run_is_nothing_told(self) -> None:
         _, table, _ = filled(WITH_PAPER, {})

@@ -149,16 +149,21 @@ class Effect:
         difference: mean difference of accuracies, 0 to 1, with its 95 % interval.
         over: what the interval was taken over: "9 backbones, 3 seeds".
         remark: what is to be known of the figures behind it; an empty text when nothing is.
+        blind: whether no result behind it lies above the floor. Then it compares networks that learned nothing: which
+            label they fell on, not what the settings do.
     """
 
     difference: Estimate
     over: str
     remark: str = ""
+    blind: bool = False
 
     @property
-    def shown(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.difference.low > 0 or self.difference.high < 0
+    def direction(self) -> int:
+        """1 when it is shown to raise the accuracy, -1 when it is shown to lower it, else 0."""
+        if self.blind:
+            return 0
+        return int(self.difference.low > 0) - int(self.difference.high < 0)
 
     @property
     def text(self) -> str:
@@ -169,10 +174,10 @@ class Effect:
 
     @property
     def verdict(self) -> str:
-        """What the interval says."""
-        if not self.shown:
-            return "no difference is shown: it could be either way"
-        return "better" if self.difference.value > 0 else "worse"
+        """What it says of the setting."""
+        if self.blind:
+            return "nothing is told: no result lies above the floor"
+        return {1: "better", 0: "no difference is shown: it could be either way", -1: "worse"}[self.direction]
 
 
 @dataclass(frozen=True)
@@ -314,15 +319,16 @@ def contrast(
             seen[first][other], seen[second][other] = pairs[0]
     if not blocks:
         return None
+    blind = not any(result.above_floor for pairs in blocks.values() for pair in pairs for result in pair)
     fewest = min(map(len, blocks.values()))
     over = f"{count_text(len(blocks), noun)}, {count_text(fewest, 'seed')}"
     if len(blocks) >= LEAST_SAMPLE:
         differences = [
             sum(_accuracy(one) - _accuracy(two) for one, two in pairs) / len(pairs) for pairs in blocks.values()
         ]
-        return Effect(mean_estimate(differences), over, _remark(seen, noun))
+        return Effect(mean_estimate(differences), over, _remark(seen, noun), blind)
     difference = _over_images([pairs[:fewest] for pairs in blocks.values()])
-    return None if difference is None else Effect(difference, f"{over}, for these alone", _remark(seen, noun))
+    return None if difference is None else Effect(difference, f"{over}, for these alone", _remark(seen, noun), blind)
 
 
 def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Estimate | None:
@@ -365,13 +371,15 @@ def _welch(
 ) -> Effect | None:
     """Two groups of positions, each position the mean over the other axis and the seeds."""
     sides = []
+    blind = True
     for labels in (better, than):
         means = []
         for label in labels:
             cells = [table.cells.get(_place(axis, label, other)) for other in others]
-            values = [_accuracy(result) for cell in cells if cell for result in _scored(cell).values()]
-            if values:
-                means.append(sum(values) / len(values))
+            results = [result for cell in cells if cell for result in _scored(cell).values()]
+            blind = blind and not any(result.above_floor for result in results)
+            if results:
+                means.append(sum(map(_accuracy, results)) / len(results))
         sides.append(np.array(means))
     if min(map(len, sides)) < 2:
         return None
@@ -381,10 +389,10 @@ def _welch(
         f"{len(sides[0])} against {len(sides[1])} {_noun(table.spec.rows if axis == 'rows' else table.spec.columns)}s"
     )
     if sum(parts) == 0.0:
-        return Effect(Estimate(value, value, value, sum(map(len, sides))), over)
+        return Effect(Estimate(value, value, value, sum(map(len, sides))), over, blind=blind)
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     half = t_quantile(0.5 + LEVEL / 2, freedom) * sum(parts) ** 0.5
-    return Effect(Estimate(value, value - half, value + half, sum(map(len, sides))), over)
+    return Effect(Estimate(value, value - half, value + half, sum(map(len, sides))), over, blind=blind)
 
 
 def written_points(difference: float) -> str:

@@ -104,7 +104,7 @@ def _settings(effects: Sequence[AxisEffect]) -> Iterator[Statement]:
         yield Statement(
             f"Effect of {found[0].heading.lower() if found[0].heading[1:].islower() else found[0].heading}",
             " ".join(part[0].upper() + part[1:] for part in parts),
-            caution=not any(one.effect.shown for one in found),
+            caution=not any(one.effect.direction for one in found),
         )
 
 
@@ -114,10 +114,10 @@ def _tried(claim: Claim, reference: str, table: TableData | None) -> Tried:
     effect = contrast(table, claim.axis, claim.better, claim.than, claim.among)
     if effect is None:
         return Tried(claim, reference, Outcome.OPEN, "Too little of it has been run.")
-    difference = effect.difference
-    outcome = Outcome.HOLDS if difference.low > 0 else Outcome.FAILS if difference.high < 0 else Outcome.OPEN
-    remark = f" {effect.remark[0].upper()}{effect.remark[1:]}." if effect.remark else ""
-    return Tried(claim, reference, outcome, f"{_subject(claim)}: {effect.text}.{remark}")
+    outcome = {1: Outcome.HOLDS, 0: Outcome.OPEN, -1: Outcome.FAILS}[effect.direction]
+    remarks = ["no result lies above the floor" if effect.blind else "", effect.remark]
+    told = "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks if remark)
+    return Tried(claim, reference, outcome, f"{_subject(claim)}: {effect.text}.{told}")
 
 
 def _subject(claim: Claim) -> str:

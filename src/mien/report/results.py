@@ -107,6 +107,11 @@ class Result:
         return self.state.value
 
     @property
+    def above_floor(self) -> bool:
+        """Whether its accuracy lies above the share of the commonest label with the whole interval."""
+        return self.scores is not None and self.scores.accuracy.low > self.scores.majority_share.value
+
+    @property
     def backbone(self) -> str:
         """The backbone's name for people."""
         return backbone_title(self.run.recipe.backbone)

@@ -84,7 +84,7 @@ def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
         f"{first.majority_share.value:.1%} of the test images. That is the floor, not one in "
         f"{len(first.label_set)} ({1 / len(first.label_set):.1%}). "
     )
-    below = [r for r in scored if r.scores and r.scores.accuracy.low <= r.scores.majority_share.value]
+    below = [result for result in scored if not result.above_floor]
     if not below:
         number = "The only result lies" if len(scored) == 1 else f"All {len(scored)} results lie"
         yield Statement("Floor", f"{text}{number} above it with the whole interval.")

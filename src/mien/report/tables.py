@@ -171,12 +171,21 @@ class TableData:
         return [point.label for point in self.spec.columns.points]
 
     def leaders(self, metric: Metric) -> set[tuple[str, str]]:
-        """The cell with the best number, and every cell whose interval (or range over seeds) overlaps that one's."""
-        values = {place: value for place, cell in self.cells.items() if (value := cell.value(metric)) is not None}
-        if not values:
-            return set()
+        """The cell with the best number, and every cell whose interval (or range over seeds) overlaps that one's.
+
+        Cells that carry a mark (collapsed, invalid pair) are passed over: their numbers do not speak of the network.
+        Where the best of the others is no better than a floor, there is none to lead.
+        """
+        values = {
+            place: value
+            for place, cell in self.cells.items()
+            if (value := cell.value(metric)) is not None and not cell.badges and not cell.unsound
+        }
         choose = max if metric.higher_is_better else min
-        best = choose(values.values(), key=lambda value: value.value)
+        floors = [floor[metric.name].value for _, floor in self.floors if metric.name in floor]
+        best = choose(values.values(), key=lambda value: value.value, default=None)
+        if best is None or any(choose(best.value, floor) == floor for floor in floors):
+            return set()
         return {place for place, value in values.items() if value.low <= best.high and best.low <= value.high}
 
     @property
