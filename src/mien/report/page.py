@@ -304,7 +304,7 @@ def _finding_frames(
             ),
         ),
         "effects": Frame(
-            ("table", "position", "baseline", "difference", "low", "high", "over", "remark"),
+            ("table", "position", "baseline", "difference", "low", "high", "over", "verdict", "remark"),
             tuple(
                 (
                     one.table,
@@ -314,6 +314,7 @@ def _finding_frames(
                     one.effect.difference.low,
                     one.effect.difference.high,
                     one.effect.over,
+                    one.effect.verdict,
                     one.effect.remark or None,
                 )
                 for one in effects
