@@ -39,23 +39,20 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("votes", type=Path)
     arguments = parser.parse_args()
-    classifiers = {f"mien {name}": Classifier(load_bundle(name)) for name in shipped_bundles()}
-    models: dict[str, tuple[Model, LabelSet]] = {
-        name: (classifier.predict, classifier.bundle.label_set) for name, classifier in classifiers.items()
-    }
-    models["fer"] = (
-        tflite_model(arguments.tflite),
-        LabelSet("fer", tuple(parse_expression(label) for label in FER_LABELS)),
-    )
-    sides = {name: classifier.bundle.crop_rule.size for name, classifier in classifiers.items()} | {"fer": 64}
+    # The labels of a model's outputs and the side of its crops beside it.
+    models: dict[str, tuple[Model, LabelSet, int]] = {}
+    for bundle in map(load_bundle, shipped_bundles()):
+        models[f"mien {bundle.name}"] = (Classifier(bundle).predict, bundle.label_set, bundle.crop_rule.size)
+    fer_labels = LabelSet("fer", tuple(parse_expression(label) for label in FER_LABELS))
+    models["fer"] = (tflite_model(arguments.tflite), fer_labels, 64)
     dataset = read_dataset(arguments.data, votes=arguments.votes)
     for targets in ("labels", "majority"):
         split = apply_protocol(dataset, ProtocolSpec(labels="seven", roles="official", targets=targets))
         test = split.test.open(by="benchmarks/other_models.py", reason="comparison", log=print)
         print(f"\nPrivateTest against {targets}, {len(test):,} images            accuracy               macro recall")
-        for name, (model, labels) in models.items():
+        for name, (model, labels, side) in models.items():
             blocks = [np.asarray(test.images[start : start + BATCH]) for start in range(0, len(test), BATCH)]
-            probabilities = np.concatenate([model(resize_crops(block, sides[name])) for block in blocks])
+            probabilities = np.concatenate([model(resize_crops(block, side)) for block in blocks])
             predictions = pack_predictions(
                 probabilities,
                 labels,

@@ -22,6 +22,9 @@ SIGNIFICANCE = 1.0 - LEVEL
 # From so many networks (or other places) on, they can stand for others like them.
 LEAST_SAMPLE = 3
 
+# What is said of an effect that compares networks which learned nothing.
+AT_FLOOR = "no result lies above the floor"
+
 Place = tuple[str, str]
 
 
@@ -176,7 +179,7 @@ class Effect:
     def verdict(self) -> str:
         """What it says of the setting."""
         if self.blind:
-            return "nothing is told: no result lies above the floor"
+            return f"nothing is told: {AT_FLOOR}"
         return {1: "better", 0: "no difference is shown: it could be either way", -1: "worse"}[self.direction]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mien.report.compared import AxisEffect, Choice, TableComparison, contrast, distinct
+from mien.report.compared import AT_FLOOR, AxisEffect, Choice, TableComparison, contrast, distinct
 from mien.report.summary import Statement, listed
 from mien.report.tables import TableData
 from mien.study.reference import Claim, Reference
@@ -115,7 +115,7 @@ def _tried(claim: Claim, reference: str, table: TableData | None) -> Tried:
     if effect is None:
         return Tried(claim, reference, Outcome.OPEN, "Too little of it has been run.")
     outcome = {1: Outcome.HOLDS, 0: Outcome.OPEN, -1: Outcome.FAILS}[effect.direction]
-    remarks = ["no result lies above the floor" if effect.blind else "", effect.remark]
+    remarks = [AT_FLOOR if effect.blind else "", effect.remark]
     told = "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks if remark)
     return Tried(claim, reference, outcome, f"{_subject(claim)}: {effect.text}.{told}")
 

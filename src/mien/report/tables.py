@@ -182,7 +182,7 @@ class TableData:
             if (value := cell.value(metric)) is not None and not cell.badges and not cell.unsound
         }
         choose = max if metric.higher_is_better else min
-        floors = [floor[metric.name].value for _, floor in self.floors if metric.name in floor]
+        floors = [floor[metric.name].value for _, floor in self.floors]
         best = choose(values.values(), key=lambda value: value.value, default=None)
         if best is None or any(choose(best.value, floor) == floor for floor in floors):
             return set()

@@ -13,7 +13,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
             continue
         accuracy, share = result.scores.accuracy, result.scores.majority_share.value
         collapsed_to_majority = result.collapse is not None and result.collapse.answer is result.scores.majority
-        if accuracy.low <= share and not collapsed_to_majority:
+        if not result.above_floor and not collapsed_to_majority:
             below = "below" if accuracy.value < share else "not above"
             yield Found.of(
                 result,
