@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,3 +58,49 @@ def write_json(path: Path, value: Any) -> None:
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no blanks: equal values give equal text, so that it can be hashed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def hash_file(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_listing(folder: Path, paths: Iterable[str]) -> str:
+    """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            status = os.stat(folder / path)
+            state = f"{status.st_size}\0{status.st_mtime_ns}"
+        except (OSError, ValueError):  # who reads the files says which cannot be read
+            state = "missing"
+        digest.update(f"{path}\0{state}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def hold(file: BinaryIO) -> bool:
+    """Lock an open file for this process, until it is closed or the process ends.
+
+    Returns:
+        False when another process, or another opening in this one, holds it. On a file system without locks always
+        True.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(1 << 40)  # locked bytes cannot be read: one that lies far behind the content
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

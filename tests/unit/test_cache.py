@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mien.datasets import cache
-from mien.datasets.cache import CacheEntryError, entry_name, hash_listing, load_entry, save_entry
+from mien.datasets.cache import CacheEntryError, entry_name, load_entry, save_entry
 from mien.datasets.dataset import Dataset, Problem
+from mien.files import hash_listing
 from mien.labels import SEVEN
 
 

@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -10,6 +11,7 @@ from mien.cli.explain import explain
 from mien.cli.predict import predict
 from mien.errors import BundleError, DataError, MienError
 from mien.inference.batch import Journal, drawing_paths, find_photos
+from mien.inference.detector import Detector
 from mien.inference.recognizer import Recognizer
 from mien.inference.results import CSV_COLUMNS, PhotoResult
 
@@ -22,8 +24,9 @@ app.command()(explain)
 def run(bundle):
     """Run a command with the tiny bundle; an error that the program's entry would print is raised."""
 
-    def run(*arguments, command="predict", code=0):
-        result = CliRunner().invoke(app, [command, *map(str, arguments), "--bundle", bundle.source])
+    def run(*arguments, command="predict", code=0, own_bundle=False):
+        tiny = [] if own_bundle else ["--bundle", bundle.source]
+        result = CliRunner().invoke(app, [command, *map(str, arguments), *tiny])
         if isinstance(result.exception, MienError):
             raise result.exception
         assert result.exit_code == code, result.output
@@ -87,24 +90,37 @@ def test_drawings_within_the_searched_folder_are_not_taken_for_photos(run, photo
     assert len(list((photo_folder / "drawn").rglob("*.jpg"))) == 2
 
 
+@pytest.fixture
+def interrupt(run, monkeypatch):
+    """Run a batch that is interrupted after two photos."""
+
+    def interrupt(*arguments):
+        many = Recognizer.recognize_many
+
+        def interrupted(self, photos):
+            for number, result in enumerate(many(self, photos)):
+                if number == 2:
+                    raise KeyboardInterrupt
+                yield result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Recognizer, "recognize_many", interrupted)
+            return run(*arguments, code=130)
+
+    return interrupt
+
+
 @pytest.mark.parametrize("torn", [b"", b'{"schema": 1, "photo": "half'])
-def test_an_interrupted_batch_goes_on_where_it_was(run, bundle, photo_folder, tmp_path, monkeypatch, torn):
+def test_an_interrupted_batch_goes_on_where_it_was(run, interrupt, photo_folder, tmp_path, monkeypatch, torn):
     table = tmp_path / "faces.csv"
     many = Recognizer.recognize_many
     asked = []
-
-    def interrupted(self, photos):
-        for number, result in enumerate(many(self, photos)):
-            if number == 2:
-                raise KeyboardInterrupt
-            yield result
 
     def watched(self, photos):
         asked.extend(path.name for path in photos)
         return many(self, photos)
 
-    monkeypatch.setattr(Recognizer, "recognize_many", interrupted)
-    result = run(photo_folder, "--recursive", "--csv", table, code=130)
+    result = interrupt(photo_folder, "--recursive", "--csv", table)
     assert "same command" in result.stderr
     assert not table.exists()
     with (tmp_path / "faces.csv.part").open("ab") as journal:
@@ -118,9 +134,86 @@ def test_an_interrupted_batch_goes_on_where_it_was(run, bundle, photo_folder, tm
     assert resumed == table.read_bytes()
 
 
-def test_a_batch_of_other_settings_is_not_mixed_in(run, photo_folder, tmp_path):
-    Journal(tmp_path / "faces.csv.part", {"model": "other"}).close()
-    with pytest.raises(MienError, match="unfinished batch"):
+@pytest.fixture
+def other_detector(tmp_path):
+    """A copy of the detector's file that is another one by its bytes alone."""
+    path = tmp_path / "detector.onnx"
+    # A field that no reader knows (number 15, a varint) at the end of the message.
+    path.write_bytes(Detector().model.tobytes() + b"\x78\x01")
+    return path
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["--max-megapixels=20", "--labels=six", "--unsure=0.9", "--draw=drawn", "--detector", "--bundle"],
+)
+def test_a_batch_of_other_settings_is_not_gone_on_with(
+    run, interrupt, photo_folder, tmp_path, other_detector, bundle_maker, changed
+):
+    table = tmp_path / "faces.csv"
+    interrupt(photo_folder, "--csv", table)
+    before = (tmp_path / "faces.csv.part").read_bytes()
+    others = {
+        "--detector": lambda: ("--detector", other_detector),
+        "--draw=drawn": lambda: ("--draw", tmp_path / "drawn"),
+        "--bundle": lambda: ("--bundle", bundle_maker(tmp_path / "other.mien", seed=1).source),
+    }
+    extra = others[changed]() if changed in others else changed.split("=")
+    name = {"--bundle": "model", "--max-megapixels=20": "max_megapixels: 200.0, now 20.0"}
+    with pytest.raises(MienError, match="unfinished batch") as error:
+        run(photo_folder, "--csv", table, *extra, own_bundle=changed == "--bundle")
+    assert name.get(changed, changed.strip("-").partition("=")[0]) in str(error.value)
+    assert (tmp_path / "faces.csv.part").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["another folder", "one more", "one less", "one changed"])
+def test_a_batch_of_other_photos_is_not_gone_on_with(run, interrupt, photo_folder, tmp_path, change):
+    table = tmp_path / "faces.csv"
+    interrupt(photo_folder, "--csv", table)
+    folder = photo_folder
+    match change:
+        case "another folder":
+            folder = photo_folder / "sub"
+        case "one more":
+            (photo_folder / "z.jpg").write_bytes((photo_folder / "a.jpg").read_bytes())
+        case "one less":
+            (photo_folder / "c.jpg").unlink()
+        case "one changed":
+            (photo_folder / "a.jpg").write_bytes((photo_folder / "b.png").read_bytes())
+    with pytest.raises(MienError, match="unfinished batch of other settings or photos .photos: count 3"):
+        run(folder, "--csv", table)
+
+
+def test_two_processes_do_not_write_one_table(run, photo_folder, tmp_path):
+    table = tmp_path / "faces.csv"
+    with Journal(tmp_path / "faces.csv.part", {}, []), pytest.raises(MienError, match="Another process"):
+        run(photo_folder, "--csv", table)
+    (tmp_path / "faces.csv.part").unlink()
+    run(photo_folder, "--csv", table, code=3)
+    assert len(rows_of(table)) == 3
+
+
+def test_a_journal_that_was_finished_while_it_was_opened_is_begun_anew(tmp_path, monkeypatch):
+    path = tmp_path / "faces.csv.part"
+    first = Journal(path, {"is": "first"}, [])
+    opened = Path.open
+
+    def finished_meanwhile(self, *arguments):
+        file = opened(self, *arguments)
+        monkeypatch.setattr(Path, "open", opened)
+        first.delete()
+        return file
+
+    monkeypatch.setattr(Path, "open", finished_meanwhile)
+    with Journal(path, {"is": "second"}, []):
+        assert b"second" in path.read_bytes()
+
+
+def test_a_damaged_journal_is_one_sentence(run, interrupt, photo_folder, tmp_path):
+    interrupt(photo_folder, "--csv", tmp_path / "faces.csv")
+    with (tmp_path / "faces.csv.part").open("ab") as journal:
+        journal.write(b'{"photo": "c.jpg"}\n')
+    with pytest.raises(MienError, match="is damaged. Delete it"):
         run(photo_folder, "--csv", tmp_path / "faces.csv")
 
 

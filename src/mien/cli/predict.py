@@ -62,7 +62,7 @@ def predict(
         detector=Detector(detector),
         max_pixels=round(max_megapixels * 1e6),
     )
-    with _write_errors(), _journal(recognizer, csv, draw) as journal:
+    with _write_errors(), _journal(recognizer, photos, csv, draw) as journal:
         results = _results(recognizer, photos, journal, draw)
         try:
             counts = _show(results, len(photos), as_json=as_json, quiet=csv is not None)
@@ -154,7 +154,9 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
 
 
 @contextmanager
-def _journal(recognizer: Recognizer, csv: Path | None, draw: Path | None) -> Iterator[Journal | None]:
+def _journal(
+    recognizer: Recognizer, photos: list[FoundPhoto], csv: Path | None, draw: Path | None
+) -> Iterator[Journal | None]:
     """The journal of a batch that writes files; it lies beside the table, or in the folder of the drawings."""
     from mien.inference.batch import Journal
 
@@ -165,13 +167,8 @@ def _journal(recognizer: Recognizer, csv: Path | None, draw: Path | None) -> Ite
     else:
         yield None
         return
-    settings = {
-        "model": recognizer.bundle.identity,
-        "labels": [expression.value for expression in recognizer.label_set.expressions],
-        "unsure": recognizer.unsure_threshold,
-        "draw": None if draw is None else str(draw),
-    }
-    with Journal(path, settings) as journal:
+    settings = recognizer.settings() | {"draw": None if draw is None else str(draw)}
+    with Journal(path, settings, photos) as journal:
         yield journal
 
 

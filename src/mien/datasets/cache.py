@@ -13,7 +13,6 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +32,6 @@ def default_cache() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("mien", appauthor=False) / "datasets"
-
-
-def hash_file(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_listing(folder: Path, paths: Iterable[str]) -> str:
-    """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            status = os.stat(folder / path)
-            state = f"{status.st_size}\0{status.st_mtime_ns}"
-        except FileNotFoundError:  # readers list what is missing among their problems
-            state = "missing"
-        digest.update(f"{path}\0{state}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 def entry_name(settings: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.cache import default_cache, hash_file
+from mien.datasets.cache import default_cache
 from mien.datasets.dataset import Dataset
-from mien.files import written_whole
+from mien.files import hash_file, written_whole
 
 
 def picture_names(dataset: Dataset, *, cache: Path | None = None) -> NDArray[np.str_]:

@@ -13,8 +13,6 @@ from mien.datasets.cache import (
     CacheEntryError,
     default_cache,
     entry_name,
-    hash_file,
-    hash_listing,
     load_entry,
     save_entry,
 )
@@ -32,6 +30,7 @@ from mien.datasets.pixels import OnMismatch
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
 from mien.datasets.samples import dataset_name
 from mien.errors import DataError, did_you_mean
+from mien.files import hash_file, hash_listing
 from mien.labels import LabelSet
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
-from mien.errors import MienError
-from mien.files import written_whole
+from mien.errors import DataError, MienError
+from mien.files import hash_listing, hold, written_whole
 from mien.inference.results import CSV_COLUMNS, PhotoResult
 
 # Endings that are taken from a folder; a file that is named itself may have any.
@@ -21,7 +21,7 @@ PHOTO_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".ppm", ".pgm"),
     *(".webp", ".avif", ".tif", ".tiff", ".heic", ".heif"),
 )
-_JOURNAL_SCHEMA = 1
+_JOURNAL_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -88,30 +88,56 @@ def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path, Path
     return paths
 
 
+def manifest(photos: Sequence[FoundPhoto]) -> dict[str, Any]:
+    """What tells one list of photos from another: their number, and a hash of names, sizes and times of change."""
+    return {"count": len(photos), "hash": hash_listing(Path(), (str(photo.path) for photo in photos))[:16]}
+
+
 class Journal:
     """The results of a batch that is under way, a line each, so that it can be interrupted and go on.
 
+    Its file is locked, so that two programs never write one table. The lock goes with its process.
+
     Args:
         path: the file; made if it is not there.
-        settings: all that the results depend on beside the photos, as plain JSON values.
+        settings: all that the results depend on beside the photos, as plain JSON values (`Recognizer.settings`).
+        photos: the batch's photos. They and the settings are what a batch must have in common to be gone on with.
 
     Raises:
-        MienError: the file is there and holds a batch of other settings, or it cannot be opened.
+        MienError: the file holds a batch of other settings or other photos, another process writes it, or it cannot be
+            opened.
 
     Attributes:
         done: the photos that have a result, as `PhotoResult.photo` names them.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Any], photos: Sequence[FoundPhoto]) -> None:
         self.path = path
         self.done: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+b")
+        self._file = self._open()
         try:
-            self._begin({"schema": _JOURNAL_SCHEMA, "settings": dict(settings)})
+            self._begin({"schema": _JOURNAL_SCHEMA, "settings": {**settings, "photos": manifest(photos)}})
         except BaseException:
             self._file.close()
             raise
+
+    def _open(self) -> BinaryIO:
+        while True:
+            file = self.path.open("a+b")
+            try:
+                if not hold(file):
+                    raise MienError(
+                        f"Another process is writing {self.path}. Wait for it to end, or name another file or folder."
+                    )
+                if os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
+                    return file
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                file.close()
+                raise
+            file.close()  # its process finished, and removed it, while it was being opened
 
     def _begin(self, head: dict[str, Any]) -> None:
         self._file.seek(0)
@@ -120,15 +146,16 @@ class Journal:
             self._file.truncate(0)
             self._append(json.dumps(head))
             return
-        if _json_or_none(first) != head:
+        found = _json_or_none(first)
+        if found != head:
             raise MienError(
-                f"{self.path} holds an unfinished batch of another model or of other settings. Finish it with those, "
-                "or delete the file to begin anew."
+                f"{self.path} holds an unfinished batch of other settings or photos ({_differences(found, head)}). "
+                "Finish it with those, or delete the file to begin anew."
             )
         end = self._file.tell()
         for line in self._file:
             value = _json_or_none(line)
-            if not line.endswith(b"\n") or not isinstance(value, dict) or "photo" not in value:
+            if not line.endswith(b"\n") or not isinstance(value, dict) or not isinstance(value.get("photo"), str):
                 break  # the line that was being written at the interruption
             self.done.add(value["photo"])
             end += len(line)
@@ -144,7 +171,10 @@ class Journal:
         with self.path.open("rb") as file:
             next(file)
             for line in file:
-                yield PhotoResult.from_json(line.decode("utf-8"))
+                try:
+                    yield PhotoResult.from_json(line.decode("utf-8"))
+                except (DataError, UnicodeDecodeError) as error:
+                    raise MienError(f"{self.path} is damaged. Delete it to begin anew.") from error
 
     def close(self) -> None:
         """Close the file and keep it."""
@@ -152,8 +182,10 @@ class Journal:
 
     def delete(self) -> None:
         """Remove the file: the batch is finished."""
+        if os.name == "nt":  # where an open file cannot be removed
+            self.close()
+        self.path.unlink(missing_ok=True)
         self.close()
-        self.path.unlink()
 
     def _append(self, line: str) -> None:
         self._file.write(line.encode("utf-8") + b"\n")
@@ -173,6 +205,23 @@ def _json_or_none(line: bytes) -> Any:
         return json.loads(line)
     except ValueError:
         return None
+
+
+def _differences(found: Any, head: dict[str, Any]) -> str:
+    """In which settings two heads of a journal differ, in words."""
+    if not isinstance(found, dict) or found.get("schema") != head["schema"] or not isinstance(found["settings"], dict):
+        return "it was written by another version of mien"
+    here, now = found["settings"], head["settings"]
+    changed = [name for name in {**now, **here} if here.get(name) != now.get(name)]
+    return "; ".join(f"{name}: {_short(here.get(name))}, now {_short(now.get(name))}" for name in changed)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    return "none" if value is None else str(value)
 
 
 def write_csv(results: Iterable[PhotoResult], path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ from mien.labels import LabelSet, project
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
 MINIMUM_FACE_PX = 24
 BATCH = 32
+# Whose other versions may decode a photo, find a face or compute a probability a little differently.
+_DECIDING_PACKAGES = ("mien", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,18 @@ class Recognizer:
         self.minimum_face_px = minimum_face_px
         self.max_pixels = max_pixels
         self._threads = threads or os.cpu_count() or 1
+
+    def settings(self) -> dict[str, Any]:
+        """All that a photo's result depends on beside the photo, as plain JSON values: what a batch is known by."""
+        return {
+            "model": self.bundle.identity,
+            "labels": [expression.value for expression in self.label_set.expressions],
+            "unsure": self.unsure_threshold,
+            "detector": hashlib.sha256(self.detector.model.tobytes()).hexdigest()[:12],
+            "minimum_face_px": self.minimum_face_px,
+            "max_megapixels": self.max_pixels / 1e6,
+            "versions": {name: _version(name) for name in _DECIDING_PACKAGES},
+        }
 
     def recognize(self, photo: PhotoSource) -> PhotoResult:
         """The faces of one photo with their labels. A bad photo gives an `UNREADABLE` result, not an error."""
@@ -217,6 +233,13 @@ class Recognizer:
     def _no_crops(self) -> NDArray[np.uint8]:
         size = self.bundle.crop_rule.size
         return np.zeros((0, size, size), dtype=np.uint8)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # it goes by another name here, as onnxruntime-gpu does
+        return None
 
 
 def _unsure_threshold(unsure: float | Literal[False] | None, bundle: Bundle) -> float:
