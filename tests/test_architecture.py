@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "inference": {"root", "inference"},
     "datasets": {"root", "datasets"},
     "evaluation": {"root", "evaluation"},
-    "study": {"root", "study", "datasets.dataset", "datasets.protocol", "evaluation.metrics"},
+    "study": {"root", "study", "datasets.dataset", "datasets.protocol", "datasets.spec", "evaluation.metrics"},
     "training": {
         "root",
         "training",

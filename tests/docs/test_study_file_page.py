@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from mien.datasets.protocol import ProtocolSpec
+from mien.datasets.spec import DataSpec
 from mien.study import spec
 from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
 
@@ -18,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "study-file.md"
 
 SECTIONS = {
     "The top of the file": spec._StudyKeys,
-    "[data]": spec.DataSpec,
+    "[data]": DataSpec,
     "[protocol]": ProtocolSpec,
     "[recipe]": Recipe,
     "[recipe.preprocessing]": PreprocessingSpec,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.study.spec import DataSpec
+from mien.datasets.spec import DataSpec
 from mien.study.store import Store
 from mien.training.job import Job
 

@@ -18,7 +18,6 @@ from mien.training.runner import (
     WorkerDiedError,
     forecast,
     plan_study,
-    resolve_data,
     run_study,
 )
 
@@ -39,7 +38,7 @@ rows.learning_rate = [0.001, 0.002]
 @pytest.fixture
 def planned_study():
     study = parse_study(TEXT)
-    return plan_study(study, resolve_data(study.data, Path()))
+    return plan_study(study, study.data.resolved(Path()))
 
 
 class Watch:
@@ -115,7 +114,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(planned_study,
 
 def test_only_a_table_is_run_but_the_whole_plan_is_kept(tmp_path):
     study = parse_study(TEXT + '[[tables]]\nname = "batches"\nrows.batch_size = [8, 16]\n')
-    planned = plan_study(study, resolve_data(study.data, Path()))
+    planned = plan_study(study, study.data.resolved(Path()))
     store = Store.create(tmp_path / "s")
     store.keep_study(TEXT + '[[tables]]\nname = "batches"\nrows.batch_size = [8, 16]\n')
     executor = FakeExecutor(store, ["done", "done"])
@@ -126,7 +125,7 @@ def test_only_a_table_is_run_but_the_whole_plan_is_kept(tmp_path):
 
 def test_a_study_of_skipped_cells_alone_is_refused(tmp_path):
     study = parse_study(TEXT.replace("rows.learning_rate = [0.001, 0.002]", "rows.preprocessing.size = [16]"))
-    planned = plan_study(study, resolve_data(study.data, Path()))
+    planned = plan_study(study, study.data.resolved(Path()))
     with pytest.raises(StudyFileError, match="at least 32 pixels"):
         run_study(planned, Store.create(tmp_path / "s"), watch=Watch())
 
@@ -189,7 +188,7 @@ def test_a_study_runs_in_processes_of_its_own(planned_study, tmp_path):
 @pytest.mark.slow
 def test_a_worker_says_why_it_refuses_and_why_it_died(planned_study, tmp_path):
     run = planned_study.plan.runs[0]
-    missing = Job(action="run", run=run, data=resolve_data(planned_study.data, Path()), store=str(tmp_path / "none"))
+    missing = Job(action="run", run=run, data=planned_study.data.resolved(Path()), store=str(tmp_path / "none"))
     with pytest.raises(MienError, match="not a store"):
         SubprocessExecutor().submit(missing, lambda said: None)
 

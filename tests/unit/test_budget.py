@@ -17,7 +17,7 @@ from mien.study.spec import parse_study
 from mien.study.store import Store
 from mien.training.forecast import Cost, cost_key
 from mien.training.job import Job
-from mien.training.runner import FORECAST_FILE, PlannedStudy, known_minutes, plan_study, resolve_data, run_study
+from mien.training.runner import FORECAST_FILE, PlannedStudy, known_minutes, plan_study, run_study
 from support.fake_records import record_of
 
 STUDY = """
@@ -72,7 +72,7 @@ class Executor:
 def planned() -> PlannedStudy:
     pytest.importorskip("keras")
     study = parse_study(STUDY)
-    return plan_study(study, resolve_data(study.data, Path()))
+    return plan_study(study, study.data.resolved(Path()))
 
 
 def measured(planned: PlannedStudy, seconds: dict[str, float]) -> dict[str, dict[str, float]]:

@@ -108,26 +108,26 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("path", "keys", "sentence"),
     [
-        ({"path": "absent"}, "no such file or folder"),
-        ({"path": "strange.xyz"}, "not in a form that mien can read"),
-        ({"path": "fer2013.csv", "reader": "fer2013"}, "Did you mean 'fer2013-csv'"),
-        ({"path": "fer2013.csv", "votes": Path("absent.csv")}, "no file absent.csv with votes"),
-        ({"path": ".", "votes": Path("fer2013.csv")}, "is not FER"),
-        ({"path": "fer2013.csv", "size": 0}, "at least 1 pixel"),
-        ({"path": "fer2013.csv", "on_mismatch": "ignore"}, "'resize' or 'refuse'"),
-        ({"path": "drawn:number=3"}, "no setting 'number'"),
-        ({"path": "drawn:count=many"}, "whole number"),
-        ({"path": "drawn:labels=nine"}, "no label set 'nine'"),
+        ("absent", {}, "no such file or folder"),
+        ("strange.xyz", {}, "not in a form that mien can read"),
+        ("fer2013.csv", {"reader": "fer2013"}, "Did you mean 'fer2013-csv'"),
+        ("fer2013.csv", {"votes": Path("absent.csv")}, "no file absent.csv with votes"),
+        (".", {"votes": Path("fer2013.csv")}, "is not FER"),
+        ("fer2013.csv", {"size": 0}, "at least 1 pixel"),
+        ("fer2013.csv", {"on_mismatch": "ignore"}, "'resize' or 'refuse'"),
+        ("drawn:number=3", {}, "no setting 'number'"),
+        ("drawn:count=many", {}, "whole number"),
+        ("drawn:labels=nine", {}, "no label set 'nine'"),
     ],
 )
-def test_bad_input_is_one_clear_sentence(tmp_path, monkeypatch, options, sentence):
+def test_bad_input_is_one_clear_sentence(tmp_path, monkeypatch, path, keys, sentence):
     monkeypatch.chdir(tmp_path)
     make_csv(tmp_path)
     (tmp_path / "strange.xyz").write_bytes(b"")
     with pytest.raises(DataError, match=sentence):
-        read_dataset(**{"cache": tmp_path / "cache", **options})
+        read_dataset(path, cache=tmp_path / "cache", **keys)
 
 
 def test_drawn_faces_are_asked_for_by_a_word(tmp_path):

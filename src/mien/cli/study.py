@@ -190,12 +190,12 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
 def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
     """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
     from mien.study.reference import read_references
-    from mien.training.runner import plan_study, resolve_data
+    from mien.training.runner import plan_study
 
     read_references(study, base)  # A mistake in it shall not wait for the report.
-    spec = resolve_data(study.data, base)
+    spec = study.data.resolved(base)
     if data is not None:
-        spec = replace(resolve_data(replace(study.data, path=data), Path.cwd()), votes=spec.votes)
+        spec = replace(spec, path=data).resolved(Path.cwd())
     return plan_study(study, spec, base)
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files
-from mien.datasets.pixels import OnMismatch
 from mien.datasets.samples import Sample, build_dataset, counted
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import Expression
 

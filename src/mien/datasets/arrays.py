@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, is_sorted
-from mien.datasets.pixels import GrayImage, OnMismatch
+from mien.datasets.pixels import GrayImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     ROLE_WORDS,
@@ -26,6 +26,7 @@ from mien.datasets.samples import (
     parse_role,
     refuse_repeated_ids,
 )
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import Expression, parse_expression
 

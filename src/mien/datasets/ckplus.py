@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, list_folder
-from mien.datasets.pixels import OnMismatch
 from mien.datasets.samples import Sample, build_dataset, counted
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import Expression
 

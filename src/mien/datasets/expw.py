@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, is_sorted
-from mien.datasets.pixels import GrayImage, OnMismatch
+from mien.datasets.pixels import GrayImage
 from mien.datasets.samples import Sample, build_dataset, counted
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import Expression
 

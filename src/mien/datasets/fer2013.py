@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import LICENCE_FER2013, Progress
-from mien.datasets.pixels import GrayImage, OnMismatch, stack_images
+from mien.datasets.pixels import GrayImage, stack_images
 from mien.datasets.samples import LICENCE_NOT_STATED, dataset_name
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import EIGHT, SEVEN
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.fer2013 import Vote, read_csv, read_votes
 from mien.datasets.folders import LICENCE_FER2013, LabelFiles, LabelledFile, label_files
-from mien.datasets.pixels import GrayImage, OnMismatch, stack_images
+from mien.datasets.pixels import GrayImage, stack_images
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import EIGHT
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.pixels import GrayImage, OnMismatch, decode_gray
+from mien.datasets.pixels import GrayImage, decode_gray
 from mien.datasets.samples import LICENCE_NOT_STATED, Sample, build_dataset, counted, find_role
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, ImageError
 from mien.labels import Expression, find_expression, parse_expression
 

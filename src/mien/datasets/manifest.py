@@ -14,7 +14,6 @@ from pathlib import Path
 
 from mien.datasets.dataset import Dataset
 from mien.datasets.folders import Progress, decode_files
-from mien.datasets.pixels import OnMismatch
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
@@ -25,6 +24,7 @@ from mien.datasets.samples import (
     refuse_repeated_ids,
     refuse_unwritable_ids,
 )
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.files import write_text
 from mien.images import png_bytes

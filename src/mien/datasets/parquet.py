@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
-from mien.datasets.pixels import GrayImage, OnMismatch
+from mien.datasets.pixels import GrayImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
@@ -32,6 +32,7 @@ from mien.datasets.samples import (
     refuse_repeated_ids,
     refuse_unwritable_ids,
 )
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, MissingExtraError
 from mien.files import written_whole
 from mien.images import png_bytes

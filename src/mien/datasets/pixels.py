@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, ImageError
 from mien.images import read_image
-
-OnMismatch: TypeAlias = Literal["resize", "refuse"]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Bit depth and colour type of a PNG header: 8-bit gray and 8-bit RGB.

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
-from mien.datasets.pixels import OnMismatch
 from mien.datasets.samples import Sample, build_dataset, refuse_repeated_ids
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import Expression
 

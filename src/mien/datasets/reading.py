@@ -26,33 +26,12 @@ from mien.datasets.folders import LabelFiles, Progress, list_folder, read_folder
 from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
-from mien.datasets.pixels import OnMismatch
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
 from mien.datasets.samples import dataset_name
+from mien.datasets.spec import DataSpec, OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.files import hash_file, hash_listing
 from mien.labels import LabelSet
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadOptions:
-    """How a data set is read: all that may change what comes out of the same content.
-
-    Attributes:
-        size: side of the square images wanted, in pixels; None for the most common size in the data set.
-        on_mismatch: what happens to images of another size or in colour: "resize" (with a note) or "refuse".
-        votes: FER+'s table of votes, for FER2013 as a table, a folder or a .zip.
-    """
-
-    size: int | None = None
-    on_mismatch: OnMismatch = "resize"
-    votes: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
-        if self.on_mismatch not in ("resize", "refuse"):
-            raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
 
 
 @dataclass(frozen=True)
@@ -72,7 +51,7 @@ class Reader:
     recognises: str
     matches: Callable[[Path], bool]
     content_hash: Callable[[Path], str]
-    read: Callable[[Path, ReadOptions, Progress | None], Dataset]
+    read: Callable[[Path, DataSpec, Progress | None], Dataset]
     takes_votes: bool = False
 
 
@@ -82,36 +61,35 @@ class _ReadImages(Protocol):
     ) -> Dataset: ...
 
 
-def _images(read: _ReadImages) -> Callable[[Path, ReadOptions, Progress | None], Dataset]:
+def _images(read: _ReadImages) -> Callable[[Path, DataSpec, Progress | None], Dataset]:
     """A reader whose only options are those of images."""
 
-    def read_images(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-        return read(path, size=options.size, on_mismatch=options.on_mismatch, progress=progress)
+    def read_images(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
+        return read(path, size=spec.size, on_mismatch=spec.on_mismatch, progress=progress)
 
     return read_images
 
 
-def _read_folder(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return _with_any_votes(read_folder, path, options, progress)
+def _read_folder(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
+    return _with_any_votes(read_folder, path, spec, progress)
 
 
-def _read_zip(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return _with_any_votes(read_zip, path, options, progress)
+def _read_zip(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
+    return _with_any_votes(read_zip, path, spec, progress)
 
 
-def _with_any_votes(
-    read: Callable[..., Dataset], path: Path, options: ReadOptions, progress: Progress | None
-) -> Dataset:
+def _with_any_votes(read: Callable[..., Dataset], path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
     def read_at(size: int | None, label: LabelFiles | None = None) -> Dataset:
-        return read(path, size=size, on_mismatch=options.on_mismatch, progress=progress, label=label)
+        return read(path, size=size, on_mismatch=spec.on_mismatch, progress=progress, label=label)
 
-    if options.votes is None:
-        return read_at(options.size)
-    return read_with_votes(read_at, options.votes, size=options.size, on_mismatch=options.on_mismatch)
+    if spec.votes is None:
+        return read_at(spec.size)
+    return read_with_votes(read_at, Path(spec.votes), size=spec.size, on_mismatch=spec.on_mismatch)
 
 
-def _read_csv(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
-    return read_csv(path, size=options.size, on_mismatch=options.on_mismatch, votes=options.votes, progress=progress)
+def _read_csv(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
+    votes = None if spec.votes is None else Path(spec.votes)
+    return read_csv(path, size=spec.size, on_mismatch=spec.on_mismatch, votes=votes, progress=progress)
 
 
 def _hash_manifest(path: Path) -> str:
@@ -213,29 +191,22 @@ READERS: dict[str, Reader] = {
 
 
 def read_dataset(
-    path: str | Path,
+    data: DataSpec | str | Path,
     *,
-    reader: str | None = None,
-    size: int | None = None,
-    on_mismatch: OnMismatch = "resize",
-    votes: Path | None = None,
-    cleaning: Path | None = None,
     cache: Path | Literal["user"] | None = "user",
     progress: Progress | None = None,
+    **keys: Any,
 ) -> Dataset:
     """Read a data set from disk, or draw one.
 
     Args:
-        path: where it is; or the text "drawn", or "drawn:count=4000,size=48,seed=1,labels=six", for drawn faces.
-        reader: a name in `READERS`; None to choose by looking at the path.
-        size: side of the square images wanted, in pixels; None for the most common size in the data set.
-        on_mismatch: images of another size or in colour are converted, with a note ("resize"), or refused.
-        votes: FER+'s table of votes (fer2013new.csv), for FER2013: joined to a table by row, to image files by name or
-            by pixels (see `mien.datasets.ferplus`).
-        cleaning: a list of samples to leave out (see `mien.datasets.cleaning`). They are marked in `Dataset.left_out`;
-            a protocol leaves them out, the data set keeps them.
+        data: what is read and how; or a path alone, with the keys of `DataSpec` beside it. For drawn faces the path is
+            the text "drawn", or "drawn:count=4000,size=48,seed=1,labels=six". Votes are joined to a table by row, to
+            image files by name or by pixels (see `mien.datasets.ferplus`). The samples of a cleaning list are marked in
+            `Dataset.left_out`: a protocol leaves them out, the data set keeps them.
         cache: the folder in which what was read is kept; "user" for the user's own cache, None for none.
         progress: called with what has been done and what is to be done, in a unit that the reader chooses.
+        **keys: keys of `DataSpec`.
 
     Returns:
         The data set. Its images may be memory-mapped; what the reader noticed is in `notes` and `problems`.
@@ -244,33 +215,29 @@ def read_dataset(
         DataError: there is nothing there, or it is not a data set that mien can read, or the cleaning list is about
             another one.
     """
-    dataset = _read(path, reader, ReadOptions(size=size, on_mismatch=on_mismatch, votes=votes), cache, progress)
+    spec = DataSpec.of(data, **keys)
+    dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress)
+    if spec.cleaning is None:
+        return dataset
     # After the cache: an entry belongs to the content, and serves with any list and with none.
-    return dataset if cleaning is None else apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+    cleaning = Path(spec.cleaning)
+    return apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
 
 
-def _read(
-    path: str | Path,
-    reader: str | None,
-    options: ReadOptions,
-    cache: Path | Literal["user"] | None,
-    progress: Progress | None,
-) -> Dataset:
-    if isinstance(path, str) and (path == "drawn" or path.startswith("drawn:")):
-        return _draw(path, options, cache)
-    path = Path(path)
-    chosen = _choose(path, reader)
-    if options.votes is not None and not chosen.takes_votes:
-        raise DataError(f"Votes go with FER2013, as a table or as images. Received: votes={options.votes} with {path}.")
+def _read(spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None) -> Dataset:
+    path = Path(spec.path)
+    chosen = _choose(path, spec.reader)
+    if spec.votes is not None and not chosen.takes_votes:
+        raise _no_votes(spec)
     try:
         return _read_cached(
-            lambda: chosen.read(path, options, progress),
+            lambda: chosen.read(path, spec, progress),
             lambda: {
                 "reader": chosen.name,
                 "content": chosen.content_hash(path),
-                "size": options.size,
-                "on_mismatch": options.on_mismatch,
-                "votes": None if options.votes is None else _hash_votes(options.votes),
+                "size": spec.size,
+                "on_mismatch": spec.on_mismatch,
+                "votes": None if spec.votes is None else _hash_votes(Path(spec.votes)),
             },
             cache,
             name=dataset_name(path),
@@ -278,6 +245,10 @@ def _read(
         )
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
+
+
+def _no_votes(spec: DataSpec) -> DataError:
+    return DataError(f"Votes go with FER2013, as a table or as images. Received: votes={spec.votes} with {spec.path}.")
 
 
 def _choose(path: Path, name: str | None) -> Reader:
@@ -330,14 +301,15 @@ def _hash_votes(path: Path) -> str:
     return hash_file(path) + ("" if beside is None else hash_file(beside))
 
 
-def _draw(text: str, options: ReadOptions, cache: Path | Literal["user"] | None) -> Dataset:
+def _draw(spec: DataSpec, cache: Path | Literal["user"] | None) -> Dataset:
     from mien.datasets.synthetic import draw_faces
 
-    if options.votes is not None:
-        raise DataError(f"Votes go with FER2013, as a table or as images. Received: votes={options.votes} with {text}.")
+    text = spec.path
+    if spec.votes is not None:
+        raise _no_votes(spec)
     words = _drawn_settings(text)
-    if options.size is not None:
-        words["size"] = str(options.size)
+    if spec.size is not None:
+        words["size"] = str(spec.size)
     label_set = LabelSet.named(words.pop("labels"))
     numbers = {key: _whole_number(key, value, text) for key, value in words.items()}
 

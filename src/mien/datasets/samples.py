@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.pixels import GrayImage, OnMismatch, stack_images
+from mien.datasets.pixels import GrayImage, stack_images
+from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.labels import Expression, LabelSet
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from mien.datasets.protocol import ProtocolSpec
+from mien.datasets.spec import DataSpec
 from mien.errors import ContradictionError, MienError, StudyFileError, did_you_mean
 from mien.evaluation.metrics import METRICS
 from mien.study.backbones import BACKBONES
@@ -22,27 +23,6 @@ from mien.study.recipe import Recipe
 from mien.study.settings import convert, find_line, parse, setting_name
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSpec:
-    """Which data set, and how it is read.
-
-    Attributes:
-        path: a file or folder, relative to the study file, or "drawn" (see `mien.datasets.reading.read_dataset`).
-        reader: name of the reader; by default it is picked by looking at the path.
-        votes: FER+'s table of votes, to be joined to FER2013's CSV.
-        cleaning: list of samples to leave out, written by `mien data audit`; `protocol.clean` says whether it is used.
-        size: side to which all images are brought, in pixels; by default the size that most of them have.
-        on_mismatch: whether images of another size are resized or refused.
-    """
-
-    path: str
-    reader: str | None = None
-    votes: str | None = None
-    cleaning: str | None = None
-    size: int | None = None
-    on_mismatch: Literal["resize", "refuse"] = "resize"
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from typing import Any, Self
 
 from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import Split
-from mien.datasets.reading import read_dataset
+from mien.datasets.spec import DataSpec
 from mien.study.plan import PlannedRun
 from mien.study.settings import parse
-from mien.study.spec import DataSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +49,6 @@ class Job:
         """The job that `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         return cls(**{**values, "run": PlannedRun.from_json(values["run"]), "data": parse(DataSpec, values["data"])})
-
-
-def read_data(spec: DataSpec) -> Dataset:
-    """The data set that a study names.
-
-    Raises:
-        DataError: as `mien.datasets.reading.read_dataset`.
-    """
-    return read_dataset(
-        spec.path,
-        reader=spec.reader,
-        size=spec.size,
-        on_mismatch=spec.on_mismatch,
-        votes=Path(spec.votes) if spec.votes else None,
-        cleaning=Path(spec.cleaning) if spec.cleaning else None,
-    )
 
 
 def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:

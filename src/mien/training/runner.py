@@ -8,22 +8,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.reading import read_dataset
+from mien.datasets.spec import DataSpec
 from mien.errors import MienError, StoreError, StudyFileError
 from mien.files import write_json
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan, portable
 from mien.study.record import RunRecord, RunStatus
-from mien.study.spec import DataSpec, Study, Table
+from mien.study.spec import Study, Table
 from mien.study.store import Store
 from mien.training.backend import choose_backend
 from mien.training.forecast import Cost, cost_key
-from mien.training.job import Job, data_facts, read_data
+from mien.training.job import Job, data_facts
 
 FORECAST_FILE = "forecast.json"
 
@@ -124,14 +126,6 @@ class PlannedStudy:
     notes: tuple[str, ...]
 
 
-def resolve_data(data: DataSpec, base: Path) -> DataSpec:
-    """The data with absolute paths; those of a study file are relative to its folder."""
-    path = data.path if data.path.split(":")[0] == "drawn" else str((base / data.path).resolve())
-    votes = str((base / data.votes).resolve()) if data.votes else None
-    cleaning = str((base / data.cleaning).resolve()) if data.cleaning else None
-    return replace(data, path=path, votes=votes, cleaning=cleaning)
-
-
 def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> PlannedStudy:
     """Read the data set and work out the plan.
 
@@ -142,7 +136,7 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> Planne
     """
     # Before the data: whoever lacks the extra need not wait to be told.
     backend = choose_backend()
-    dataset = read_data(data)
+    dataset = read_dataset(data)
     facts: dict[ProtocolSpec, SplitFacts] = {}
     notes: dict[str, None] = dict.fromkeys(dataset.notes)
 

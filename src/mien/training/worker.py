@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mien.datasets.protocol import apply_protocol
+from mien.datasets.reading import read_dataset
 from mien.errors import MienError
 from mien.study.record import Epoch
 from mien.study.store import Store
 from mien.training.backend import choose_backend
-from mien.training.job import Job, read_data
+from mien.training.job import Job
 
 
 class Speaker:
@@ -63,7 +64,7 @@ def main() -> int:
         from mien.training.forecast import measure
 
         backend.configure(threads=job.threads)
-        dataset = read_data(job.data)
+        dataset = read_dataset(job.data)
         split = apply_protocol(dataset, job.run.protocol)
         if job.action == "measure":
             cost = measure(job.run, dataset.size, len(split.label_set))

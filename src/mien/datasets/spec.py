@@ -1,0 +1,75 @@
+"""The one description of data: what readers, workers, commands, records and bundles take and keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+from mien.errors import DataError, did_you_mean
+
+OnMismatch: TypeAlias = Literal["resize", "refuse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which data set, and how it is read.
+
+    Attributes:
+        path: a file or folder, relative to the study file, or "drawn" (see `mien.datasets.reading.read_dataset`).
+        reader: name of the reader; by default it is picked by looking at the path.
+        votes: FER+'s table of votes, to be joined to FER2013's CSV.
+        cleaning: list of samples to leave out, written by `mien data audit`; `protocol.clean` says whether it is used.
+        size: side to which all images are brought, in pixels; by default the size that most of them have.
+        on_mismatch: whether images of another size are resized or refused.
+    """
+
+    path: str
+    reader: str | None = None
+    votes: str | None = None
+    cleaning: str | None = None
+    size: int | None = None
+    on_mismatch: OnMismatch = "resize"
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
+        if self.on_mismatch not in ("resize", "refuse"):
+            raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
+
+    @classmethod
+    def of(cls, data: Self | str | Path, **keys: Any) -> Self:
+        """The description that a caller means: itself, or a path with the keys of this class.
+
+        A `Path` is never taken for the word "drawn".
+
+        Raises:
+            DataError: there is no such key, or a value is impossible.
+        """
+        known = [item.name for item in fields(cls)]
+        for key in keys:
+            if key not in known:
+                raise DataError(f"Reading data takes no {key!r}. {did_you_mean(key, known)}")
+        values: dict[str, Any] = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
+        if isinstance(data, cls):
+            return replace(data, **values)
+        path = str(data)
+        return cls(path=f"./{path}" if isinstance(data, Path) and _names_drawn(path) else path, **values)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the faces are drawn, so that nothing is read."""
+        return _names_drawn(self.path)
+
+    def resolved(self, base: Path) -> Self:
+        """The description with absolute paths, where they were relative to the folder `base`."""
+
+        def absolute(path: str | None) -> str | None:
+            return path and str((base / path).resolve())
+
+        path = self.path if self.drawn else str((base / self.path).resolve())
+        return replace(self, path=path, votes=absolute(self.votes), cleaning=absolute(self.cleaning))
+
+
+def _names_drawn(path: str) -> bool:
+    return path == "drawn" or path.startswith("drawn:")
