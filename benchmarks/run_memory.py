@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mien.study.planning import plan_study
+from mien.study.running import run_study
 from mien.study.spec import parse_study
 from mien.study.store import Store
-from mien.training.runner import plan_study, resolve_data, run_study
 
 
 class Silent:
@@ -31,7 +32,7 @@ def main() -> None:
         f'schema = 1\nname = "memory"\n[data]\npath = "{data.as_posix()}"\n[recipe]\nepochs = 1\n'
         f'[[tables]]\nname = "one"\nrows.backbone = ["{backbone}"]\n'
     )
-    planned = plan_study(study, resolve_data(study.data, Path()))
+    planned = plan_study(study, study.data.resolved(Path()))
     with tempfile.TemporaryDirectory() as folder:
         store = Store.create(Path(folder) / "store")
         run_study(planned, store, watch=Silent(), keep_weights=False)

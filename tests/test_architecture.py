@@ -17,7 +17,15 @@ MAY_IMPORT = {
     "inference": {"root", "inference"},
     "datasets": {"root", "datasets"},
     "evaluation": {"root", "evaluation"},
-    "study": {"root", "study", "datasets.dataset", "datasets.protocol", "datasets.spec", "evaluation.metrics"},
+    "study": {
+        "root",
+        "study",
+        "datasets.dataset",
+        "datasets.protocol",
+        "datasets.reading",
+        "datasets.spec",
+        "evaluation.metrics",
+    },
     "training": {
         "root",
         "training",
@@ -96,9 +104,9 @@ HEAVY = {
 }
 
 # Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are
-# imported in the process that plans, and in a worker before the backend is chosen.
+# imported in a worker before the backend is chosen.
 LIGHT_PARTS = {"public", "root", "inference", "datasets", "evaluation", "study", "cli"}
-LIGHT_MODULES = {f"mien.training.{name}" for name in ("backend", "forecast", "job", "runner", "worker")}
+LIGHT_MODULES = {f"mien.training.{name}" for name in ("backend", "worker")}
 
 
 def module_name(path: Path) -> str:

@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 
 from mien.cli.main import COMMANDS, GROUPS
+from mien.study.store import Store
+from support.fake_records import plan_of, record_of
 
 SOURCE = Path(__file__).parents[1] / "src"
 
+TRAINING = ["keras", "tensorflow", "jax", "torch", "onnx", "psutil"]
 ABSENT = [
-    "keras",
-    "tensorflow",
-    "jax",
-    "torch",
-    "onnx",
-    "psutil",
+    *TRAINING,
     "scipy",
     "sklearn",
     "matplotlib",
@@ -30,15 +28,18 @@ ABSENT = [
     "pyarrow",
 ]
 
-# As if the libraries had never been installed: the finder of installed packages does not know them.
-PRELUDE = f"""
+
+def without(absent: list[str]) -> str:
+    """Code after which libraries are as if never installed: the finder of installed packages does not know them."""
+    return f"""
 import importlib.machinery, sys
-absent = {ABSENT!r}
+absent = {absent!r}
 find = importlib.machinery.PathFinder.find_spec
 def find_present(name, path=None, target=None):
     return None if name.split(".")[0] in absent else find(name, path, target)
 importlib.machinery.PathFinder.find_spec = find_present
 """
+
 
 CORE = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)
@@ -47,16 +48,18 @@ CORE = [
 ]
 
 
-def python(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+def python(
+    code: str, *arguments: str, cwd: Path | None = None, absent: list[str] = ABSENT
+) -> subprocess.CompletedProcess:
     environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
     if cwd is not None:
         environment["XDG_CACHE_HOME"] = environment["LOCALAPPDATA"] = str(cwd / "cache")
-    command = [sys.executable, "-c", PRELUDE + code, *arguments]
+    command = [sys.executable, "-c", without(absent) + code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, cwd=cwd)
 
 
-def mien(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return python("from mien.cli.main import main\nmain()", *arguments, cwd=cwd)
+def mien(*arguments: str, cwd: Path, absent: list[str] = ABSENT) -> subprocess.CompletedProcess:
+    return python("from mien.cli.main import main\nmain()", *arguments, cwd=cwd, absent=absent)
 
 
 def test_the_libraries_are_absent_as_far_as_mien_can_tell():
@@ -114,6 +117,48 @@ def test_training_without_its_extra_is_one_sentence(tmp_path):
         "mien: Training needs the optional part 'train': pip install 'mien[train]'"
     ]
     assert not (tmp_path / "stores").exists()
+
+
+STUDY = """
+schema = 1
+name = "small"
+[data]
+path = "drawn:count=120,size=32"
+[recipe]
+epochs = 1
+[[tables]]
+name = "networks"
+rows.backbone = ["mien_small", "nasnetmobile"]
+"""
+
+
+def test_a_study_is_planned_without_what_trains_and_running_it_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "small.toml").write_text(STUDY, encoding="utf-8")
+    done = mien("study", "plan", "small.toml", "--no-forecast", "--cells", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs for 2 cells" in done.stdout
+    done = mien("study", "run", "small.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        "mien: Training needs the optional part 'train': pip install 'mien[train]'"
+    ]
+    assert not (tmp_path / "stores").exists()
+
+
+def test_a_store_tells_its_state_and_gives_its_report_without_what_trains(tmp_path):
+    store, plan = Store.create(tmp_path / "made elsewhere"), plan_of(STUDY)
+    store.keep_study(STUDY)
+    store.keep_plan(plan)
+    record_of(plan.runs[0]).write(store.run_folder(plan.runs[0].id))
+    done = mien("study", "status", "made elsewhere", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout
+    assert "waiting" in done.stdout
+    # A report draws, which is an extra of its own; what trains stays away.
+    pytest.importorskip("matplotlib")
+    done = mien("study", "report", "made elsewhere", cwd=tmp_path, absent=TRAINING)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made elsewhere" / "report" / "report.html").is_file()
 
 
 def test_a_command_starts_without_a_library_that_it_does_not_need(tmp_path):

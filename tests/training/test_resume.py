@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from mien.datasets.spec import DataSpec
+from mien.study.processes import Job
 from mien.study.store import Store
-from mien.training.job import Job
 
 KILLS = 10
 

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from mien.cli.display import budget_table, cells_table
 from mien.cli.main import command_line
 from mien.errors import MienError, StudyFileError
+from mien.study.forecast import FORECAST_FILE, Cost, cost_key, known_minutes
 from mien.study.order import order_runs
+from mien.study.planning import PlannedStudy, plan_study
+from mien.study.processes import Job
+from mien.study.running import run_study
 from mien.study.spec import parse_study
 from mien.study.store import Store
-from mien.training.forecast import Cost, cost_key
-from mien.training.job import Job
-from mien.training.runner import FORECAST_FILE, PlannedStudy, known_minutes, plan_study, run_study
 from support.fake_records import record_of
 
 STUDY = """
@@ -70,7 +71,6 @@ class Executor:
 
 @pytest.fixture(scope="module")
 def planned() -> PlannedStudy:
-    pytest.importorskip("keras")
     study = parse_study(STUDY)
     return plan_study(study, study.data.resolved(Path()))
 
@@ -148,7 +148,6 @@ def test_the_plan_says_what_a_time_is_enough_for(planned) -> None:
 class TestCommand:
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        pytest.importorskip("keras")
         (tmp_path / "short.toml").write_text(STUDY + 'reference = "paper.toml"\n', encoding="utf-8")
         (tmp_path / "paper.toml").write_text(PAPER, encoding="utf-8")
         monkeypatch.chdir(tmp_path)

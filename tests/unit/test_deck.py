@@ -10,11 +10,11 @@ import pytest
 
 from mien.datasets.protocol import ProtocolSpec
 from mien.study.backbones import BACKBONES
+from mien.study.forecast import cost_key
 from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan
 from mien.study.recipe import PreprocessingSpec, Recipe
 from mien.study.reference import Published, Reference, read_reference, read_references
 from mien.study.spec import Study, Table, read_study
-from mien.training.forecast import cost_key
 
 STUDIES = Path(__file__).parents[2] / "studies"
 DECK = Path(__file__).parents[3] / "shared" / "DECK.md"

@@ -12,12 +12,12 @@ from rich.table import Table
 
 from mien.cli.console import open_console
 from mien.report.results import run_titles
+from mien.study.forecast import Cost
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun
+from mien.study.planning import PlannedStudy
 from mien.study.record import RunRecord
 from mien.study.store import Store
-from mien.training.forecast import Cost
-from mien.training.runner import PlannedStudy
 
 
 class LiveWatch:

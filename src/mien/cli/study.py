@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from mien.study.planning import PlannedStudy
     from mien.study.spec import Study
     from mien.study.store import Store
-    from mien.training.runner import PlannedStudy
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,9 +44,9 @@ def plan(
     from mien.cli.console import open_console
     from mien.cli.display import budget_table, cells_table, plan_table
     from mien.errors import MienError
+    from mien.study.forecast import forecast as measured
     from mien.study.spec import read_study, tables_named
     from mien.study.store import Store
-    from mien.training.runner import forecast as measured
 
     study = read_study(study_file)
     planned = _planned(study, study_file.parent, data)
@@ -148,10 +148,12 @@ def run_in_store(
 ) -> bool:
     """Run a study into a store, with a live display. Returns whether every run has its record now."""
     from mien.cli.display import LiveWatch
+    from mien.study.processes import SubprocessExecutor
+    from mien.study.running import run_study
     from mien.study.spec import tables_named
     from mien.study.store import Store
-    from mien.training.runner import run_study
 
+    executor = SubprocessExecutor()
     planned = _planned(study, base, data)
     store = Store.create(folder)
     with store.writing(), LiveWatch(planned.plan) as watch:
@@ -165,6 +167,7 @@ def run_in_store(
             store,
             watch=watch,
             tables=tables_named(study, only or []),
+            executor=executor,
             minutes=minutes,
             keep_weights=not discard_weights,
         )
@@ -189,8 +192,8 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
 
 def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
     """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
+    from mien.study.planning import plan_study
     from mien.study.reference import read_references
-    from mien.training.runner import plan_study
 
     read_references(study, base)  # A mistake in it shall not wait for the report.
     spec = study.data.resolved(base)

@@ -20,7 +20,8 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import Role
+from mien.datasets.dataset import Dataset, Role
+from mien.datasets.protocol import Split
 from mien.errors import RecordError
 from mien.files import json_text, written_whole
 from mien.labels import Expression, LabelSet
@@ -217,6 +218,21 @@ class RunRecord:
                 f"{key[0]}. It was read out after: {', '.join(map(str, self.readouts))}."
             )
         return self.predictions[key]
+
+
+def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:
+    """What a record says of its data, without a look at the test labels."""
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "split": split.hash,
+        "source": Path(dataset.source).name,
+        "licence": dataset.licence,
+        "size": list(dataset.size),
+        "notes": list(dict.fromkeys([*dataset.notes, *split.notes])),
+        "problems": len(dataset.problems),
+        "counts": split.counts,
+    }
 
 
 def is_complete(folder: Path) -> bool:

@@ -6,28 +6,23 @@ Importing this module imports neither Keras nor a backend. Call `choose_backend`
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtraError, NetworkError
-
-
-def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+from mien.errors import NetworkError
+from mien.study.backend import find_backend
 
 
 def choose_backend() -> str | None:
-    """Choose Keras' backend where the user has not: TensorFlow if it is installed, else JAX.
+    """Choose Keras' backend where the user has not (see `find_backend`).
 
-    The user's word is the variable KERAS_BACKEND or the file keras.json in KERAS_HOME (by default ~/.keras). The
-    backends' start-up messages are silenced unless the user has set a level.
+    The backends' start-up messages are silenced unless the user has set a level.
 
     Returns:
         The backend chosen here or by KERAS_BACKEND; None when keras.json decides.
@@ -35,19 +30,11 @@ def choose_backend() -> str | None:
     Raises:
         MissingExtraError: Keras is not installed, or no backend is.
     """
-    if not _installed("keras"):
-        raise MissingExtraError("Training", "train")
+    backend = find_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "KERAS_BACKEND" in os.environ:
-        return os.environ["KERAS_BACKEND"]
-    home = os.environ.get("KERAS_HOME")
-    if ((Path(home) if home else Path.home() / ".keras") / "keras.json").is_file():
-        return None
-    for backend in ("tensorflow", "jax"):
-        if _installed(backend):
-            os.environ["KERAS_BACKEND"] = backend
-            return backend
-    raise MissingExtraError("Training", "train")
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
+    return backend
 
 
 def backend_name() -> str:

@@ -28,12 +28,11 @@ from mien.labels import LabelSet
 from mien.predictions import Predictions
 from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
-from mien.study.record import RunRecord, RunStatus
+from mien.study.record import RunRecord, RunStatus, data_facts
 from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
 from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, load_weights
-from mien.training.job import data_facts
 from mien.training.network import (
     build_network,
     compile_network,

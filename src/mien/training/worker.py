@@ -12,10 +12,10 @@ from typing import Any
 from mien.datasets.protocol import apply_protocol
 from mien.datasets.reading import read_dataset
 from mien.errors import MienError
+from mien.study.processes import Job
 from mien.study.record import Epoch
 from mien.study.store import Store
 from mien.training.backend import choose_backend
-from mien.training.job import Job
 
 
 class Speaker:
@@ -61,7 +61,7 @@ def main() -> int:
         # Keras reads its backend when it is imported, so nothing that imports it may come before the choice.
         from mien.training import backend
         from mien.training.execute import execute
-        from mien.training.forecast import measure
+        from mien.training.measure import measure
 
         backend.configure(threads=job.threads)
         dataset = read_dataset(job.data)

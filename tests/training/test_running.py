@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 
 from mien.errors import MienError, StudyFileError
+from mien.study.forecast import Cost, forecast
+from mien.study.planning import plan_study
+from mien.study.processes import Job, SubprocessExecutor, WorkerDiedError
 from mien.study.record import RunStatus
+from mien.study.running import run_study
 from mien.study.spec import parse_study
 from mien.study.store import Store
-from mien.training.forecast import Cost
-from mien.training.job import Job
-from mien.training.runner import (
-    SubprocessExecutor,
-    WorkerDiedError,
-    forecast,
-    plan_study,
-    run_study,
-)
 
 TEXT = """
 schema = 1

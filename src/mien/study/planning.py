@@ -1,0 +1,61 @@
+"""From a study and its data set to a plan. Needs no deep learning framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mien.datasets.dataset import Dataset
+from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.reading import read_dataset
+from mien.datasets.spec import DataSpec
+from mien.errors import MissingExtraError
+from mien.study.backend import find_backend
+from mien.study.plan import Plan, SplitFacts, make_plan
+from mien.study.spec import Study
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A plan with the facts of its data."""
+
+    plan: Plan
+    facts: Mapping[ProtocolSpec, SplitFacts]
+    data: DataSpec
+    dataset: Dataset
+    notes: tuple[str, ...]
+
+
+def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> PlannedStudy:
+    """Read the data set and work out the plan.
+
+    Args:
+        study: what is asked.
+        data: its data, with absolute paths.
+        base: folder that the study's weight files are relative to; None for the current one.
+    """
+    try:
+        backend = find_backend()
+    except MissingExtraError:
+        backend = None  # Planning needs no backend; no network is left out for the sake of one.
+    dataset = read_dataset(data)
+    facts: dict[ProtocolSpec, SplitFacts] = {}
+    notes: dict[str, None] = dict.fromkeys(dataset.notes)
+
+    def facts_of(protocol: ProtocolSpec) -> SplitFacts:
+        split = apply_protocol(dataset, protocol)
+        notes.update(dict.fromkeys(split.notes))
+        facts[protocol] = SplitFacts(
+            fingerprint=dataset.fingerprint,
+            split=split.hash,
+            image_size=max(dataset.size),
+            classes=len(split.label_set),
+            train=len(split.train),
+            validation=len(split.validation),
+            test=len(split.test),
+        )
+        return facts[protocol]
+
+    plan = make_plan(study, facts_of, backend=backend, base=base)
+    return PlannedStudy(plan, facts, data, dataset, tuple(notes))

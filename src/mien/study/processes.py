@@ -1,0 +1,127 @@
+"""A run as it is handed to another process, and what that process says while it works.
+
+The process is `python -m mien.training.worker`, reads one job as JSON from its standard input, and writes one JSON
+object a line to its standard output. This module imports no deep learning framework: both sides use it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, Self
+
+from mien.datasets.spec import DataSpec
+from mien.errors import MienError
+from mien.study.backend import find_backend
+from mien.study.plan import PlannedRun
+from mien.study.settings import parse
+
+# What a worker says, as it says it.
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is asked to do.
+
+    Attributes:
+        action: "run" trains and evaluates; "measure" takes a few steps to forecast time and memory.
+        run: the planned run.
+        data: the data set, its path absolute.
+        store: folder of the store.
+        seconds: time after which the run stops at the next end of an epoch; None for no limit.
+        keep_weights: whether the weights stay beside the record.
+        threads: threads for the backend; None leaves it to it.
+    """
+
+    action: str
+    run: PlannedRun
+    data: DataSpec
+    store: str
+    seconds: float | None = None
+    keep_weights: bool = True
+    threads: int | None = None
+
+    def to_json(self) -> str:
+        """The job as one line of JSON."""
+        return json.dumps({**asdict(self), "run": self.run.to_json()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The job that `to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(**{**values, "run": PlannedRun.from_json(values["run"]), "data": parse(DataSpec, values["data"])})
+
+
+class Executor(Protocol):
+    """Where a job happens: in a process beside this one, or one day on another machine."""
+
+    def submit(self, job: Job, listen: Listener) -> None:
+        """Do a job to its end, passing on what it says.
+
+        Raises:
+            MienError: the job refused, with its reason.
+            WorkerDiedError: the job's process ended without a word.
+        """
+
+
+class WorkerDiedError(MienError):
+    """The process of a run ended before its time."""
+
+
+class SubprocessExecutor:
+    """Does each job in a fresh process, so that its memory returns when it is done.
+
+    Raises:
+        MissingExtraError: what trains is not installed.
+    """
+
+    def __init__(self) -> None:
+        # Before anything is planned or read: whoever lacks the extra need not wait to be told.
+        find_backend()
+
+    def submit(self, job: Job, listen: Listener) -> None:
+        """Do a job; see `Executor`."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "mien.training.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            complaints: list[str] = []
+            reader = threading.Thread(target=lambda: complaints.extend(process.stderr or []), daemon=True)
+            reader.start()
+            refusal = None
+            try:
+                process.stdin.write(job.to_json())  # type: ignore[union-attr]
+                process.stdin.close()  # type: ignore[union-attr]
+                for line in process.stdout or []:
+                    said = json.loads(line)
+                    if said["say"] == "refused":
+                        refusal = said["reason"]
+                    listen(said)
+            except BaseException:
+                # Ctrl-C, or a listener's error: the worker must not go on alone. Its last checkpoint stays.
+                process.kill()
+                raise
+            process.wait()
+            reader.join()
+        if refusal is not None:
+            raise MienError(refusal)
+        if process.returncode:
+            raise WorkerDiedError(_last_words(process.returncode, complaints))
+
+
+def _last_words(code: int, complaints: list[str]) -> str:
+    """Why a worker died, from its exit code and the end of what it printed."""
+    if code == -9:
+        return "The run's process was killed, most likely because memory ran out. A smaller batch_size may help."
+    last = next((line.strip() for line in reversed(complaints) if line.strip()), "no word of why")
+    return f"The run's process ended with code {code}: {last}"

@@ -1,0 +1,169 @@
+"""Runs what a plan asks for and a store lacks. This module imports no deep learning framework."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mien.datasets.protocol import apply_protocol
+from mien.errors import MienError, StoreError, StudyFileError
+from mien.study.forecast import known_minutes
+from mien.study.order import order_runs
+from mien.study.plan import Plan, PlannedRun, portable
+from mien.study.planning import PlannedStudy
+from mien.study.processes import Executor, Job, SubprocessExecutor
+from mien.study.record import RunRecord, RunStatus, data_facts
+from mien.study.spec import Table
+from mien.study.store import Store
+
+
+@dataclass
+class Progress:
+    """What became of a `run_study`.
+
+    Attributes:
+        done: runs that have their record now, by id.
+        failed: runs that failed, with the reason.
+        stopped: whether time ran out before all runs were done.
+    """
+
+    done: dict[str, RunStatus] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+class StudyWatch(Protocol):
+    """What `run_study` tells while it goes on."""
+
+    def run_begins(self, index: int, count: int, run: PlannedRun) -> None:
+        """The `index`-th (from 1) of `count` runs begins."""
+
+    def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None:
+        """The run's worker said something: "stage", "step", "epoch" or "ended"."""
+
+    def run_ends(self, run: PlannedRun, status: str, reason: str | None) -> None:
+        """The run is over for now."""
+
+
+def run_study(
+    planned: PlannedStudy,
+    store: Store,
+    *,
+    watch: StudyWatch,
+    tables: Sequence[Table] | None = None,
+    executor: Executor | None = None,
+    minutes: float | None = None,
+    keep_weights: bool = True,
+) -> Progress:
+    """Run what the store lacks, one run after another. The caller holds the store for writing.
+
+    A run that failed is tried again; one that diverged is not, since it would diverge again.
+
+    Args:
+        planned: the plan and its data.
+        store: where records go.
+        watch: is told what happens.
+        tables: run only what these tables need; None for all.
+        executor: where runs happen; by default a process each.
+        minutes: time after which the current run stops at its next end of an epoch, and no other begins. With a limit,
+            runs come in the order that answers most questions first (see `order_runs`); else in the plan's order.
+        keep_weights: whether the weights of each run stay beside its record.
+    """
+    executor = executor or SubprocessExecutor()
+    started = time.monotonic()
+    progress = Progress()
+    waiting = []
+    wanted = planned.plan if tables is None else planned.plan.only(tables)
+    if not wanted.runs:
+        raise StudyFileError(
+            f"There is nothing to run: every cell is skipped, the first because: {_first_skip(wanted)}"
+        )
+    runs: Sequence[PlannedRun] = wanted.runs
+    if minutes is not None:
+        # Time may be up before the end: what answers most comes first.
+        ready = [run.id for run in planned.plan.runs if store.has(run.id)]
+        ahead = order_runs(wanted, known_minutes(planned, store.folder), done=ready)
+        runs = [*(run for run in wanted.runs if run.id in ready), *ahead]
+    for run in runs:
+        status = store.read(run.id).status if store.has(run.id) else None
+        if status is None or status is RunStatus.FAILED:
+            waiting.append(run)
+        else:
+            progress.done[run.id] = status
+    store.keep_plan(planned.plan)
+    for index, run in enumerate(waiting, start=1):
+        left = None if minutes is None else minutes * 60 - (time.monotonic() - started)
+        if left is not None and left <= 0:
+            progress.stopped = True
+            break
+        watch.run_begins(index, len(waiting), run)
+        status, reason = _run(run, planned, store, executor, watch, left, keep_weights)
+        watch.run_ends(run, status or "stopped", reason)
+        if status is None:
+            progress.stopped = True
+            break
+        if status is RunStatus.FAILED:
+            progress.failed[run.id] = reason or ""
+        else:
+            progress.done[run.id] = status
+    return progress
+
+
+def _run(
+    run: PlannedRun,
+    planned: PlannedStudy,
+    store: Store,
+    executor: Executor,
+    watch: StudyWatch,
+    seconds: float | None,
+    keep_weights: bool,
+) -> tuple[RunStatus | None, str | None]:
+    """One run to its end: its status (None when time ran out), and the reason where it did not complete."""
+    job = Job(
+        action="run",
+        run=run,
+        data=planned.data,
+        store=str(store.folder.resolve()),
+        seconds=seconds,
+        keep_weights=keep_weights,
+    )
+    ended: dict[str, Any] = {}
+
+    def listen(said: Mapping[str, Any]) -> None:
+        if said["say"] == "ended":
+            ended.update(said)
+        watch.said(run, said)
+
+    try:
+        executor.submit(job, listen)
+    except StoreError:
+        raise
+    except MienError as error:
+        _record_failure(run, planned, store, str(error))
+        return RunStatus.FAILED, str(error)
+    if ended.get("status") is None:
+        return None, None
+    record = store.read(run.id)
+    return record.status, record.reason
+
+
+def _first_skip(plan: Plan) -> str | None:
+    return next((cell.reason for cell in plan.cells if cell.reason), None)
+
+
+def _record_failure(run: PlannedRun, planned: PlannedStudy, store: Store, reason: str) -> None:
+    """A failed run has a record too: reports say why a cell is empty."""
+    split = apply_protocol(planned.dataset, run.protocol)
+    record = RunRecord(
+        id=run.id,
+        status=RunStatus.FAILED,
+        reason=reason,
+        recipe=portable(run.recipe),
+        protocol=run.to_json()["protocol"],
+        data=data_facts(planned.dataset, split),
+        label_set=split.label_set,
+        readouts=run.readouts,
+    )
+    record.write(store.run_folder(run.id))
