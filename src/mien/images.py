@@ -64,7 +64,7 @@ class Image:
         return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[:, :, None], 3, axis=2)
 
 
-def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS) -> Image:
+def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Image:
     """Read a photo: turned upright by its EXIF tag, 8 bits, RGB or gray, the first frame, transparency on white.
 
     A JPEG file that is cut off is read as far as it goes when at least half of its rows are there.
@@ -74,6 +74,7 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS) -> Image:
             (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1. An `Image` is returned as it is.
         max_pixels: a photo with more pixels is refused before it is decoded. It holds for baseline JPEG, which can
             be decoded at a part of its size; what must be decoded whole may have half as many.
+        name: what the bytes of a file are called in the result and in errors; None for "bytes".
 
     Raises:
         ImageError: no such file, not a picture, damaged, or over the limit.
@@ -83,7 +84,7 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     if isinstance(source, bytes):
-        return _from_file(io.BytesIO(source), "bytes", max_pixels)
+        return _from_file(io.BytesIO(source), name or "bytes", max_pixels)
     if isinstance(source, (str, Path)):
         path = Path(source)
         try:
@@ -297,16 +298,18 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
     return Image(pixels, name, tuple(notes), reduction, (width, height))
 
 
-def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """Pixels as a PNG file, for pages that hold their own pictures.
+def png_bytes(pixels: NDArray[np.uint8], *, small: bool = True) -> bytes:
+    """Pixels as a PNG file.
 
     Args:
         pixels: shape (H, W), gray, or (H, W, 3), RGB; uint8.
+        small: whether the file shall be as small as it can be, for pages that hold their own pictures; or made
+            quickly, for one that is looked at once.
     """
     from PIL import Image as pillow
 
     file = io.BytesIO()
-    pillow.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=True)
+    pillow.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=small, compress_level=9 if small else 1)
     return file.getvalue()
 
 

@@ -273,7 +273,7 @@ def test_explain_writes_a_picture_and_says_how_true_the_map_is(run, portrait, tm
 
 
 def test_explain_refuses_what_it_cannot_explain(run, portrait, photo_folder):
-    with pytest.raises(DataError, match="--face 2"):
+    with pytest.raises(DataError, match="face 2"):
         run(portrait, "--face", 2, command="explain")
     with pytest.raises(DataError, match="no face to explain"):
         run(photo_folder / "b.png", command="explain")

@@ -161,3 +161,26 @@ def test_one_recognizer_serves_several_threads(recognizer, portrait):
     for thread in threads:
         thread.join()
     assert results == [expected] * 4
+
+
+def test_the_steps_of_recognize_give_what_it_gives_together_or_apart(recognizer, portrait):
+    photos = [portrait.read_bytes(), np.full((300, 300, 3), 130, dtype=np.uint8), b"no picture", portrait.read_bytes()]
+    prepared = [recognizer.prepare(photo, name=f"photo {number}") for number, photo in enumerate(photos)]
+    together = recognizer.classify(prepared)
+    for number, (photo, one, rows) in enumerate(zip(photos, prepared, together, strict=True)):
+        result = recognizer.result(one, rows)
+        (apart,) = recognizer.classify([one])
+        assert result == recognizer.result(one, apart)
+        alone = recognizer.recognize(photo)
+        assert result.photo == f"photo {number}"
+        assert (result.outcome, result.faces) == (alone.outcome, alone.faces)
+    assert "photo 2 is not a picture" in recognizer.result(prepared[2], together[2]).reason
+
+
+def test_other_options_give_what_a_recognizer_made_with_them_gives(recognizer, bundle, portrait):
+    chosen = recognizer.with_options(labels="six", unsure=0.9)
+    assert chosen.recognize(portrait) == Recognizer(bundle, labels="six", unsure=0.9, threads=2).recognize(portrait)
+    assert chosen.classifier is recognizer.classifier
+    assert recognizer.label_set == SEVEN
+    with pytest.raises(DataError):
+        recognizer.with_options(labels="eight")

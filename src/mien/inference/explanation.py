@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,10 +18,14 @@ from mien.bundle import CropRule
 from mien.errors import BundleError, DataError
 from mien.images import Image
 from mien.inference.classifier import Classifier
-from mien.inference.crops import crop_to_photo
+from mien.inference.crops import crop_face, crop_to_photo
 from mien.inference.detector import Face
 from mien.inference.drawing import canvas_of
-from mien.labels import Expression
+from mien.inference.results import FaceResult, PhotoResult
+from mien.labels import Expression, parse_expression
+
+if TYPE_CHECKING:
+    from mien.inference.recognizer import Recognizer
 
 # A twelfth of the crop about fits an eye or a corner of the mouth; FER2013's 48 pixels give patches of 8 pixels.
 _PATCHES_A_SIDE = 6
@@ -53,6 +58,67 @@ class Explanation:
     expression: Expression
     method: Method
     heat: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedFace:
+    """A face of a photo with its map.
+
+    Attributes:
+        found: the face and its probabilities.
+        crop: what the network saw of it, shape (size, size), uint8.
+        explanation: the map over the crop.
+    """
+
+    found: FaceResult
+    crop: NDArray[np.uint8]
+    explanation: Explanation
+
+
+def explain_photo(
+    recognizer: Recognizer,
+    image: Image,
+    *,
+    label: str | None = None,
+    face: int | None = None,
+    method: str | None = None,
+) -> list[ExplainedFace]:
+    """Make the maps of a photo's faces.
+
+    Args:
+        recognizer: finds the faces.
+        image: the photo.
+        label: the name of the expression to explain; None for the most probable one of each face, however unsure.
+        face: the number of the only face to explain, as in `recognize`; None for all.
+        method: "cam" or "occlusion"; None for "cam" where the bundle allows it.
+
+    Returns:
+        The faces that are large enough for the model, in reading order; at least one.
+
+    Raises:
+        DataError: the photo has no such face or none to explain; or the label or method is unknown.
+        BundleError: "cam" is asked for and the bundle has none.
+    """
+    if method is not None and method not in tuple(Method):
+        raise DataError(f"Expected method cam or occlusion. Received: {method}.")
+    asked = None if label is None else parse_expression(label)
+    explained = []
+    for found in _chosen_faces(recognizer.recognize(image), face):
+        expression = asked or found.most_probable
+        if expression is not None:  # None: too small for the model
+            crop = crop_face(image, found.face, recognizer.bundle.crop_rule)
+            made = explain(recognizer.classifier, crop, expression, None if method is None else Method(method))
+            explained.append(ExplainedFace(found, crop, made))
+    return explained
+
+
+def _chosen_faces(result: PhotoResult, number: int | None) -> list[FaceResult]:
+    asked = [face for face in result.faces if number in (None, face.face.id)]
+    if number is not None and not asked:
+        raise DataError(f"{result.photo} has {len(result.faces)} faces. Received: face {number}.")
+    if not any(face.probabilities for face in asked):
+        raise DataError(f"{result.photo} has no face to explain. {result.reason}".rstrip())
+    return asked
 
 
 def explain(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ _DECIDING_PACKAGES = ("mien", "numpy", "onnxruntime", "opencv-python-headless", 
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class Prepared:
     """A photo with its faces cut out, before the network was asked; small enough to keep many of.
 
     Attributes:
@@ -87,9 +88,7 @@ class Recognizer:
         if not isinstance(bundle, Bundle):
             bundle = load_bundle(bundle)
         self.bundle = bundle
-        self.label_set = bundle.label_set if labels is None else LabelSet.named(labels)
-        project(np.ones((1, len(bundle.label_set))), bundle.label_set, self.label_set)  # raises when it cannot
-        self.unsure_threshold = _unsure_threshold(unsure, bundle)
+        self._choose(labels, unsure)
         self.detector = Detector() if detector is None else detector
         self.classifier = Classifier(bundle, threads=threads)
         self.minimum_face_px = minimum_face_px
@@ -108,9 +107,23 @@ class Recognizer:
             "versions": {name: _version(name) for name in _DECIDING_PACKAGES},
         }
 
+    def with_options(self, *, labels: str | None = None, unsure: float | Literal[False] | None = None) -> Self:
+        """A recognizer with the same models and another choice of labels; it loads nothing.
+
+        Args:
+            labels: as for the class.
+            unsure: as for the class.
+
+        Raises:
+            DataError: `labels` or `unsure` do not fit.
+        """
+        other = copy.copy(self)
+        other._choose(labels, unsure)
+        return other
+
     def recognize(self, photo: PhotoSource) -> PhotoResult:
         """The faces of one photo with their labels. A bad photo gives an `UNREADABLE` result, not an error."""
-        return self._finish([self._prepare(photo)])[0]
+        return self._finish([self.prepare(photo)])[0]
 
     def recognize_many(self, photos: Iterable[PhotoSource], *, batch: int = BATCH) -> Iterator[PhotoResult]:
         """The results of many photos, in their order, as they are ready.
@@ -149,21 +162,33 @@ class Recognizer:
             raise DataError(f"Expected crops of shape (N, H, W), uint8. Received: {crops.shape}, {crops.dtype}.")
         box = Box(0.0, 0.0, float(crops.shape[2]), float(crops.shape[1]))
         faces = [Face(number, box, (), 1.0) for number in range(1, len(crops) + 1)]
-        probabilities = self._probabilities(resize_crops(crops, self.bundle.crop_rule.size))
+        if not faces:
+            return []
+        probabilities = self._chosen(self.classifier.predict(resize_crops(crops, self.bundle.crop_rule.size)))
         return [self._face_result(face, row) for face, row in zip(faces, probabilities, strict=True)]
 
-    def _prepare(self, photo: PhotoSource) -> _Prepared:
+    def prepare(self, photo: PhotoSource, *, name: str | None = None) -> Prepared:
+        """The first half of `recognize`: read a photo, find its faces and cut them out. The network is not asked.
+
+        Together with `classify` and `result` it lets a service work on photos as they come, and classify the faces of
+        those that wait together.
+
+        Args:
+            photo: what `recognize` takes.
+            name: what the result calls the photo; None for its path, or what it was given as.
+        """
         try:
-            image = read_image(photo, max_pixels=self.max_pixels)
-            return self._prepare_image(image)
+            image = read_image(photo, max_pixels=self.max_pixels, name=name)
+            return self._prepare_image(image, name or image.name)
         except ImageError as error:
             reason = str(error)
         except MemoryError:
             reason = "There is not enough memory for this photo."
-        name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
-        return _Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
+        if name is None:
+            name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
+        return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
 
-    def _prepare_image(self, image: Image) -> _Prepared:
+    def _prepare_image(self, image: Image, name: str) -> Prepared:
         width, height = image.photo_size
         failure = None
         faces: list[Face] = []
@@ -178,20 +203,20 @@ class Recognizer:
         if not crops and failure is None:
             failure = _nothing_to_classify(faces, self.minimum_face_px)
         stacked = np.stack(crops) if crops else self._no_crops()
-        return _Prepared(image.name, width, height, image.notes, tuple(faces), stacked, failure)
+        return Prepared(name, width, height, image.notes, tuple(faces), stacked, failure)
 
-    def _prepare_ahead(self, photos: Iterable[PhotoSource]) -> Iterator[_Prepared]:
+    def _prepare_ahead(self, photos: Iterable[PhotoSource]) -> Iterator[Prepared]:
         """Prepare photos in threads, in order, never more than a few ahead of what is asked for."""
         source = iter(photos)
         beginning = list(islice(source, 2))
         if len(beginning) < 2:  # not worth threads, each of which would start a detector of its own
-            yield from map(self._prepare, beginning)
+            yield from map(self.prepare, beginning)
             return
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="mien-photo")
-        pending: deque[Future[_Prepared]] = deque()
+        pending: deque[Future[Prepared]] = deque()
         try:
             for photo in chain(beginning, source):
-                pending.append(executor.submit(self._prepare, photo))
+                pending.append(executor.submit(self.prepare, photo))
                 if len(pending) > 2 * self._threads:
                     yield pending.popleft().result()
             while pending:
@@ -199,11 +224,28 @@ class Recognizer:
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
-    def _finish(self, group: list[_Prepared]) -> list[PhotoResult]:
-        rows = iter(self._probabilities(np.concatenate([prepared.crops for prepared in group])))
-        return [self._photo_result(prepared, rows) for prepared in group]
+    def classify(self, group: Sequence[Prepared]) -> list[NDArray[np.float64]]:
+        """Ask the network about the faces of several photos together.
 
-    def _photo_result(self, prepared: _Prepared, rows: Iterator[NDArray[np.float64]]) -> PhotoResult:
+        Args:
+            group: what `prepare` gave.
+
+        Returns:
+            For each photo, shape (its crops, the bundle's labels): probabilities.
+        """
+        crops = np.concatenate([prepared.crops for prepared in group])
+        rows = self.classifier.predict(crops) if len(crops) else np.zeros((0, len(self.bundle.label_set)))
+        ends = np.cumsum([len(prepared.crops) for prepared in group])
+        return np.split(rows, ends[:-1])
+
+    def result(self, prepared: Prepared, probabilities: NDArray[np.float64]) -> PhotoResult:
+        """The last step of `recognize`: what `classify` gave, as labels of this recognizer's choice.
+
+        Args:
+            prepared: a photo, prepared by a recognizer with the same models.
+            probabilities: what `classify` gave for it.
+        """
+        rows = iter(self._chosen(probabilities))
         faces = tuple(
             self._face_result(face, next(rows)) if self._large_enough(face) else FaceResult(face, Outcome.TOO_SMALL, ())
             for face in prepared.faces
@@ -218,14 +260,20 @@ class Recognizer:
         size = (prepared.width, prepared.height)
         return PhotoResult(prepared.photo, outcome, reason, faces, *size, prepared.notes, self.bundle.identity)
 
+    def _finish(self, group: list[Prepared]) -> list[PhotoResult]:
+        return [self.result(prepared, rows) for prepared, rows in zip(group, self.classify(group), strict=True)]
+
     def _face_result(self, face: Face, row: NDArray[np.float64]) -> FaceResult:
         pairs = tuple(zip(self.label_set.expressions, (float(value) for value in row), strict=True))
         return FaceResult(face, Outcome.OK if row.max() >= self.unsure_threshold else Outcome.UNSURE, pairs)
 
-    def _probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-        if not len(crops):
-            return np.zeros((0, len(self.label_set)))
-        return project(self.classifier.predict(crops), self.bundle.label_set, self.label_set)
+    def _choose(self, labels: str | None, unsure: float | Literal[False] | None) -> None:
+        self.label_set = self.bundle.label_set if labels is None else LabelSet.named(labels)
+        self._chosen(np.ones((1, len(self.bundle.label_set))))  # raises when it cannot
+        self.unsure_threshold = _unsure_threshold(unsure, self.bundle)
+
+    def _chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        return project(probabilities, self.bundle.label_set, self.label_set)
 
     def _large_enough(self, face: Face) -> bool:
         return min(face.box.width, face.box.height) >= self.minimum_face_px
