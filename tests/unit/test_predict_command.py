@@ -281,4 +281,5 @@ def test_explain_refuses_what_it_cannot_explain(run, portrait, photo_folder):
         run(portrait, "--method", "cam", command="explain")
     with pytest.raises(MienError, match="not a picture"):
         run(photo_folder / "c.jpg", command="explain")
-    run(portrait, "--method", "guess", command="explain", code=2)
+    with pytest.raises(DataError, match="cam or occlusion"):
+        run(portrait, "--method", "guess", command="explain")
