@@ -9,7 +9,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from mien.evaluation.comparison import compare, holm, mcnemar, mean_estimate, paired_bootstrap, t_quantile
+from mien.evaluation.comparison import compare, holm, mcnemar, mean_estimate, paired_difference, t_quantile
+from mien.evaluation.metrics import METRICS, image_values, score
+from mien.labels import SIX
+from support.fake_records import answers
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -42,11 +45,11 @@ def test_mcnemar_meets_published_figures() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_paired_bootstrap_agrees_with_scipys(seed: int) -> None:
+def test_the_interval_of_a_pair_agrees_with_a_paired_bootstrap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     first = rng.random(800) < 0.6
     second = np.where(rng.random(800) < 0.7, first, rng.random(800) < 0.5)
-    ours = paired_bootstrap(first, second)
+    ours = compare(first[None], second[None]).difference
     theirs = stats.bootstrap(
         (first.astype(float), second.astype(float)),
         lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
@@ -57,8 +60,32 @@ def test_the_paired_bootstrap_agrees_with_scipys(seed: int) -> None:
         rng=np.random.default_rng(1),
     ).confidence_interval
     assert ours.value == pytest.approx(first.mean() - second.mean())
-    # Both are made of draws: an end differs by a few images.
+    # The other is made of draws: an end differs by a few images.
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=4 / 800)
+
+
+def test_the_interval_of_a_pair_covers() -> None:
+    """Bonett and Price's interval of 40 to 1,000 images and few to many discordant ones, in 4,000 draws each."""
+    rng = np.random.default_rng(0)
+    for count, more, less in itertools.product((40, 200, 1_000), (0.01, 0.1, 0.3), (0.0, 0.05, 0.2)):
+        drawn = rng.multinomial(count, [more, less, 1 - more - less], size=4_000)
+        kinds, times = np.unique(drawn[:, :2], axis=0, return_counts=True)
+        found = [paired_difference(int(a), int(b), count) for a, b in kinds]
+        covered = sum(int(n) for n, e in zip(times, found, strict=True) if e.low <= more - less <= e.high) / 4_000
+        assert covered > 0.935, (count, more, less, covered)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_images_say_of_a_figure_has_the_spread_of_a_bootstrap(metric: str) -> None:
+    predictions = answers((300, 90, 250, 400, 120, 200), skill=1.3)
+    values, scores = image_values(predictions, metric), score(predictions, SIX)
+    estimate = METRICS[metric].of(scores)
+    assert values.mean() == pytest.approx(estimate.value)
+    half = 1.96 * values.std() / len(values) ** 0.5
+    # The draws behind the calibration error are mirrored and cut, and it is not linear near 0.
+    assert half == pytest.approx(
+        (estimate.high - estimate.low) / 2, rel=0.35 if metric == "calibration_error" else 0.08
+    )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -90,11 +117,20 @@ def simulated(rng: np.random.Generator, seeds: int, images: int, spread: float) 
     return rng.random((seeds, images)) < 1 / (1 + np.exp(-(skill + rng.normal(0.2, 1.0, size=(1, images)))))
 
 
-def test_with_several_seeds_equal_networks_are_seldom_called_different() -> None:
-    rng = np.random.default_rng(0)
-    false_alarms = sum(compare(simulated(rng, 3, 400, 0.15), simulated(rng, 3, 400, 0.15)).p < 0.05 for _ in range(300))
-    # A test at 5 % raises 15 of 300, give or take 8; a cautious one fewer.
-    assert false_alarms <= 23
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.3, 1.0])
+def test_equal_networks_are_called_different_in_at_most_five_of_a_hundred_cases(seeds: int, spread: float) -> None:
+    """The true size of the test, where the seed matters not at all, a little, as much as the images, and far more."""
+    rng = np.random.default_rng(seeds)
+    trials, images = 2_000, 120
+    difficulty = rng.normal(0.2, 1.0, size=(trials, 1, images))
+    sides = []
+    for _ in range(2):
+        skill = rng.normal(0.0, spread, size=(trials, seeds, 1))
+        sides.append(rng.random((trials, seeds, images)) < 1 / (1 + np.exp(-(skill + difficulty))))
+    size = np.mean([compare(first, second).p < 0.05 for first, second in zip(*sides, strict=True)])
+    # Three standard errors of 2,000 trials are 1.5 points; with Satterthwaite's degrees of freedom it is up to 0.14.
+    assert size < 0.065
 
 
 def test_with_several_seeds_images_alone_would_raise_many_false_alarms() -> None:

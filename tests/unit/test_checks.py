@@ -13,7 +13,7 @@ import pytest
 
 from mien.predictions import Predictions
 from mien.report.checks import CHECKS, Evidence, Finding, Found, Severity, diagnose
-from mien.report.compared import compare_table
+from mien.report.compared import compare_tables
 from mien.report.results import collect
 from mien.report.tables import study_tables
 from mien.study.plan import Plan
@@ -42,7 +42,7 @@ def study(recipe: str = "", table: str = "rows = { backbone = ['mien_small'] }",
 def evidence_of(plan: Plan, records: Mapping[str, RunRecord]) -> Evidence:
     results = collect(plan, records)
     tables = study_tables(results)
-    return Evidence(results, tables, [compare_table(table) for table in tables])
+    return Evidence(results, tables, compare_tables(tables))
 
 
 @dataclass(frozen=True)

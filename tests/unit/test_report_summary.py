@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mien.predictions import Predictions
+from mien.report.compared import compare_tables
 from mien.report.results import collect
 from mien.report.summary import Statement, summarise
+from mien.report.tables import study_tables
 from mien.study.plan import Plan
-from mien.study.record import RunStatus
+from mien.study.record import RunRecord, RunStatus
 from support.fake_records import answers, plan_of, predictions_of, record_of
 
 STUDY = """
@@ -33,7 +35,12 @@ LARGE = (800, 900, 1500, 1100, 700, 1000)
 def summary_of(plan: Plan, predictions: Sequence[Predictions | None]) -> dict[str, Statement]:
     pairs = zip(plan.runs, predictions, strict=True)
     records = {run.id: record_of(run, answered) for run, answered in pairs if answered is not None}
-    return {statement.heading: statement for statement in summarise(collect(plan, records))}
+    return {statement.heading: statement for statement in told(plan, records)}
+
+
+def told(plan: Plan, records: Mapping[str, RunRecord]) -> list[Statement]:
+    results = collect(plan, records)
+    return summarise(results, compare_tables(study_tables(results)))
 
 
 def test_without_any_record_it_says_so() -> None:
@@ -48,20 +55,31 @@ def test_a_clear_winner_is_set_apart() -> None:
     assert "of 6,000 test images, 95% interval" in statements["Highest accuracy"].text
     assert "Set apart" in statements
     assert "Too close to rank" not in statements
-    assert statements["Floor"].text.endswith("All 3 results lie above it with the whole interval.")
+    assert statements["Floor"].text.endswith("All 3 results lie above it, compared on the same images.")
 
 
-def test_overlapping_intervals_are_named() -> None:
+def test_what_cannot_be_told_apart_is_named() -> None:
     statements = summary_of(plan_of(STUDY), [answers(skill=2.0, seed=seed) for seed in range(3)])
     assert "Set apart" not in statements
-    assert statements["Too close to rank"].text.startswith("The intervals of ")
+    text = statements["Too close to rank"].text
+    assert text.startswith("On the same images the highest cannot be told apart from ")
+    assert "corrected for 3 pairs" in text
+
+
+def test_several_seeds_are_one_result_with_their_mean() -> None:
+    """The luckiest of several seeds is not the highest accuracy."""
+    plan = plan_of(STUDY + "seeds = [0, 1, 2]")
+    skills = {"mien_small": (1.0, 1.0, 1.0), "vgg16": (1.4, 0.6, 0.6), "vgg19": (0.5, 0.5, 0.5)}
+    given = [answers(LARGE, skill=skills[run.recipe.backbone][run.recipe.seed]) for run in plan.runs]
+    text = summary_of(plan, given)["Highest accuracy"].text
+    assert text.startswith("mien_small: the mean of 3 seeds, ")
 
 
 def test_the_floor_is_the_commonest_label_and_not_one_in_six() -> None:
     text = summary_of(plan_of(STUDY), [answers(skill=0.0), None, None])["Floor"].text
     assert "'happiness', without looking at the image, is right for 25.0% of the test images" in text
     assert "not one in 6 (16.7%)" in text
-    assert text.endswith("mien_small does not lie above it with the whole interval.")
+    assert text.endswith("mien_small is not shown to lie above it, compared on the same images.")
 
 
 def test_collapsed_networks_share_one_sentence() -> None:
@@ -88,7 +106,7 @@ def test_missing_failed_and_diverged_runs_are_named() -> None:
         first.id: record_of(first, status=RunStatus.FAILED, reason="Out of memory."),
         second.id: record_of(second, status=RunStatus.DIVERGED, reason="NaN."),
     }
-    statements = {statement.heading: statement.text for statement in summarise(collect(plan, records))}
+    statements = {statement.heading: statement.text for statement in told(plan, records)}
     assert statements["Failed"] == "1 of 3 results: mien_small."
     assert statements["Diverged"] == "1 of 3 results: VGG16."
     assert statements["Not run yet"] == "1 of 3 results: VGG19."
@@ -122,6 +140,12 @@ def test_copies_across_roles_are_counted() -> None:
     statements = summary_of(plan_of(STUDY), [answers(copies=6)] * 3)
     assert statements["Copies across roles"].text.startswith("6 of 60 test images (10.0%) have an exact copy")
     assert "Copies across roles" not in summary_of(plan_of(STUDY), [answers()] * 3)
+
+
+def test_near_copies_are_called_so() -> None:
+    plan = plan_of(STUDY.replace("train_fraction", 'copies = "near"\ntrain_fraction'))
+    text = summary_of(plan, [answers(copies=6)] * 3)["Copies across roles"].text
+    assert text.startswith("6 of 60 test images (10.0%) have an exact or near copy in")
 
 
 def test_many_names_are_counted_instead_of_listed() -> None:

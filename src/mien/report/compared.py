@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import Role
 from mien.errors import ContradictionError
-from mien.evaluation.comparison import Comparison, compare, compare_shares, groups, holm, mean_estimate, t_quantile
-from mien.evaluation.intervals import LEVEL, Estimate
+from mien.evaluation.comparison import Comparison, compare_means, groups, holm, mean_estimate, t_difference
+from mien.evaluation.intervals import Estimate
+from mien.evaluation.metrics import METRICS, Metric
+from mien.report.measured import SIGNIFICANCE, compare_values
 from mien.report.results import Result, count_text
 from mien.report.tables import CellData, Frame, TableData
 from mien.study.spec import Axis, Study, with_setting
-
-# Adjusted p below this: two results differ.
-SIGNIFICANCE = 1.0 - LEVEL
 
 # From so many networks (or other places) on, they can stand for others like them.
 LEAST_SAMPLE = 3
@@ -26,6 +24,10 @@ LEAST_SAMPLE = 3
 AT_FLOOR = "no result lies above the floor"
 
 Place = tuple[str, str]
+# Which runs and readouts an entry is made of: what makes two places the same.
+Identity = tuple[tuple[str, int], ...]
+
+ACCURACY = METRICS["accuracy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +35,28 @@ class Entry:
     """A place of a table whose answers can be compared.
 
     Attributes:
-        place: labels of row and column.
-        title: both, for people.
+        places: labels of row and column; several where places hold the same runs.
+        title: of the first place, for people.
         results: by seed.
-        accuracy: with one seed and its interval over images, or the mean over seeds with its interval over seeds.
+        estimate: the figure: with one seed and its interval over images, or the mean with its interval over seeds.
         letters: one for each group of results that cannot be told apart and that this one is in.
     """
 
-    place: Place
+    places: tuple[Place, ...]
     title: str
     results: Mapping[int, Result]
-    accuracy: Estimate
+    estimate: Estimate
     letters: str = ""
 
     @property
     def seeds(self) -> int:
         """How many seeds it has."""
         return len(self.results)
+
+    @property
+    def identity(self) -> Identity:
+        """The runs and readouts that it is made of."""
+        return _identity(self.results)
 
     @property
     def accuracies(self) -> dict[int, float]:
@@ -62,10 +69,10 @@ class Pair:
     """Two entries of a table, compared image by image.
 
     Attributes:
-        first: the one with the higher accuracy.
+        first: the better one.
         second: the other one.
         comparison: of the seeds that both have.
-        adjusted: its p, corrected for all the pairs of the table (Holm).
+        adjusted: its p, corrected for all the pairs of the report (Holm).
     """
 
     first: Entry
@@ -85,32 +92,52 @@ class TableComparison:
 
     Attributes:
         table: the table.
+        metric: the figure that is compared.
         entries: those that can be compared, the best first.
         pairs: all pairs of them.
         left_out: title of each other place that has a number, with the reason why it is not compared.
+        family: how many pairs their p values were corrected for: all of the report.
     """
 
     table: TableData
+    metric: Metric
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]
     left_out: Mapping[str, str]
+    family: int
 
     def equals_of(self, entry: Entry) -> list[Entry]:
         """The entries that cannot be told apart from this one."""
         others = []
         for pair in self.pairs:
-            if entry in (pair.first, pair.second) and not pair.different:
+            if not pair.different and (pair.first is entry or pair.second is entry):
                 others.append(pair.second if pair.first is entry else pair.first)
         return others
 
-    def frame(self) -> Frame:
-        """One line a pair."""
-        columns = "first second difference low high images seeds discordant p adjusted_p different".split()
-        rows = []
-        for pair in self.pairs:
+    @property
+    def leaders(self) -> set[Place]:
+        """The places of the best result, and of all that cannot be told apart from it.
+
+        Results that carry a mark (collapsed, invalid pair) are passed over: their numbers do not speak of the network.
+        Where the best of the others is not shown to be better than the floor, there is none to lead.
+        """
+        sound = [entry for entry in self.entries if not self.table.cells[entry.places[0]].badges]
+        if not sound or not all(result.beats_floor(self.metric) for result in sound[0].results.values()):
+            return set()
+        equals = {id(entry) for entry in self.equals_of(sound[0])}
+        return {place for entry in sound if entry is sound[0] or id(entry) in equals for place in entry.places}
+
+
+def compared_frame(comparisons: Sequence[TableComparison]) -> Frame:
+    """One line a figure and pair of a table."""
+    columns = "metric first second difference low high images seeds discordant p adjusted_p different".split()
+    rows = []
+    for comparison in comparisons:
+        for pair in comparison.pairs:
             found = pair.comparison
             rows.append(
                 (
+                    comparison.metric.name,
                     pair.first.title,
                     pair.second.title,
                     found.difference.value,
@@ -124,7 +151,7 @@ class TableComparison:
                     pair.different,
                 )
             )
-        return Frame(tuple(columns), tuple(rows))
+    return Frame(tuple(columns), tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -150,23 +177,36 @@ class Effect:
 
     Attributes:
         difference: mean difference of accuracies, 0 to 1, with its 95 % interval.
+        p: two-sided p of no effect, 0 to 1.
+        adjusted: that p, corrected for all effects of a report (Holm); see `corrected`.
         over: what the interval was taken over: "9 backbones, 3 seeds".
         remark: what is to be known of the figures behind it; an empty text when nothing is.
         blind: whether no result behind it lies above the floor. Then it compares networks that learned nothing: which
             label they fell on, not what the settings do.
+        family: how many effects its p is corrected for.
     """
 
     difference: Estimate
+    p: float
+    adjusted: float
     over: str
     remark: str = ""
     blind: bool = False
+    family: int = 1
 
     @property
     def direction(self) -> int:
         """1 when it is shown to raise the accuracy, -1 when it is shown to lower it, else 0."""
-        if self.blind:
+        if self.blind or self.adjusted >= SIGNIFICANCE:
             return 0
-        return int(self.difference.low > 0) - int(self.difference.high < 0)
+        return 1 if self.difference.value > 0 else -1
+
+    @property
+    def correction(self) -> str:
+        """Why an interval without 0 shows nothing here; an empty text where it is not so."""
+        if self.blind or not self.p < SIGNIFICANCE <= self.adjusted:
+            return ""
+        return f"one of {self.family} effects may well be so by chance"
 
     @property
     def text(self) -> str:
@@ -180,6 +220,8 @@ class Effect:
         """What it says of the setting."""
         if self.blind:
             return f"nothing is told: {AT_FLOOR}"
+        if self.correction:
+            return f"no difference is shown: {self.correction}"
         return {1: "better", 0: "no difference is shown: it could be either way", -1: "worse"}[self.direction]
 
 
@@ -205,43 +247,82 @@ class AxisEffect:
         return f"{self.position} instead of {self.baseline}: {self.effect.text}"
 
 
-def compare_table(table: TableData) -> TableComparison:
-    """Compare all places of a table that have numbers, pair by pair, on the same images.
+def compare_tables(tables: Sequence[TableData], metric: Metric = ACCURACY) -> list[TableComparison]:
+    """Compare all places of each table that have numbers, pair by pair, on the same images.
+
+    This is a report's one notion of "different": shading, ranks and sentences go by it. The p values of all pairs of
+    these tables are corrected together, each pair once, so that two results differ or not wherever they stand.
 
     Places whose head and loss are no valid pair are left out, since their numbers do not speak of the network; so are
-    places that were tested on other images than most. Places that are the same run count once. Where the table chooses
+    places that were tested on other images than most. Places that are the same run count once. Where a table chooses
     columns on the validation role, each row takes part with its chosen column.
+
+    Args:
+        tables: of one report. Their results have been measured for the metric.
+        metric: the figure to compare.
     """
-    entries, left_out = _entries(table)
-    answered = {entry.place: _answers(entry) for entry in entries}
-    images = [answers[0] for answers in answered.values()]
-    usual = max(images, key=images.count) if images else b""
-    for entry in entries:
-        if answered[entry.place][0] != usual:
-            left_out[entry.title] = "It was tested on other images."
-    entries = [entry for entry in entries if answered[entry.place][0] == usual]
-    found: list[tuple[int, int, Comparison]] = []
-    for second in range(len(entries)):
-        for first in range(second):
-            seeds = [seed for seed in entries[first].results if seed in entries[second].results]
-            if seeds:
-                one, other = (
-                    np.stack([answered[entries[index].place][1][seed] for seed in seeds]) for index in (first, second)
-                )
-                found.append((first, second, compare(one, other)))
-    adjusted = holm([comparison.p for _, _, comparison in found])
+    compared: dict[tuple[Identity, Identity], Comparison] = {}
+    drafts = []
+    for table in tables:
+        entries, left_out = _entries(table, metric)
+        asked = []
+        for second in range(len(entries)):
+            for first in range(second):
+                seeds = [seed for seed in entries[first].results if seed in entries[second].results]
+                if seeds:
+                    key = _compare_once(entries[first], entries[second], seeds, metric, compared)
+                    asked.append((first, second, *key))
+        drafts.append((table, entries, left_out, asked))
+    # The values of a pair that has been met in the other order are those of its mirror image: it is tested once.
+    keys = [key for key in compared if key <= key[::-1] or key[::-1] not in compared]
+    adjusted = dict(zip(keys, holm([compared[key].p for key in keys]), strict=True))
+    adjusted |= {key: adjusted[key[::-1]] for key in compared if key not in adjusted}
+    return [
+        _finished(
+            table,
+            metric,
+            entries,
+            left_out,
+            [(a, b, compared[c, d], adjusted[c, d]) for a, b, c, d in asked],
+            len(keys),
+        )
+        for table, entries, left_out, asked in drafts
+    ]
+
+
+def _compare_once(
+    first: Entry,
+    second: Entry,
+    seeds: Sequence[int],
+    metric: Metric,
+    compared: dict[tuple[Identity, Identity], Comparison],
+) -> tuple[Identity, Identity]:
+    """Compare two entries over the seeds that both have, unless it has been done; returns their key."""
+    sides = [{seed: entry.results[seed] for seed in seeds} for entry in (first, second)]
+    key = _identity(sides[0]), _identity(sides[1])
+    if key not in compared:
+        one, other = (np.stack([_values(result, metric) for result in side.values()]) for side in sides)
+        compared[key] = compare_values(one, other, metric)
+    return key
+
+
+def _finished(
+    table: TableData,
+    metric: Metric,
+    entries: Sequence[Entry],
+    left_out: Mapping[str, str],
+    found: Sequence[tuple[int, int, Comparison, float]],
+    family: int,
+) -> TableComparison:
     different = np.zeros((len(entries), len(entries)), dtype=bool)
-    for (first, second, _), p in zip(found, adjusted, strict=True):
+    for first, second, _, p in found:
         different[first, second] = different[second, first] = p < SIGNIFICANCE
     lettered = list(entries)
     for letter, group in enumerate(groups(different)):
         for index in group:
             lettered[index] = replace(lettered[index], letters=lettered[index].letters + _letter(letter))
-    pairs = tuple(
-        Pair(lettered[first], lettered[second], comparison, p)
-        for (first, second, comparison), p in zip(found, adjusted, strict=True)
-    )
-    return TableComparison(table, tuple(lettered), pairs, left_out)
+    pairs = tuple(Pair(lettered[first], lettered[second], comparison, p) for first, second, comparison, p in found)
+    return TableComparison(table, metric, tuple(lettered), pairs, left_out, family)
 
 
 def choices(table: TableData) -> list[Choice]:
@@ -265,7 +346,7 @@ def choices(table: TableData) -> list[Choice]:
 def axis_effects(study: Study, table: TableData) -> list[AxisEffect]:
     """The effect of every position of a table's axes against the usual one of its axis.
 
-    An axis of backbones has none: which network is better is what `compare_table` says. Neither has an axis whose
+    An axis of backbones has none: which network is better is what `compare_tables` says. Neither has an axis whose
     columns were chosen from on the validation role.
     """
     found = []
@@ -325,36 +406,52 @@ def contrast(
     blind = not any(result.above_floor for pairs in blocks.values() for pair in pairs for result in pair)
     fewest = min(map(len, blocks.values()))
     over = f"{count_text(len(blocks), noun)}, {count_text(fewest, 'seed')}"
+    remark = _remark(seen, noun)
     if len(blocks) >= LEAST_SAMPLE:
-        differences = [
-            sum(_accuracy(one) - _accuracy(two) for one, two in pairs) / len(pairs) for pairs in blocks.values()
-        ]
-        return Effect(mean_estimate(differences), over, _remark(seen, noun), blind)
-    difference = _over_images([pairs[:fewest] for pairs in blocks.values()])
-    return None if difference is None else Effect(difference, f"{over}, for these alone", _remark(seen, noun), blind)
-
-
-def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Estimate | None:
-    """The mean difference of pairs of results (by block and seed), over images and seeds; None if images differ."""
-    keys = set()
-    differences = []
-    for pairs in blocks:
-        rows = []
-        for results in pairs:
-            (key, first), (other, second) = (_answers_of(result) for result in results)
-            keys |= {key, other}
-            rows.append((first, second))
-        differences.append(rows)
-    if len(keys) > 1:
+        differences = np.array(
+            [sum(_accuracy(one) - _accuracy(two) for one, two in pairs) / len(pairs) for pairs in blocks.values()]
+        )
+        variance = float(differences.var(ddof=1)) / len(differences)
+        difference, p = t_difference(float(differences.mean()), variance, len(differences) - 1, len(differences))
+        return Effect(difference, p, p, over, remark, blind)
+    found = _over_images([pairs[:fewest] for pairs in blocks.values()])
+    if found is None:
         return None
-    if len(differences) == 1:
-        return compare(*(np.stack(side) for side in zip(*differences[0], strict=True))).difference
-    return compare_shares(
-        np.mean([[first.astype(float) - second for first, second in rows] for rows in differences], axis=0)
-    ).difference
+    return Effect(found.difference, found.p, found.p, f"{over}, for these alone", remark, blind)
 
 
-_NOTHING = Estimate(0.0, 0.0, 0.0, 0)
+def corrected(effects: Sequence[Effect]) -> dict[Effect, Effect]:
+    """Each effect with its p corrected for all of them (Holm), those that say the same in two places counted once.
+
+    Effects of which nothing is told, since nothing behind them lies above the floor, are no tests and do not count.
+
+    Args:
+        effects: all that a report tells of, in sentences, tables and claims.
+    """
+    tests = dict.fromkeys(_test_of(effect) for effect in effects if not effect.blind)
+    adjusted = dict(zip(tests, holm([test[0] for test in tests]), strict=True))
+    return {
+        effect: effect if effect.blind else replace(effect, adjusted=adjusted[_test_of(effect)], family=len(tests))
+        for effect in effects
+    }
+
+
+def _test_of(effect: Effect) -> tuple[float, float, str]:
+    """What makes two effects one test: the same figures, whichever side is set against the other."""
+    return effect.p, abs(effect.difference.value), effect.over
+
+
+def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Comparison | None:
+    """The mean difference of pairs of results (by block and seed), over images and seeds; None if images differ."""
+    if len({_images(result) for pairs in blocks for pair in pairs for result in pair}) > 1:
+        return None
+    sides = [
+        np.array([[_values(pair[side], ACCURACY) for pair in pairs] for pairs in blocks], dtype=np.bool_)
+        for side in (0, 1)
+    ]
+    if len(blocks) == 1:
+        return compare_values(sides[0][0], sides[1][0], ACCURACY)
+    return compare_means((sides[0].astype(np.float64) - sides[1]).mean(axis=0), bound=1.0)
 
 
 def _remark(seen: Mapping[str, Mapping[str, Result]], noun: str) -> str:
@@ -391,11 +488,10 @@ def _welch(
     over = (
         f"{len(sides[0])} against {len(sides[1])} {_noun(table.spec.rows if axis == 'rows' else table.spec.columns)}s"
     )
-    if sum(parts) == 0.0:
-        return Effect(Estimate(value, value, value, sum(map(len, sides))), over, blind=blind)
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
-    half = t_quantile(0.5 + LEVEL / 2, freedom) * sum(parts) ** 0.5
-    return Effect(Estimate(value, value - half, value + half, sum(map(len, sides))), over, blind=blind)
+    shared = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    freedom = sum(parts) ** 2 / shared if shared else 1.0
+    difference, p = t_difference(value, sum(parts), freedom, sum(map(len, sides)))
+    return Effect(difference, p, p, over, blind=blind)
 
 
 def written_points(difference: float) -> str:
@@ -429,15 +525,6 @@ def place_title(place: Place) -> str:
     return " / ".join(filter(None, place))
 
 
-def right_answers(result: Result) -> NDArray[np.bool_]:
-    """Whether each test image was answered rightly; shape (N,). The result has scores."""
-    if result.record is None:
-        raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
-    predictions = result.record.outcome(Role.TEST, result.readout)
-    right: NDArray[np.bool_] = predictions.probabilities.argmax(axis=1) == predictions.labels
-    return right
-
-
 def validation_accuracy(result: Result) -> float | None:
     """Accuracy on the validation role of the weights that were evaluated, 0 to 1; None where it is not known."""
     if result.record is None or result.chosen_epoch is None:
@@ -448,28 +535,49 @@ def validation_accuracy(result: Result) -> float | None:
     return None
 
 
-def _entries(table: TableData) -> tuple[list[Entry], dict[str, str]]:
+def _entries(table: TableData, metric: Metric) -> tuple[list[Entry], dict[str, str]]:
     chosen = {choice.row: choice.column for choice in choices(table)}
-    entries: list[Entry] = []
+    found: dict[Identity, Entry] = {}
     left_out: dict[str, str] = {}
-    seen: set[tuple[tuple[str, int], ...]] = set()
     for place, cell in table.cells.items():
         results = _scored(cell)
-        identity = tuple((result.run.id, result.readout) for result in results.values())
+        identity = _identity(results)
         if not results or (table.spec.choose and chosen.get(place[0]) != place[1]):
             continue
-        if identity in seen:
-            continue
-        seen.add(identity)
         if cell.unsound:
             left_out[place_title(place)] = "Its activation and loss are not a valid pair."
-            continue
-        accuracies = [_accuracy(result) for result in results.values()]
-        first = next(iter(results.values()))
-        one = first.scores.accuracy if first.scores else _NOTHING
-        accuracy = mean_estimate(accuracies) if len(accuracies) > 1 else one
-        entries.append(Entry(place, place_title(place), results, accuracy))
-    return sorted(entries, key=lambda entry: -entry.accuracy.value), left_out
+        elif identity in found:
+            found[identity] = replace(found[identity], places=(*found[identity].places, place))
+        else:
+            estimates = [metric.of(result.scores) for result in results.values() if result.scores]
+            several = len(estimates) > 1
+            estimate = mean_estimate([one.value for one in estimates]) if several else estimates[0]
+            found[identity] = Entry((place,), place_title(place), results, estimate)
+    entries = list(found.values())
+    tested = [{_images(result) for result in entry.results.values()} for entry in entries]
+    usual = max(tested, key=tested.count, default=set())
+    for entry, images in zip(entries, tested, strict=True):
+        if images != usual:
+            left_out[entry.title] = "It was tested on other images."
+    kept = [entry for entry, images in zip(entries, tested, strict=True) if images == usual]
+    sign = -1.0 if metric.higher_is_better else 1.0
+    return sorted(kept, key=lambda entry: sign * entry.estimate.value), left_out
+
+
+def _identity(results: Mapping[int, Result]) -> Identity:
+    return tuple((result.run.id, result.readout) for result in results.values())
+
+
+def _values(result: Result, metric: Metric) -> NDArray[np.generic]:
+    """What each image says of a figure of a result; the result has scores."""
+    if result.measured is None:
+        raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
+    return result.measured.values[metric.name]
+
+
+def _images(result: Result) -> str:
+    """Names the images that a result was tested on."""
+    return result.measured.images if result.measured else ""
 
 
 def _scored(cell: CellData) -> dict[int, Result]:
@@ -478,24 +586,6 @@ def _scored(cell: CellData) -> dict[int, Result]:
 
 def _accuracy(result: Result) -> float:
     return result.scores.accuracy.value if result.scores else float("nan")
-
-
-def _answers(entry: Entry) -> tuple[bytes, dict[int, NDArray[np.bool_]]]:
-    """Which images an entry was tested on, as one key, and the right answers by seed, in the order of their ids."""
-    key, right = b"", {}
-    for seed, result in entry.results.items():
-        key, right[seed] = _answers_of(result)
-    return key, right
-
-
-def _answers_of(result: Result) -> tuple[bytes, NDArray[np.bool_]]:
-    """Which images a result was tested on, as one key, and whether each was right, in the order of their ids."""
-    if result.record is None:
-        raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
-    predictions = result.record.outcome(Role.TEST, result.readout)
-    order = np.argsort(predictions.ids, kind="stable")
-    key = predictions.ids[order].tobytes() + predictions.labels[order].tobytes()
-    return key, right_answers(result)[order]
 
 
 def _validation(cell: CellData) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mien.report.compared import AT_FLOOR, AxisEffect, Choice, TableComparison, contrast, distinct
+from mien.report.compared import AT_FLOOR, AxisEffect, Choice, Effect, TableComparison, contrast, distinct
 from mien.report.summary import Statement, listed
 from mien.report.tables import TableData
 from mien.study.reference import Claim, Reference
@@ -18,6 +18,23 @@ class Outcome(StrEnum):
     HOLDS = "holds"
     FAILS = "does not hold"
     OPEN = "cannot be told"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A conclusion of a source beside our effect.
+
+    Attributes:
+        claim: what the source concludes.
+        reference: what the source is called.
+        effect: of what it prefers against the other, in our records; None where they tell nothing.
+        gap: why there is no effect; an empty text when there is one.
+    """
+
+    claim: Claim
+    reference: str
+    effect: Effect | None
+    gap: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +74,30 @@ def conclude(
     return statements
 
 
-def try_claims(tables: Sequence[TableData], references: Mapping[str, Reference]) -> list[Tried]:
-    """Try every claim of the references on the study's records."""
+def claimed(tables: Sequence[TableData], references: Mapping[str, Reference]) -> list[Claimed]:
+    """Every claim of the references with what the study's records say of it, not corrected for their number yet."""
     by_name = {table.spec.name: table for table in tables}
-    return [
-        _tried(claim, reference.name, by_name.get(claim.table))
-        for reference in references.values()
-        for claim in reference.claims
-    ]
+    found = []
+    for reference in references.values():
+        for claim in reference.claims:
+            table = by_name.get(claim.table)
+            effect = contrast(table, claim.axis, claim.better, claim.than, claim.among) if table else None
+            gap = "" if effect else "Too little of it has been run."
+            found.append(
+                Claimed(claim, reference.name, effect, gap if table else f"This study has no table {claim.table!r}.")
+            )
+    return found
+
+
+def tried_claim(one: Claimed) -> Tried:
+    """What becomes of a claim; its effect is corrected."""
+    effect = one.effect
+    if effect is None:
+        return Tried(one.claim, one.reference, Outcome.OPEN, one.gap)
+    outcome = {1: Outcome.HOLDS, 0: Outcome.OPEN, -1: Outcome.FAILS}[effect.direction]
+    remarks = [AT_FLOOR if effect.blind else "", effect.correction, effect.remark]
+    told = "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks if remark)
+    return Tried(one.claim, one.reference, outcome, f"{_subject(one.claim)}: {effect.text}.{told}")
 
 
 def _best(comparison: TableComparison) -> Iterator[Statement]:
@@ -72,15 +105,13 @@ def _best(comparison: TableComparison) -> Iterator[Statement]:
         return
     best, *others = comparison.entries
     equals = comparison.equals_of(best)
-    beaten = [entry for entry in others if entry not in equals]
+    beaten = len(others) - len(equals)
     seeds = "one seed" if best.seeds == 1 else f"mean of {best.seeds} seeds"
-    accuracy = best.accuracy
+    accuracy = best.estimate
     interval = f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"
     text = f"{best.title} has the highest accuracy, {interval}, {seeds}. "
     if beaten:
-        text += (
-            f"It is better than {_count(len(beaten), 'other')} on the same images, corrected for the number of tests. "
-        )
+        text += f"It is better than {_count(beaten, 'other')} on the same images, corrected for the number of tests. "
     if equals:
         text += f"It cannot be told apart from {listed([entry.title for entry in equals])}."
     yield Statement(comparison.table.spec.title, text.strip(), caution=bool(equals))
@@ -106,18 +137,6 @@ def _settings(effects: Sequence[AxisEffect]) -> Iterator[Statement]:
             " ".join(part[0].upper() + part[1:] for part in parts),
             caution=not any(one.effect.direction for one in found),
         )
-
-
-def _tried(claim: Claim, reference: str, table: TableData | None) -> Tried:
-    if table is None:
-        return Tried(claim, reference, Outcome.OPEN, f"This study has no table {claim.table!r}.")
-    effect = contrast(table, claim.axis, claim.better, claim.than, claim.among)
-    if effect is None:
-        return Tried(claim, reference, Outcome.OPEN, "Too little of it has been run.")
-    outcome = {1: Outcome.HOLDS, 0: Outcome.OPEN, -1: Outcome.FAILS}[effect.direction]
-    remarks = [AT_FLOOR if effect.blind else "", effect.remark]
-    told = "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks if remark)
-    return Tried(claim, reference, outcome, f"{_subject(claim)}: {effect.text}.{told}")
 
 
 def _subject(claim: Claim) -> str:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +27,12 @@ from mien.report.compared import (
     TableComparison,
     axis_effects,
     choices,
-    compare_table,
+    compare_tables,
+    compared_frame,
+    corrected,
     written_points,
 )
-from mien.report.conclusions import Tried, conclude, try_claims
+from mien.report.conclusions import Tried, claimed, conclude, tried_claim
 from mien.report.diagrams import DiagramData, draw_diagram, large
 from mien.report.published import PublishedTable, agreement, beside, contradictions
 from mien.report.results import Result, Results, backbone_title, collect, count_text, flat_settings
@@ -116,17 +118,27 @@ class TableView:
 
     Attributes:
         data: the table.
-        comparison: which of its results differ.
+        comparisons: by metric, which of its results differ; of accuracy always.
         effects: of its axes.
         chosen: the columns that its rows are judged by, where it chooses them.
         published: figures of others beside its own; None without a reference.
     """
 
     data: TableData
-    comparison: TableComparison
+    comparisons: Mapping[str, TableComparison]
     effects: tuple[AxisEffect, ...]
     chosen: tuple[Choice, ...]
     published: PublishedTable | None
+
+    @property
+    def comparison(self) -> TableComparison:
+        """Which of its results differ in accuracy."""
+        return self.comparisons["accuracy"]
+
+    @property
+    def leaders(self) -> dict[str, set[tuple[str, str]]]:
+        """By metric, the places that are shaded."""
+        return {metric.name: self.comparisons[metric.name].leaders for metric in self.data.metrics}
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,10 +190,9 @@ def write_report(
     environment = page_environment()
     references = references or {}
     results = collect(plan, records)
-    tables = [_table_view(plan, table, references) for table in study_tables(results)]
+    tables, tried = _table_views(plan, study_tables(results), references)
     findings = diagnose(Evidence(results, [view.data for view in tables], [view.comparison for view in tables]))
     effects = [effect for view in tables for effect in view.effects]
-    tried = try_claims([view.data for view in tables], references)
     overview = _overview_figures(results)
     runs = _run_views(results)
     networks = _network_views(results)
@@ -198,7 +209,7 @@ def write_report(
         version=version("mien"),
         now=now or datetime.now(UTC),
         results=results,
-        statements=summarise(results),
+        statements=summarise(results, [view.comparison for view in tables]),
         tables=tables,
         findings=findings,
         conclusions=conclude(
@@ -270,22 +281,41 @@ def _write_files(folder: Path, frames: Mapping[str, Frame], drawn: Sequence[Figu
             file.write(view.rendered.png)
 
 
-def _table_view(plan: Plan, table: TableData, references: Mapping[str, Reference]) -> TableView:
-    reference = references.get(table.spec.reference or "")
-    return TableView(
-        data=table,
-        comparison=compare_table(table),
-        effects=tuple(axis_effects(plan.study, table)),
-        chosen=tuple(choices(table)),
-        published=beside(table, reference) if reference else None,
+def _table_views(
+    plan: Plan, tables: Sequence[TableData], references: Mapping[str, Reference]
+) -> tuple[list[TableView], list[Tried]]:
+    """All tables with what is said of them, and the claims of others; tests are corrected over all of these."""
+    compared: dict[str, dict[str, TableComparison]] = {table.spec.name: {} for table in tables}
+    for metric in METRICS.values():
+        asked = [table for table in tables if metric in table.metrics or metric.name == "accuracy"]
+        for found in compare_tables(asked, metric):
+            compared[found.table.spec.name][metric.name] = found
+    effects = {table.spec.name: axis_effects(plan.study, table) for table in tables}
+    claims = claimed(tables, references)
+    known = corrected(
+        [one.effect for found in effects.values() for one in found] + [one.effect for one in claims if one.effect]
     )
+    views = []
+    for table in tables:
+        reference = references.get(table.spec.reference or "")
+        views.append(
+            TableView(
+                data=table,
+                comparisons=compared[table.spec.name],
+                effects=tuple(replace(one, effect=known[one.effect]) for one in effects[table.spec.name]),
+                chosen=tuple(choices(table)),
+                published=beside(table, reference) if reference else None,
+            )
+        )
+    return views, [tried_claim(replace(one, effect=known[one.effect]) if one.effect else one) for one in claims]
 
 
 def _table_frames(view: TableView) -> dict[str, Frame]:
     name = slug(view.data.spec.name)
     frames = {f"table-{name}": view.data.frame()}
-    if view.comparison.pairs:
-        frames[f"compared-{name}"] = view.comparison.frame()
+    compared = compared_frame(list(view.comparisons.values()))
+    if compared.rows:
+        frames[f"compared-{name}"] = compared
     if view.published:
         frames[f"published-{name}"] = view.published.frame()
     return frames
@@ -304,7 +334,19 @@ def _finding_frames(
             ),
         ),
         "effects": Frame(
-            ("table", "position", "baseline", "difference", "low", "high", "over", "verdict", "remark"),
+            (
+                "table",
+                "position",
+                "baseline",
+                "difference",
+                "low",
+                "high",
+                "p",
+                "adjusted_p",
+                "over",
+                "verdict",
+                "remark",
+            ),
             tuple(
                 (
                     one.table,
@@ -313,6 +355,8 @@ def _finding_frames(
                     one.effect.difference.value,
                     one.effect.difference.low,
                     one.effect.difference.high,
+                    one.effect.p,
+                    one.effect.adjusted,
                     one.effect.over,
                     one.effect.verdict,
                     one.effect.remark or None,

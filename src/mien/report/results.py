@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-
 from mien.datasets.dataset import Role
 from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ContradictionError, DataError, NetworkError
-from mien.evaluation.metrics import Scores, leak_free, score
-from mien.labels import Expression, LabelSet
-from mien.predictions import Predictions
+from mien.evaluation.intervals import Estimate
+from mien.evaluation.metrics import METRICS, Metric, Scores
+from mien.labels import Expression
+from mien.report.measured import Measured, Measurer
 from mien.study.backbones import BACKBONES
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.recipe import Recipe
@@ -80,9 +79,7 @@ class Result:
         state: what there is to show.
         reason: why, where a run ended without figures; an empty text otherwise.
         record: of the run, where one was written.
-        scores: on the test role; None unless complete.
-        without_copies: likewise, without images that have an exact copy in another role; None where no image is left.
-        floor: the same images answered without looking at them, with the shares of the labels; None unless complete.
+        measured: how well it answered for the test role; None unless complete.
         collapse: set when nearly all answers are the same.
         unsound: why its figures say little of the backbone (see `unsound_head`); an empty text otherwise.
     """
@@ -93,9 +90,7 @@ class Result:
     state: State
     reason: str = ""
     record: RunRecord | None = None
-    scores: Scores | None = None
-    without_copies: Scores | None = None
-    floor: Scores | None = None
+    measured: Measured | None = None
     collapse: Collapse | None = None
     unsound: str = ""
 
@@ -107,9 +102,35 @@ class Result:
         return self.state.value
 
     @property
+    def scores(self) -> Scores | None:
+        """On the test role; None unless complete."""
+        return self.measured.scores if self.measured else None
+
+    @property
+    def without_copies(self) -> Estimate | None:
+        """Accuracy without the test images that have a copy in another role; None where no image is left."""
+        return self.measured.without_copies if self.measured else None
+
+    @property
+    def copies(self) -> int:
+        """How many test images have a copy in another role."""
+        if self.scores is None:
+            return 0
+        return self.scores.count - (self.without_copies.count if self.without_copies else 0)
+
+    @property
+    def floor(self) -> Scores | None:
+        """The same images answered without looking at them, with the shares of the labels; None unless complete."""
+        return self.measured.floor if self.measured else None
+
+    @property
     def above_floor(self) -> bool:
-        """Whether its accuracy lies above the share of the commonest label with the whole interval."""
-        return self.scores is not None and self.scores.accuracy.low > self.scores.majority_share.value
+        """Whether it is shown to be right more often than the commonest label alone, on the same images."""
+        return self.beats_floor(METRICS["accuracy"])
+
+    def beats_floor(self, metric: Metric) -> bool:
+        """Whether a figure is shown to be better than that of answering blindly, on the same images."""
+        return self.measured is not None and self.measured.beats_floor(metric)
 
     @property
     def backbone(self) -> str:
@@ -176,11 +197,12 @@ def collect(plan: Plan, records: Mapping[str, RunRecord]) -> Results:
     """
     titles = run_titles(plan)
     readouts = {readout for run in plan.runs for readout in run.readouts}
-    scorer, entries = _Scorer(), []
+    measurer = Measurer({name for table in plan.study.tables for name in table.metrics})
+    entries = []
     for run in plan.runs:
         for readout in run.readouts:
             title = titles[run.id] + (f", {count_text(readout, 'epoch')}" if len(readouts) > 1 else "")
-            entries.append(scorer.result(run, title, readout, records.get(run.id)))
+            entries.append(_result(run, title, readout, records.get(run.id), measurer))
     return Results(plan, titles, tuple(entries))
 
 
@@ -246,6 +268,11 @@ def unsound_head(recipe: Recipe) -> str:
     return ""
 
 
+def copies_text(record: RunRecord) -> str:
+    """Which copies the protocol of a run looks for: "an exact", or "an exact or near"."""
+    return "an exact or near" if record.protocol.get("copies") == "near" else "an exact"
+
+
 def find_collapse(scores: Scores) -> Collapse | None:
     """The answer that a network gives to at least 95 % of the images, if there is one."""
     most = max(scores.classes, key=lambda entry: entry.predicted.value)
@@ -254,62 +281,23 @@ def find_collapse(scores: Scores) -> Collapse | None:
     return Collapse(most.expression, most.predicted.value, most.support / scores.count, scores.undecided / scores.count)
 
 
-def floor_scores(predictions: Predictions, label_set: LabelSet) -> Scores:
-    """Scores of answering every image alike, with the shares of the labels: the best that can be had blindly.
-
-    Args:
-        predictions: of the images in question; the outputs are not looked at.
-        label_set: the expressions that the labels stand for.
-    """
-    shares = np.bincount(predictions.labels, minlength=len(label_set)) / len(predictions)
-    blind = np.tile(shares.astype(np.float32), (len(predictions), 1))
-    return score(replace(predictions, outputs=blind), label_set)
-
-
-class _Scorer:
-    """Scores results; runs that were tested on the same images share their floor."""
-
-    def __init__(self) -> None:
-        self._floors: dict[tuple[bytes, bytes, LabelSet], Scores] = {}
-
-    def result(self, run: PlannedRun, title: str, readout: int, record: RunRecord | None) -> Result:
-        """What there is to show for a readout of a run."""
-        empty = Result(
-            run=run, title=title, readout=readout, state=State.MISSING, record=record, unsound=unsound_head(run.recipe)
-        )
-        if record is None:
-            return empty
-        predictions = record.predictions.get((readout, Role.TEST))
-        if predictions is None:
-            if record.status is RunStatus.COMPLETE:
-                return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
-            return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
-        try:
-            scores = score(predictions, record.label_set)
-        except DataError as error:
-            return replace(empty, state=State.FAILED, reason=str(error))
-        return replace(
-            empty,
-            state=State.COMPLETE,
-            scores=scores,
-            without_copies=_without_copies(predictions, scores),
-            floor=self._floor(predictions, record.label_set),
-            collapse=find_collapse(scores),
-        )
-
-    def _floor(self, predictions: Predictions, label_set: LabelSet) -> Scores:
-        images = (predictions.labels.tobytes(), predictions.targets.tobytes(), label_set)
-        if images not in self._floors:
-            self._floors[images] = floor_scores(predictions, label_set)
-        return self._floors[images]
-
-
-def _without_copies(predictions: Predictions, scores: Scores) -> Scores | None:
-    """The scores without images that have a copy; None where no image is left."""
-    other = leak_free(predictions)
-    if len(other) == len(predictions):
-        return scores
-    return score(other, scores.label_set) if len(other) else None
+def _result(run: PlannedRun, title: str, readout: int, record: RunRecord | None, measurer: Measurer) -> Result:
+    """What there is to show for a readout of a run."""
+    empty = Result(
+        run=run, title=title, readout=readout, state=State.MISSING, record=record, unsound=unsound_head(run.recipe)
+    )
+    if record is None:
+        return empty
+    predictions = record.predictions.get((readout, Role.TEST))
+    if predictions is None:
+        if record.status is RunStatus.COMPLETE:
+            return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
+        return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
+    try:
+        measured = measurer.measure(predictions, record.label_set)
+    except DataError as error:
+        return replace(empty, state=State.FAILED, reason=str(error))
+    return replace(empty, state=State.COMPLETE, measured=measured, collapse=find_collapse(measured.scores))
 
 
 def _last_epoch(record: RunRecord) -> int:

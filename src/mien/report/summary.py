@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mien.report.results import Result, Results, State, count_text
+from mien.evaluation.intervals import Estimate
+from mien.report.compared import Identity, TableComparison
+from mien.report.results import Result, Results, State, copies_text, count_text
 from mien.study.record import RunRecord
 
 # More names than this are counted instead of listed: a sentence shall stay one.
@@ -27,12 +29,17 @@ class Statement:
     caution: bool = False
 
 
-def summarise(results: Results) -> list[Statement]:
-    """The statements that hold for these results: findings first, then what limits them."""
+def summarise(results: Results, comparisons: Sequence[TableComparison]) -> list[Statement]:
+    """The statements that hold for these results: findings first, then what limits them.
+
+    Args:
+        results: all of a study.
+        comparisons: of their accuracy, one a table.
+    """
     if not results.scored:
         return [Statement("No figures yet", _nothing_scored(results), caution=True), *_incomplete(results)]
     return [
-        *_best(results.scored),
+        *_best(results.scored, comparisons),
         *_floor(results.scored),
         *_collapsed(results.scored),
         *_unsound(results.scored),
@@ -51,28 +58,53 @@ def _nothing_scored(results: Results) -> str:
     )
 
 
-def _best(scored: Sequence[Result]) -> Iterator[Statement]:
-    best, *others = scored
-    if best.scores is None:
+def _best(scored: Sequence[Result], comparisons: Sequence[TableComparison]) -> Iterator[Statement]:
+    """The highest accuracy of all tables, of several seeds the highest mean, and what it can be told apart from."""
+    entries = [entry for comparison in comparisons for entry in comparison.entries[:1]]
+    best = max(entries, key=lambda entry: entry.estimate.value, default=None)
+    if best is None:
+        # Nothing takes part in a comparison: invalid pairs, or columns that are not chosen.
+        figure = scored[0].measured
+        if figure is not None:
+            yield Statement("Highest accuracy", f"{scored[0].title}: {_accuracy_text(figure.scores.accuracy, 1)}")
         return
-    accuracy = best.scores.accuracy
+    images = next(iter(best.results.values())).scores
+    count = images.count if images else best.estimate.count
+    several = len(comparisons) > 1
+    titles = [c.table.spec.title for c in comparisons if any(e.identity == best.identity for e in c.entries)]
+    where = f" ({titles[0]})" if several else ""
     yield Statement(
-        "Highest accuracy",
-        f"{best.title}: {accuracy.value:.1%} of {count_text(accuracy.count, 'test image')}, 95% interval "
-        f"{accuracy.low:.1%} to {accuracy.high:.1%}.",
+        "Highest accuracy", f"{best.title}{where}: {_accuracy_text(replace(best.estimate, count=count), best.seeds)}"
     )
-    close = [other for other in others if other.scores and other.scores.accuracy.high >= accuracy.low]
+    close: dict[Identity, str] = {}
+    compared, family = 0, 0
+    for comparison in comparisons:
+        for entry in comparison.entries:
+            if entry.identity == best.identity:
+                close |= {other.identity: other.title for other in comparison.equals_of(entry)}
+                compared += len(comparison.entries) - 1
+                family = comparison.family
+    corrected = f"corrected for {count_text(family, 'pair')}"
     if close:
         yield Statement(
             "Too close to rank",
-            f"{'The interval' if len(close) == 1 else 'The intervals'} of {_names(close)} "
-            f"{'overlaps' if len(close) == 1 else 'overlap'} with that of the highest. Overlap is no proof that they "
-            "are equal, but these figures alone do not put one above the other.",
+            f"On the same images the highest cannot be told apart from {listed(list(close.values()))} (paired "
+            f"comparison, {corrected}). That is no proof that they are equal.",
         )
-    elif others:
+    elif compared:
+        limit = ", with this seed" if best.seeds == 1 else ", over seeds and images"
+        others = "every other result of its table" if len(titles) == 1 else "every other result of its tables"
         yield Statement(
-            "Set apart", "No other result's interval overlaps with that of the highest, on these images and this seed."
+            "Set apart", f"It is better than {others} on the same images{limit} (paired comparison, {corrected})."
         )
+
+
+def _accuracy_text(accuracy: Estimate, seeds: int) -> str:
+    of, over = ("", "") if seeds == 1 else (f"the mean of {seeds} seeds, ", " over seeds")
+    return (
+        f"{of}{accuracy.value:.1%} of {count_text(accuracy.count, 'test image')}, 95% interval{over} "
+        f"{accuracy.low:.1%} to {accuracy.high:.1%}."
+    )
 
 
 def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
@@ -87,16 +119,16 @@ def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
     below = [result for result in scored if not result.above_floor]
     if not below:
         number = "The only result lies" if len(scored) == 1 else f"All {len(scored)} results lie"
-        yield Statement("Floor", f"{text}{number} above it with the whole interval.")
+        yield Statement("Floor", f"{text}{number} above it, compared on the same images.")
         return
     if all(result.collapse for result in below):
         who = f"{count_text(len(below), 'result')} (collapsed, see below)"
     else:
         who = _names(below)
-    verb = "does not lie" if len(below) == 1 else "do not lie"
+    verb = "is" if len(below) == 1 else "are"
     # Of collapsed results, the statements that follow warn.
     caution = not all(result.collapse for result in below)
-    yield Statement("Floor", f"{text}{who} {verb} above it with the whole interval.", caution)
+    yield Statement("Floor", f"{text}{who} {verb} not shown to lie above it, compared on the same images.", caution)
 
 
 def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
@@ -202,18 +234,14 @@ def _seeds(results: Results) -> Iterator[Statement]:
 
 def _copies(scored: Sequence[Result]) -> Iterator[Statement]:
     best = scored[0]
-    if best.scores is None:
-        return
-    left = best.without_copies.count if best.without_copies else 0
-    copies = best.scores.count - left
-    if not copies:
+    if best.scores is None or best.record is None or not best.copies:
         return
     text = (
-        f"{copies:,} of {best.scores.count:,} test images ({copies / best.scores.count:.1%}) have an exact copy in the "
-        "training or validation role. "
+        f"{best.copies:,} of {best.scores.count:,} test images ({best.copies / best.scores.count:.1%}) have "
+        f"{copies_text(best.record)} copy in the training or validation role. "
     )
     if best.without_copies is not None:
-        text += f"Without them the highest accuracy is {best.without_copies.accuracy.value:.1%}."
+        text += f"Without them the highest accuracy is {best.without_copies.value:.1%}."
     yield Statement("Copies across roles", text)
 
 

@@ -170,24 +170,6 @@ class TableData:
         """The labels of the columns."""
         return [point.label for point in self.spec.columns.points]
 
-    def leaders(self, metric: Metric) -> set[tuple[str, str]]:
-        """The cell with the best number, and every cell whose interval (or range over seeds) overlaps that one's.
-
-        Cells that carry a mark (collapsed, invalid pair) are passed over: their numbers do not speak of the network.
-        Where the best of the others is no better than a floor, there is none to lead.
-        """
-        values = {
-            place: value
-            for place, cell in self.cells.items()
-            if (value := cell.value(metric)) is not None and not cell.badges and not cell.unsound
-        }
-        choose = max if metric.higher_is_better else min
-        floors = [floor[metric.name].value for _, floor in self.floors]
-        best = choose(values.values(), key=lambda value: value.value, default=None)
-        if best is None or any(choose(best.value, floor) == floor for floor in floors):
-            return set()
-        return {place for place, value in values.items() if value.low <= best.high and best.low <= value.high}
-
     @property
     def footnotes(self) -> dict[str, int]:
         """Why cells have no number, or one that says little: each reason once, with its mark."""
@@ -302,7 +284,7 @@ def _run_row(result: Result) -> tuple[Any, ...]:
     record, scores = result.record, result.scores
     network: Mapping[str, Any] = record.network if record else {}
     estimates = [metric.of(scores) if scores else None for metric in METRICS.values()]
-    estimates.append(result.without_copies.accuracy if result.without_copies else None)
+    estimates.append(result.without_copies)
     return (
         result.run.id,
         result.title,

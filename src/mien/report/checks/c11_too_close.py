@@ -17,12 +17,12 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         close = comparison.equals_of(best)
         if close:
             nearest = comparison.entries[1]
-            gap = 100 * (best.accuracy.value - nearest.accuracy.value)
+            gap = 100 * (best.estimate.value - nearest.estimate.value)
             yield Found(
                 comparison.table.spec.title,
-                f"{best.title} has the highest accuracy, {best.accuracy.value:.1%}, {gap:.1f} points before the next. "
+                f"{best.title} has the highest accuracy, {best.estimate.value:.1%}, {gap:.1f} points before the next. "
                 f"On the same images it cannot be told apart from {listed([entry.title for entry in close])} "
-                f"({len(comparison.pairs):,} pairs tested, corrected for their number).",
+                f"({comparison.family:,} pairs tested in this report, corrected for their number).",
             )
 
 

@@ -14,7 +14,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         flips = [pair for pair in compared if _signs(pair) == {True, False}]
         if flips:
             # The entries stand in the order of their accuracy: the first flip is the one nearest to the top.
-            pair = min(flips, key=lambda pair: -pair.first.accuracy.value)
+            pair = min(flips, key=lambda pair: -pair.first.estimate.value)
             differences = [f"{100 * value:+.1f} (seed {seed})" for seed, value in _differences(pair).items()]
             yield Found(
                 comparison.table.spec.title,

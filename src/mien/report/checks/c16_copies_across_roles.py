@@ -4,38 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mien.datasets.dataset import Role
 from mien.report.checks.base import Check, Evidence, Found, Severity
-from mien.report.compared import right_answers
-from mien.report.results import Result
+from mien.report.results import Result, copies_text
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
     """One finding for each test role with copies, on the result that gains most from them."""
     most: dict[str, tuple[float, Result]] = {}
     for result in evidence.results.scored:
-        if result.scores is None or result.record is None or result.without_copies is result.scores:
+        if result.scores is None or result.record is None or not result.copies:
             continue
         rest = result.without_copies
-        gain = result.scores.accuracy.value - rest.accuracy.value if rest else 0.0
+        gain = result.scores.accuracy.value - rest.value if rest else 0.0
         split = str(result.record.data.get("split"))
         if split not in most or gain > most[split][0]:
             most[split] = (gain, result)
     for gain, result in most.values():
         if result.scores is None or result.record is None:
             continue
-        copies = result.record.outcome(Role.TEST, result.readout).copies
-        seen, count = right_answers(result)[copies], result.scores.count
-        kind = "exact or near" if result.record.protocol.get("copies") == "near" else "exact"
+        every, rest = result.scores.accuracy, result.without_copies
+        right = every.value * every.count - (rest.value * rest.count if rest else 0.0)
         text = (
-            f"{len(seen):,} of {count:,} test images ({len(seen) / count:.1%}) have an {kind} copy in the training or "
-            f"validation role. {result.title} answers {seen.mean():.1%} of them rightly"
+            f"{result.copies:,} of {every.count:,} test images ({result.copies / every.count:.1%}) have "
+            f"{copies_text(result.record)} copy in the training or validation role. {result.title} answers "
+            f"{right / result.copies:.1%} of them rightly"
         )
         if result.without_copies is not None:
-            elsewhere = result.without_copies.accuracy.value
             text += (
-                f", and {elsewhere:.1%} of the others: the copies move its accuracy by {100 * gain:+.1f} points, the "
-                "most of all results"
+                f", and {result.without_copies.value:.1%} of the others: the copies move its accuracy by "
+                f"{100 * gain:+.1f} points, the most of all results"
             )
         yield Found("Test role", text + ".")
 

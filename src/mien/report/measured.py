@@ -1,0 +1,130 @@
+"""What a report needs of a network's answers, measured once, so that the answers themselves need not stay in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.evaluation.comparison import Comparison, compare, compare_means
+from mien.evaluation.intervals import LEVEL, Estimate, wilson
+from mien.evaluation.metrics import METRICS, Metric, Scores, image_values, score
+from mien.labels import LabelSet
+from mien.predictions import Predictions
+
+# A (corrected) p below this: two results differ.
+SIGNIFICANCE = 1.0 - LEVEL
+
+Values = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """How well a network answered for one set of images.
+
+    Attributes:
+        scores: on all images.
+        without_copies: accuracy on the images without a copy in another role; None where no image is left.
+        floor: the same images answered without looking at them, with the shares of the labels.
+        floor_p: by metric, p of no difference between the network and that floor, on the same images.
+        images: names the images and their labels, in whatever order they came.
+        values: by metric, what each image says of the figure (see `image_values`), shape (N,), in the order of the
+            images' names: bool of the figures that count images, float32 of the others.
+    """
+
+    scores: Scores
+    without_copies: Estimate | None
+    floor: Scores
+    floor_p: Mapping[str, float]
+    images: str
+    values: Values
+
+    def beats_floor(self, metric: Metric) -> bool:
+        """Whether it is shown to be better than answering without a look: the paired comparison says so."""
+        lead = metric.of(self.scores).value - metric.of(self.floor).value
+        return self.floor_p[metric.name] < SIGNIFICANCE and (lead > 0 if metric.higher_is_better else lead < 0)
+
+
+def compare_values(first: NDArray[np.generic], second: NDArray[np.generic], metric: Metric) -> Comparison:
+    """Compare two results by what the same images say of a figure.
+
+    Args:
+        first: `Measured.values` of each seed of one result, shape (S, N).
+        second: likewise, of the same seeds and images.
+        metric: the figure.
+    """
+    if first.dtype == np.bool_:
+        return compare(first.astype(np.bool_), second.astype(np.bool_))
+    differences = first.astype(np.float64) - second.astype(np.float64)
+    return compare_means(differences, bound=1.0) if metric.format.endswith("%") else compare_means(differences)
+
+
+class Measurer:
+    """Measures answers; those for the same images share their floor."""
+
+    def __init__(self, metrics: Iterable[str] = ()) -> None:
+        """Measure for reports whose tables show these metrics; accuracy is always among them."""
+        self.metrics = tuple(name for name in METRICS if name == "accuracy" or name in set(metrics))
+        self._floors: dict[tuple[bytes, LabelSet], tuple[Scores, Values]] = {}
+
+    def measure(self, predictions: Predictions, label_set: LabelSet) -> Measured:
+        """What a report needs of these answers.
+
+        Raises:
+            DataError: there are no images, or the predictions do not fit the label set.
+        """
+        scores = score(predictions, label_set)
+        predictions = _by_name(predictions)
+        values = self._values(predictions)
+        floor, blind = self._floor(predictions, label_set)
+        floor_p = {name: compare_values(values[name][None], blind[name][None], METRICS[name]).p for name in values}
+        kept = ~predictions.copies
+        right = values["accuracy"].astype(np.bool_)
+        return Measured(
+            scores=scores,
+            without_copies=wilson(int(right[kept].sum()), int(kept.sum())) if kept.any() else None,
+            floor=floor,
+            floor_p=floor_p,
+            images=_digest("\n".join(predictions.ids.tolist()).encode(), predictions.labels.tobytes()).hex()[:32],
+            values=values,
+        )
+
+    def _values(self, predictions: Predictions) -> Values:
+        return {
+            name: image_values(predictions, name).astype(np.bool_ if name in ("accuracy", "top2") else np.float32)
+            for name in self.metrics
+        }
+
+    def _floor(self, predictions: Predictions, label_set: LabelSet) -> tuple[Scores, Values]:
+        images = _digest(predictions.labels.tobytes(), predictions.targets.tobytes()), label_set
+        if images not in self._floors:
+            blind = blind_answers(predictions, len(label_set))
+            self._floors[images] = score(blind, label_set), self._values(blind)
+        return self._floors[images]
+
+
+def blind_answers(predictions: Predictions, classes: int) -> Predictions:
+    """Every image answered alike, with the shares of the labels: the best that can be had blindly."""
+    shares = np.bincount(predictions.labels, minlength=classes) / len(predictions)
+    return replace(predictions, outputs=np.tile(shares.astype(np.float32), (len(predictions), 1)))
+
+
+def _by_name(predictions: Predictions) -> Predictions:
+    order = np.argsort(predictions.ids, kind="stable")
+    return Predictions(
+        outputs=predictions.outputs[order],
+        targets=predictions.targets[order],
+        labels=predictions.labels[order],
+        ids=predictions.ids[order],
+        copies=predictions.copies[order],
+    )
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)} ".encode() + part)
+    return digest.digest()
