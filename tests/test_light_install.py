@@ -134,7 +134,7 @@ rows.backbone = ["mien_small", "nasnetmobile"]
 
 def test_a_study_is_planned_without_what_trains_and_running_it_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "small.toml").write_text(STUDY, encoding="utf-8")
-    done = mien("study", "plan", "small.toml", "--no-forecast", "--cells", cwd=tmp_path)
+    done = mien("study", "plan", "small.toml", "--cells", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 runs for 2 cells" in done.stdout
     done = mien("study", "run", "small.toml", cwd=tmp_path)

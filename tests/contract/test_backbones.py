@@ -96,7 +96,7 @@ def counted_from_kernels(model: keras.Model) -> int:
 def check_stages(name: str, model) -> None:
     structure = network_structure(model)
     assert structure.parameters == model.count_params()
-    assert structure.multiply_adds == counted_from_kernels(model)
+    assert structure.multiply_adds == counted_from_kernels(model) == BACKBONES[name].multiply_adds
     assert structure.input == model.input_shape[1:]
     assert structure.stages[-1].output == model.output_shape[1:]
     blocks = [block for stage in structure.stages for block in stage.blocks]

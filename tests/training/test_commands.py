@@ -51,7 +51,7 @@ def mien(monkeypatch, capsys, tmp_path):
 @pytest.mark.slow
 def test_a_study_from_plan_to_report(mien, tmp_path):
     (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
-    code, said = mien("study", "plan", "study.toml", "--no-forecast")
+    code, said = mien("study", "plan", "study.toml")
     assert code == 0
     assert "skipped: size, 16" in said
     code, said = mien("study", "run", "study.toml", "--only", "epochs")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mien.errors import MienError, StudyFileError
-from mien.study.forecast import Cost, forecast
+from mien.study.cost import Cost
 from mien.study.planning import plan_study
 from mien.study.processes import Job, SubprocessExecutor, WorkerDiedError
 from mien.study.record import RunStatus
@@ -67,10 +67,6 @@ class FakeExecutor:
             raise WorkerDiedError("out of memory")
         if outcome == "interrupt":
             raise KeyboardInterrupt
-        if outcome == "measured":
-            cost = Cost(start_seconds=6, train_seconds_per_image=0.01, predict_seconds_per_image=0.005, memory_mib=100)
-            listen({"say": "measured", **cost.to_json()})
-            return
         if outcome == "stopped":
             listen({"say": "ended", "status": None})
             return
@@ -149,20 +145,6 @@ def test_an_interrupt_is_passed_on_and_leaves_no_record(planned_study, tmp_path)
     assert not list(store.folder.rglob("run.json"))
 
 
-def test_runs_of_one_kind_are_measured_once_and_remembered(planned_study, tmp_path):
-    executor = FakeExecutor(Store(tmp_path), ["measured"])
-    costs = dict(
-        (run.id, cost) for run, cost in forecast(planned_study, tmp_path, listen=lambda run: None, executor=executor)
-    )
-    assert len(costs) == 2
-    run = planned_study.plan.runs[0]
-    facts = planned_study.facts[run.protocol]
-    expected = 6 + facts.train * 0.01 + facts.validation * 0.005 + (facts.validation + facts.test) * 0.005
-    assert costs[run.id].minutes(run, facts) == pytest.approx(expected / 60)
-    again = list(forecast(planned_study, tmp_path, listen=lambda run: None, executor=FakeExecutor(Store(tmp_path), [])))
-    assert dict((run.id, cost) for run, cost in again) == costs
-
-
 def test_a_job_survives_its_text(planned_study):
     job = Job(action="run", run=planned_study.plan.runs[0], data=planned_study.data, store="s", seconds=1.5, threads=2)
     assert Job.from_json(job.to_json()) == job
@@ -189,7 +171,11 @@ def test_a_worker_says_why_it_refuses_and_why_it_died(planned_study, tmp_path):
 
 
 @pytest.mark.slow
-def test_measuring_gives_plausible_costs(planned_study, tmp_path):
-    _, first = next(forecast(planned_study, None, listen=lambda run: None))
-    assert 0 < first.predict_seconds_per_image < first.train_seconds_per_image < 1
-    assert first.memory_mib > 50
+def test_measuring_gives_plausible_costs(planned_study):
+    heard: list[Mapping[str, Any]] = []
+    job = Job(action="measure", run=planned_study.plan.runs[0], data=planned_study.data, store="")
+    SubprocessExecutor().submit(job, heard.append)
+    assert [said["say"] for said in heard] == ["stage", "measured"]
+    cost = Cost.from_json({key: value for key, value in heard[-1].items() if key != "say"})
+    assert 0 < cost.predict_seconds_per_image < cost.train_seconds_per_image < 1
+    assert cost.memory_mib > 50

@@ -128,7 +128,7 @@ def test_a_study_file_that_cannot_be_used_is_refused(mien, tmp_path, before, aft
     assert before in STUDY
     path = tmp_path / "study.toml"
     path.write_text(STUDY.replace(before, after), encoding="utf-8")
-    code, said = mien("study", "plan", path, "--no-forecast")
+    code, said = mien("study", "plan", path)
     assert (code, said.startswith("mien: ")) == (2, True)
     assert says in said
 
@@ -139,7 +139,7 @@ def test_images_of_other_sizes_are_refused_when_the_study_says_so(mien, tmp_path
         image(tmp_path / "faces" / name / "b.png", size=12, value=len(name) + 1)
     text = STUDY.replace("drawn:count=60,size=32", "faces")
     (tmp_path / "study.toml").write_text(text.replace("[recipe]", 'on_mismatch = "refuse"\n[recipe]'), encoding="utf-8")
-    code, said = mien("study", "plan", "study.toml", "--no-forecast")
+    code, said = mien("study", "plan", "study.toml")
     assert code == 2
     assert "on_mismatch" in said or "resize" in said
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ from typer.testing import CliRunner
 
 from mien.cli.display import budget_table, cells_table
 from mien.cli.main import command_line
-from mien.errors import MienError, StudyFileError
-from mien.study.forecast import FORECAST_FILE, Cost, cost_key, known_minutes
+from mien.errors import StudyFileError
+from mien.study.cost import Cost
+from mien.study.forecast import Expected, Source, expect
 from mien.study.order import order_runs
 from mien.study.planning import PlannedStudy, plan_study
 from mien.study.processes import Job
@@ -75,25 +75,23 @@ def planned() -> PlannedStudy:
     return plan_study(study, study.data.resolved(Path()))
 
 
-def measured(planned: PlannedStudy, seconds: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Measurements of every kind of run, in which only starting costs anything."""
-    known = {}
-    for run in planned.plan.runs:
-        cost = Cost(
-            start_seconds=seconds[run.recipe.backbone],
-            train_seconds_per_image=0.0,
-            predict_seconds_per_image=0.0,
-            memory_mib=100.0,
-        )
-        known[cost_key(run, planned.facts[run.protocol])] = cost.to_json()
-    return known
+def expected_of(planned: PlannedStudy, minutes: dict[str, float]) -> dict[str, Expected]:
+    """What each run is expected to take, by its network."""
+    cost = Cost(start_seconds=0.0, train_seconds_per_image=0.0, predict_seconds_per_image=0.0, memory_mib=None)
+    return {run.id: Expected(cost, minutes[run.recipe.backbone], Source.MEASURED) for run in planned.plan.runs}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.study.forecast.user_folder", lambda: tmp_path / "cache")
 
 
 def test_with_a_limit_what_answers_most_comes_first(planned, tmp_path) -> None:
     store = Store.create(tmp_path / "s")
     executor = Executor(store)
     run_study(planned, store, watch=Watch(), executor=executor, minutes=60)
-    assert executor.begun == [run.id for run in order_runs(planned.plan)]
+    expected = expect(planned, store)
+    assert executor.begun == [run.id for run in order_runs(planned.plan, lambda run: expected[run.id].minutes)]
     assert executor.begun != [run.id for run in planned.plan.runs]
 
 
@@ -104,15 +102,10 @@ def test_without_a_limit_runs_come_in_the_files_order(planned, tmp_path) -> None
     assert executor.begun == [run.id for run in planned.plan.runs]
 
 
-def test_what_was_measured_here_decides_what_is_cheap(planned, tmp_path) -> None:
-    assert known_minutes(planned, tmp_path) is None
-    assert known_minutes(planned, None) is None
-    text = json.dumps(measured(planned, {"vgg16": 6.0, "mien_small": 6000.0}))
+def test_what_is_known_here_decides_what_is_cheap(planned, tmp_path, monkeypatch) -> None:
+    expected = expected_of(planned, {"vgg16": 0.1, "mien_small": 100.0})
+    monkeypatch.setattr("mien.study.running.expect", lambda planned, store: expected)
     store = Store.create(tmp_path / "s")
-    (store.folder / FORECAST_FILE).write_text(text, encoding="utf-8")
-    minutes = known_minutes(planned, store.folder)
-    assert minutes is not None
-    assert {minutes(run) for run in planned.plan.runs} == {0.1, 100.0}
     executor = Executor(store)
     run_study(planned, store, watch=Watch(), executor=executor, minutes=60)
     by_id = {run.id: run.recipe.backbone for run in planned.plan.runs}
@@ -134,12 +127,8 @@ def test_the_plan_lists_every_cell_with_its_run(planned) -> None:
 
 
 def test_the_plan_says_what_a_time_is_enough_for(planned) -> None:
-    costs = {
-        run.id: Cost.from_json(measured(planned, {"vgg16": 1200.0, "mien_small": 60.0})[cost_key(run, facts)])
-        for run in planned.plan.runs
-        if (facts := planned.facts[run.protocol])
-    }
-    text = printed(budget_table(planned, costs, None, 10))
+    expected = expected_of(planned, {"vgg16": 20.0, "mien_small": 1.0})
+    text = printed(budget_table(planned, expected, None, 10))
     assert "networks: 2 of 4 cells" in text
     assert "rates: 2 of 2 cells" in text
     assert text.count("yes") == 3
@@ -154,18 +143,42 @@ class TestCommand:
         return tmp_path
 
     def test_the_plan_lists_cells(self, folder: Path) -> None:
-        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--no-forecast", "--cells"])
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--cells"])
         assert done.exit_code == 0
         assert "6 cells" in done.output
 
-    def test_a_time_needs_a_forecast(self, folder: Path) -> None:
-        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--no-forecast", "--minutes", "5"])
-        assert isinstance(done.exception, MienError)
-        assert "leave out --no-forecast" in str(done.exception)
+    def test_a_plan_is_shown_at_once_with_times_and_what_they_rest_on(self, folder: Path, monkeypatch) -> None:
+        monkeypatch.setattr(
+            "mien.study.processes.SubprocessExecutor.submit", lambda *job: pytest.fail("a process was started")
+        )
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--minutes", "5"])
+        assert done.exit_code == 0, done.output
+        assert "formula" in done.output
+        assert "--measure" in done.output
+        assert "In 5 minutes" in done.output
+
+    def test_measuring_is_asked_for_shows_how_far_it_is_and_is_kept(self, folder: Path, monkeypatch) -> None:
+        pytest.importorskip("keras")
+        jobs = []
+
+        def submit(executor, job, listen):
+            jobs.append(job.run.recipe.backbone)
+            cost = Cost(start_seconds=6, train_seconds_per_image=1.0, predict_seconds_per_image=1.0, memory_mib=2048)
+            listen({"say": "measured", **cost.to_json()})
+
+        monkeypatch.setattr("mien.study.processes.SubprocessExecutor.submit", submit)
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--measure"])
+        assert done.exit_code == 0, done.output
+        assert "measuring 2 of 2: mien_small" in done.output
+        assert "measured" in done.stdout
+        assert "2.0 GiB" in done.stdout
+        again = CliRunner().invoke(command_line(), ["study", "plan", "short.toml"])
+        assert again.stdout == done.stdout
+        assert jobs == ["vgg16", "mien_small"]
 
     def test_a_missing_reference_is_told_before_anything_is_run(self, folder: Path) -> None:
         (folder / "paper.toml").unlink()
-        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml", "--no-forecast"])
+        done = CliRunner().invoke(command_line(), ["study", "plan", "short.toml"])
         assert isinstance(done.exception, StudyFileError)
 
     def test_a_store_keeps_the_published_figures(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mien.datasets.protocol import ProtocolSpec
 from mien.study.backbones import BACKBONES
-from mien.study.forecast import cost_key
+from mien.study.cost import cost_key
 from mien.study.plan import Plan, PlannedRun, SplitFacts, make_plan
 from mien.study.recipe import PreprocessingSpec, Recipe
 from mien.study.reference import Published, Reference, read_reference, read_references
@@ -164,7 +164,7 @@ def test_fewer_epochs_are_run_than_the_tables_ask_for(deck: Plan) -> None:
     assert deck.epochs_asked == 2 * 9 * (10 + 15) + 10 * (3 * 9 + 3 * 6 + 2 * 9 + 2 * 2 + 2 * 9 + 2 * 9)
 
 
-def test_a_forecast_of_the_deck_measures_each_network_once(deck) -> None:
+def test_measuring_the_deck_takes_each_network_once(deck) -> None:
     facts = SplitFacts("f" * 16, "split", 48, 6, 25_445, 2_828, 7_067)
     assert len({cost_key(run, facts) for run in deck.runs}) == len({run.recipe.backbone for run in deck.runs}) == 9
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mien.cli.console import open_console
 from mien.report.results import run_titles
-from mien.study.forecast import Cost
+from mien.study.forecast import Expected, Source
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun
 from mien.study.planning import PlannedStudy
@@ -79,36 +79,49 @@ class LiveWatch:
         self.note(f"  {status}" + (f": {reason}" if reason else ""))
 
 
-def plan_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | None) -> Group:
+def plan_table(planned: PlannedStudy, expected: Mapping[str, Expected], store: Store | None) -> Group:
     """A plan: its runs with what they will cost, its skips with their reasons, and the sums."""
     plan = planned.plan
     table = Table(title=f"{plan.study.title}: {len(plan.runs)} runs for {len(plan.cells)} cells")
-    for heading in ("run", "network and training", "images", "epochs", "minutes", "memory", "state"):
+    for heading in ("run", "network and training", "images", "epochs", "minutes", "known from", "memory", "state"):
         table.add_column(heading)
     titles = run_titles(plan)
-    minutes_left = 0.0
+    waiting = [run for run in plan.runs if store is None or not store.has(run.id)]
     for run in plan.runs:
-        facts, cost = planned.facts[run.protocol], costs.get(run.id)
-        done = store is not None and store.has(run.id)
-        minutes = cost.minutes(run, facts) if cost else None
-        minutes_left += 0.0 if done or minutes is None else minutes
+        awaited = expected[run.id]
+        memory = awaited.cost.memory_mib
         table.add_row(
             run.id,
             titles[run.id],
-            f"{facts.train:,}",
+            f"{planned.facts[run.protocol].train:,}",
             ", ".join(map(str, run.readouts)),
-            "" if minutes is None else f"{minutes:.1f}",
-            "" if cost is None else f"{cost.memory_mib / 1024:.1f} GiB",
-            "done" if done else "waiting",
+            f"{awaited.minutes:.1f}",
+            awaited.source.value,
+            "" if memory is None else f"{memory / 1024:.1f} GiB",
+            "waiting" if run in waiting else "done",
         )
     lines: list[Any] = [table]
     skipped = [cell for cell in plan.cells if cell.run_id is None]
     lines += [f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in skipped]
     lines.append(f"The cells ask for {plan.epochs_asked} epochs; {plan.epochs_run} are run.")
-    if costs:
-        lines.append(f"Still to run: about {minutes_left:.0f} minutes on this machine.")
+    if waiting:
+        lines.append(_time_left([expected[run.id] for run in waiting]))
     lines += [f"note: {note}" for note in planned.notes]
     return Group(*lines)
+
+
+def _time_left(expected: Sequence[Expected]) -> str:
+    """How long the runs that wait will take, and what that rests on."""
+    minutes = sum(run.minutes for run in expected)
+    time = f"{minutes:.0f} minutes" if minutes < 180 else f"{minutes / 60:,.0f} hours"
+    guessed = sum(run.source in (Source.ELSEWHERE, Source.FORMULA) for run in expected)
+    if not guessed:
+        return f"Still to run: about {time} on this machine."
+    which = "Its times" if guessed == len(expected) else f"The times of {guessed} runs"
+    return (
+        f"Still to run: about {time} on this machine. {which} are not measured here and may be off by a factor of two "
+        "or more; --measure takes a few steps of each network first."
+    )
 
 
 def cells_table(plan: Plan) -> Table:
@@ -128,11 +141,11 @@ def cells_table(plan: Plan) -> Table:
     return table
 
 
-def budget_table(planned: PlannedStudy, costs: Mapping[str, Cost], store: Store | None, minutes: float) -> Group:
+def budget_table(planned: PlannedStudy, expected: Mapping[str, Expected], store: Store | None, minutes: float) -> Group:
     """What a study gets done in a time: the runs in their order, and how many cells of each table are answered then."""
     plan, titles = planned.plan, run_titles(planned.plan)
     done = [run.id for run in plan.runs if store is not None and store.has(run.id)]
-    needed = {run.id: costs[run.id].minutes(run, planned.facts[run.protocol]) for run in plan.runs}
+    needed = {run.id: expected[run.id].minutes for run in plan.runs}
     table = Table(title=f"In {minutes:g} minutes, what answers most first")
     for heading in ("run", "network and training", "minutes", "minutes in all", "in time"):
         table.add_column(heading)

@@ -32,19 +32,20 @@ def plan(
     output: Output = None,
     data: Data = None,
     only: Only = None,
-    forecast: Annotated[
-        bool, typer.Option(help="Measure a few steps of each kind of run, to forecast minutes and memory.")
-    ] = True,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure", help="First take a few steps of each kind of run, once for this machine, for better forecasts."
+        ),
+    ] = False,
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Show what fits into this time: the runs that answer most come first.")
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell of every table with its run.")] = False,
 ) -> None:
-    """Show what a study would run, what it skips and why, and how long it will take."""
-    from mien.cli.console import open_console
+    """Show at once what a study would run, what it skips and why, and how long it will take."""
     from mien.cli.display import budget_table, cells_table, plan_table
-    from mien.errors import MienError
-    from mien.study.forecast import forecast as measured
+    from mien.study.forecast import expect
     from mien.study.spec import read_study, tables_named
     from mien.study.store import Store
 
@@ -53,23 +54,14 @@ def plan(
     planned = replace(planned, plan=planned.plan.only(tables_named(study, only or [])))
     folder = output or default_store(study)
     store = Store.open(folder) if (folder / "store.json").is_file() else None
-    costs = {}
-    if forecast:
-        messages = open_console(stderr=True)
-        with messages.status("measuring"):
-            for run, cost in measured(
-                planned,
-                store.folder if store else None,
-                listen=lambda run: messages.print(f"measuring {run.recipe.backbone} ..."),
-            ):
-                costs[run.id] = cost
-    _print(plan_table(planned, costs, store))
+    if measure:
+        _measure(planned, store)
+    expected = expect(planned, store)
+    _print(plan_table(planned, expected, store))
     if cells:
         _print(cells_table(planned.plan))
     if minutes is not None:
-        if not forecast:
-            raise MienError("--minutes needs a forecast of what each run costs: leave out --no-forecast.")
-        _print(budget_table(planned, costs, store, minutes))
+        _print(budget_table(planned, expected, store, minutes))
 
 
 @app.command()
@@ -200,6 +192,24 @@ def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
     if data is not None:
         spec = replace(spec, path=data).resolved(Path.cwd())
     return plan_study(study, spec, base)
+
+
+def _measure(planned: PlannedStudy, store: Store | None) -> None:
+    from mien.cli.console import open_console
+    from mien.study.backbones import backbone
+    from mien.study.forecast import measure
+    from mien.study.processes import SubprocessExecutor
+
+    messages = open_console(stderr=True)
+    with messages.status("measuring"):
+        measure(
+            planned,
+            store,
+            SubprocessExecutor(),
+            begins=lambda index, count, run: messages.print(
+                f"measuring {index} of {count}: {backbone(run.recipe.backbone).title}", markup=False
+            ),
+        )
 
 
 def _store_of(study: Path, output: Path | None) -> Store:

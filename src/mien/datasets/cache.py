@@ -22,6 +22,7 @@ from mien.datasets.dataset import Dataset, Problem
 from mien.errors import MienError
 from mien.files import canonical_json
 from mien.labels import Expression, LabelSet
+from mien.machine import user_folder
 
 SCHEMA = 4
 _OPTIONAL = ("votes", "other_votes", "groups", "source_sizes")
@@ -29,9 +30,7 @@ _OPTIONAL = ("votes", "other_votes", "groups", "source_sizes")
 
 def default_cache() -> Path:
     """The folder in which data sets are kept for this user, by the custom of the operating system."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("mien", appauthor=False) / "datasets"
+    return user_folder() / "datasets"
 
 
 def entry_name(settings: dict[str, Any]) -> str:

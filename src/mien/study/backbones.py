@@ -15,6 +15,7 @@ class Backbone:
         title: the name that people know it by.
         builder: "module:function" that makes the Keras graph without its classifier.
         minimum_size: least side of the input, in pixels.
+        multiply_adds: of convolutions and dense layers, for one image of that size, without a head.
         default_size: side that its ImageNet weights were trained with, in pixels.
         scaling: what its ImageNet weights expect: "signed" (-1..1), "torch" (0..1, then per-channel mean and
             deviation), "caffe" (BGR, per-channel mean off 0..255), "unit" (0..1) or "none" (0..255; the graph scales
@@ -29,6 +30,7 @@ class Backbone:
     title: str
     builder: str
     minimum_size: int
+    multiply_adds: int
     default_size: int
     scaling: str
     parameters: int
@@ -43,12 +45,14 @@ class Backbone:
         return self.builder.startswith("keras.applications:")
 
 
-# Parameters and depth are those of `include_top=False`; the contract test recomputes both from the graph of each row.
+# Parameters, depth and multiply-adds are those of `include_top=False`; the contract test recomputes all three from the
+# graph of each row.
 BACKBONES: dict[str, Backbone] = {
     "mien_small": Backbone(
         title="mien_small",
         builder="mien.training.mien_small:mien_small",
         minimum_size=32,
+        multiply_adds=22_487_040,
         default_size=48,
         scaling="unit",
         parameters=1_074_080,
@@ -60,6 +64,7 @@ BACKBONES: dict[str, Backbone] = {
         title="face_mobilenet",
         builder="mien.training.face_mobilenet:face_mobilenet",
         minimum_size=32,
+        multiply_adds=11_586_048,
         default_size=224,
         scaling="caffe",
         parameters=3_200_992,
@@ -70,6 +75,7 @@ BACKBONES: dict[str, Backbone] = {
         title="ResNet50V2",
         builder="keras.applications:ResNet50V2",
         minimum_size=32,
+        multiply_adds=71_024_640,
         default_size=224,
         scaling="signed",
         parameters=23_564_800,
@@ -80,6 +86,7 @@ BACKBONES: dict[str, Backbone] = {
         title="ResNet101V2",
         builder="keras.applications:ResNet101V2",
         minimum_size=32,
+        multiply_adds=146_784_256,
         default_size=224,
         scaling="signed",
         parameters=42_626_560,
@@ -90,6 +97,7 @@ BACKBONES: dict[str, Backbone] = {
         title="InceptionV3",
         builder="keras.applications:InceptionV3",
         minimum_size=75,
+        multiply_adds=201_477_728,
         default_size=299,
         scaling="signed",
         parameters=21_802_784,
@@ -100,6 +108,7 @@ BACKBONES: dict[str, Backbone] = {
         title="InceptionResNetV2",
         builder="keras.applications:InceptionResNetV2",
         minimum_size=75,
+        multiply_adds=433_287_264,
         default_size=299,
         scaling="signed",
         parameters=54_336_736,
@@ -110,6 +119,7 @@ BACKBONES: dict[str, Backbone] = {
         title="DenseNet121",
         builder="keras.applications:DenseNet121",
         minimum_size=32,
+        multiply_adds=57_819_136,
         default_size=224,
         scaling="torch",
         parameters=7_037_504,
@@ -120,6 +130,7 @@ BACKBONES: dict[str, Backbone] = {
         title="DenseNet169",
         builder="keras.applications:DenseNet169",
         minimum_size=32,
+        multiply_adds=68_534_272,
         default_size=224,
         scaling="torch",
         parameters=12_642_880,
@@ -130,6 +141,7 @@ BACKBONES: dict[str, Backbone] = {
         title="VGG16",
         builder="keras.applications:VGG16",
         minimum_size=32,
+        multiply_adds=313_196_544,
         default_size=224,
         scaling="caffe",
         parameters=14_714_688,
@@ -140,6 +152,7 @@ BACKBONES: dict[str, Backbone] = {
         title="VGG19",
         builder="keras.applications:VGG19",
         minimum_size=32,
+        multiply_adds=398_131_200,
         default_size=224,
         scaling="caffe",
         parameters=20_024_384,
@@ -150,6 +163,7 @@ BACKBONES: dict[str, Backbone] = {
         title="NASNetMobile",
         builder="keras.applications:NASNetMobile",
         minimum_size=32,
+        multiply_adds=11_449_120,
         default_size=224,
         scaling="signed",
         parameters=4_269_716,
@@ -161,6 +175,7 @@ BACKBONES: dict[str, Backbone] = {
         title="NASNetLarge",
         builder="keras.applications:NASNetLarge",
         minimum_size=32,
+        multiply_adds=209_615_904,
         default_size=331,
         scaling="signed",
         parameters=84_916_818,
@@ -171,6 +186,7 @@ BACKBONES: dict[str, Backbone] = {
         title="MobileNetV2",
         builder="keras.applications:MobileNetV2",
         minimum_size=32,
+        multiply_adds=6_112_128,
         default_size=224,
         scaling="signed",
         parameters=2_257_984,
@@ -181,6 +197,7 @@ BACKBONES: dict[str, Backbone] = {
         title="MobileNetV3Small",
         builder="keras.applications:MobileNetV3Small",
         minimum_size=32,
+        multiply_adds=1_569_728,
         default_size=224,
         scaling="none",
         parameters=939_120,
@@ -191,6 +208,7 @@ BACKBONES: dict[str, Backbone] = {
         title="MobileNetV3Large",
         builder="keras.applications:MobileNetV3Large",
         minimum_size=32,
+        multiply_adds=5_845_440,
         default_size=224,
         scaling="none",
         parameters=2_996_352,
@@ -201,6 +219,7 @@ BACKBONES: dict[str, Backbone] = {
         title="EfficientNetV2B0",
         builder="keras.applications:EfficientNetV2B0",
         minimum_size=32,
+        multiply_adds=15_639_072,
         default_size=224,
         scaling="none",
         parameters=5_919_312,
@@ -211,6 +230,7 @@ BACKBONES: dict[str, Backbone] = {
         title="EfficientNetV2B1",
         builder="keras.applications:EfficientNetV2B1",
         minimum_size=32,
+        multiply_adds=21_879_328,
         default_size=240,
         scaling="none",
         parameters=6_931_124,
@@ -221,6 +241,7 @@ BACKBONES: dict[str, Backbone] = {
         title="EfficientNetV2B2",
         builder="keras.applications:EfficientNetV2B2",
         minimum_size=32,
+        multiply_adds=25_324_656,
         default_size=260,
         scaling="none",
         parameters=8_769_374,
@@ -231,6 +252,7 @@ BACKBONES: dict[str, Backbone] = {
         title="EfficientNetV2B3",
         builder="keras.applications:EfficientNetV2B3",
         minimum_size=32,
+        multiply_adds=35_087_104,
         default_size=300,
         scaling="none",
         parameters=12_930_622,
@@ -241,6 +263,7 @@ BACKBONES: dict[str, Backbone] = {
         title="EfficientNetV2S",
         builder="keras.applications:EfficientNetV2S",
         minimum_size=32,
+        multiply_adds=61_725_120,
         default_size=384,
         scaling="none",
         parameters=20_331_360,
@@ -251,6 +274,7 @@ BACKBONES: dict[str, Backbone] = {
         title="ConvNeXtTiny",
         builder="keras.applications:ConvNeXtTiny",
         minimum_size=32,
+        multiply_adds=90_913_536,
         default_size=224,
         scaling="none",
         parameters=27_820_128,
@@ -261,6 +285,7 @@ BACKBONES: dict[str, Backbone] = {
         title="Xception",
         builder="keras.applications:Xception",
         minimum_size=71,
+        multiply_adds=551_126_824,
         default_size=299,
         scaling="signed",
         parameters=20_861_480,

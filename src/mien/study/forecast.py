@@ -1,122 +1,169 @@
-"""What runs will cost, from a few steps of each kind of run."""
+"""How long the runs of a plan will take here: from records, from a few steps measured before, or by a formula."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from mien.files import canonical_json, write_json
-from mien.study.plan import PlannedRun, SplitFacts
+from mien.errors import MissingExtraError
+from mien.files import write_json
+from mien.machine import core_count, processor_name, user_folder
+from mien.study.backend import find_backend
+from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost
+from mien.study.plan import PlannedRun
 from mien.study.planning import PlannedStudy
-from mien.study.processes import Executor, Job, SubprocessExecutor
+from mien.study.processes import Executor, Job
+from mien.study.record import RunRecord
+from mien.study.store import Store
 
-FORECAST_FILE = "forecast.json"
+SPEEDS_FILE = "speeds.json"
+SCHEMA = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Measured on this machine.
+class Source(StrEnum):
+    """Where the time of a run is known from, the best first."""
+
+    RECORD = "record"
+    MEASURED = "measured"
+    ELSEWHERE = "record, other machine"
+    FORMULA = "formula"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a run is expected to cost.
 
     Attributes:
-        start_seconds: until the first step is done: import, building, compiling.
-        train_seconds_per_image: of a training step.
-        predict_seconds_per_image: of answering.
-        memory_mib: largest resident memory, without the data set.
+        cost: of runs of its kind.
+        minutes: of the whole run.
+        source: where that is known from.
     """
 
-    start_seconds: float
-    train_seconds_per_image: float
-    predict_seconds_per_image: float
-    memory_mib: float
-
-    def to_json(self) -> dict[str, float]:
-        """Plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The cost that `to_json` wrote."""
-        return cls(**values)
-
-    def minutes(self, run: PlannedRun, facts: SplitFacts) -> float:
-        """Forecast of a whole run, in minutes."""
-        epoch = facts.train * self.train_seconds_per_image + facts.validation * self.predict_seconds_per_image
-        answers = len(run.readouts) * (facts.validation + facts.test) * self.predict_seconds_per_image
-        return (self.start_seconds + run.recipe.epochs * epoch + answers) / 60
+    cost: Cost
+    minutes: float
+    source: Source
 
 
-def cost_key(run: PlannedRun, facts: SplitFacts) -> str:
-    """What runs share whose cost is about the same: the network, its input and batch, and what is done to them.
-
-    The optimizer and whitening are left out: they are a few passes over the weights or the pixels, and each key costs
-    the time to build and compile a network.
-    """
-    recipe = run.recipe
-    return canonical_json(
-        {
-            "backbone": recipe.backbone,
-            "image_size": facts.image_size,
-            "size": recipe.preprocessing.size,
-            "batch": recipe.batch_size,
-            "precision": recipe.precision,
-            "freeze": recipe.freeze,
-            "augmentation": recipe.augmentation.active,
-        }
-    )
-
-
-def forecast(
-    planned: PlannedStudy, cache: Path | None, *, listen: Callable[[PlannedRun], None], executor: Executor | None = None
-) -> Iterator[tuple[PlannedRun, Cost]]:
-    """Measure what each run will cost, once for all runs of one kind.
+def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = None) -> dict[str, Expected]:
+    """What each run of a plan is expected to cost on this machine, by id. Nothing is measured, so it takes no time.
 
     Args:
         planned: the plan and its data.
-        cache: a folder in which earlier measurements are kept, and these added; None for none.
-        listen: is told of each measurement that begins.
-        executor: where measurements happen; by default a process each.
+        store: where records of such runs may be; None for no store.
+        folder: where measurements of this machine are kept; None for the user's own.
 
-    Yields:
-        Each run with its cost, in the plan's order.
+    Returns:
+        For every run the best of: what records of the store took on this machine, what was measured on it, what
+        records took on another one, and the formula, which is scaled by what is known of this machine.
     """
-    executor = executor or SubprocessExecutor()
-    path = cache / FORECAST_FILE if cache else None
-    known = _measured(path)
-    for run in planned.plan.runs:
-        key = cost_key(run, planned.facts[run.protocol])
-        if key not in known:
-            listen(run)
-            said: dict[str, Any] = {}
-            job = Job(action="measure", run=run, data=planned.data, store="")
-            executor.submit(job, lambda what, said=said: said.update(what) if what["say"] == "measured" else None)  # type: ignore[misc]
-            known[key] = {name: value for name, value in said.items() if name != "say"}
-            if path:
-                write_json(path, known)
-        yield run, Cost.from_json(known[key])
-
-
-def known_minutes(planned: PlannedStudy, cache: Path | None) -> Callable[[PlannedRun], float] | None:
-    """The forecast minutes of runs, where every kind of run of the plan has been measured on this machine; else None.
-
-    Args:
-        planned: the plan and its data.
-        cache: the folder in which `forecast` kept its measurements; None for none.
-    """
-    known = _measured(cache / FORECAST_FILE if cache else None)
-    minutes: dict[str, float] = {}
+    records = list(store.summaries()) if store is not None else []
+    here = [record for record in records if _made_here(record)]
+    known = {
+        Source.RECORD: costs_of_records(here),
+        Source.MEASURED: _measured(folder).get(_machine(), {}),
+        Source.ELSEWHERE: costs_of_records(records),
+    }
+    factor = _factor({**known[Source.MEASURED], **known[Source.RECORD]})
+    found = {}
     for run in planned.plan.runs:
         facts = planned.facts[run.protocol]
-        cost = known.get(cost_key(run, facts))
-        if cost is None:
-            return None
-        minutes[run.id] = Cost.from_json(cost).minutes(run, facts)
-    return lambda run: minutes[run.id]
+        key = cost_key(run, facts)
+        source = next((source for source, costs in known.items() if key in costs), Source.FORMULA)
+        cost = formula_cost(key, cores=core_count()).times(factor) if source is Source.FORMULA else known[source][key]
+        found[run.id] = Expected(cost, cost.minutes(run, facts), source)
+    return found
 
 
-def _measured(path: Path | None) -> dict[str, Any]:
-    """What a file of measurements holds; nothing where there is none."""
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
-    return known
+def measure(
+    planned: PlannedStudy,
+    store: Store | None,
+    executor: Executor,
+    *,
+    begins: Callable[[int, int, PlannedRun], None],
+    folder: Path | None = None,
+) -> None:
+    """Take a few steps of each kind of run of which neither a record nor an earlier measurement tells, and keep them.
+
+    Args:
+        planned: the plan and its data.
+        store: where records of such runs may be; None for no store.
+        executor: where measurements happen.
+        begins: is told the number (from 1) of each measurement that begins, how many there are, and its run.
+        folder: where measurements of this machine are kept; None for the user's own.
+    """
+    expected = expect(planned, store, folder=folder)
+    kinds = {
+        cost_key(run, planned.facts[run.protocol]): run
+        for run in planned.plan.runs
+        if expected[run.id].source not in (Source.RECORD, Source.MEASURED)
+    }
+    for index, (key, run) in enumerate(kinds.items(), start=1):
+        begins(index, len(kinds), run)
+        said: dict[str, Any] = {}
+        job = Job(action="measure", run=run, data=planned.data, store="")
+        executor.submit(job, lambda what, said=said: said.update(what) if what["say"] == "measured" else None)  # type: ignore[misc]
+        cost = Cost.from_json({name: value for name, value in said.items() if name != "say"})
+        # After each: whoever stops here keeps what was measured.
+        machines = _measured(folder)
+        machines.setdefault(_machine(), {})[key] = cost
+        _keep(machines, folder)
+
+
+def _machine() -> str:
+    """The name of this machine in the file of measurements: what decides how fast it computes, as far as is known."""
+    return _named(processor_name(), core_count(), _backend())
+
+
+def _made_here(record: RunRecord) -> bool:
+    about = record.environment
+    backend = _backend()
+    backend = next((name for name in ("tensorflow", "jax", "torch") if name in about), "") if backend else backend
+    return _named(about.get("processor"), about.get("cores"), backend) == _machine()
+
+
+def _named(processor: object, cores: object, backend: str) -> str:
+    return f"{processor}, {cores} cores{f', {backend}' if backend else ''}"
+
+
+def _backend() -> str:
+    """The backend that would train, or nothing where that is not known without asking Keras."""
+    try:
+        return find_backend() or ""
+    except MissingExtraError:
+        return ""
+
+
+def _factor(known: Mapping[str, Cost]) -> float:
+    """By how much this machine is slower than the formula says: the middle of what is known of it."""
+    ratios = [
+        cost.train_seconds_per_image / formula_cost(key, cores=core_count()).train_seconds_per_image
+        for key, cost in known.items()
+    ]
+    return statistics.median(ratios) if ratios else 1.0
+
+
+def _measured(folder: Path | None) -> dict[str, dict[str, Cost]]:
+    """What was measured, by machine and kind. A file that cannot be read counts as none: it can be measured again."""
+    path = (folder or user_folder()) / SPEEDS_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema"] != SCHEMA:
+            return {}
+        return {
+            machine: {key: Cost.from_json(cost) for key, cost in costs.items()}
+            for machine, costs in values["machines"].items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _keep(machines: Mapping[str, Mapping[str, Cost]], folder: Path | None) -> None:
+    folder = folder or user_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {machine: {key: cost.to_json() for key, cost in costs.items()} for machine, costs in machines.items()}
+    write_json(folder / SPEEDS_FILE, {"schema": SCHEMA, "machines": plain})

@@ -172,8 +172,12 @@ class RunRecord:
             ) from error
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path, *, answers: bool = True) -> Self:
         """Read the record in `folder`.
+
+        Args:
+            folder: as `write` was given it.
+            answers: whether the predictions are read, which are nearly all of its bytes; without, they are empty.
 
         Raises:
             RecordError: no complete record is there, a file is damaged, or a newer mien wrote it.
@@ -193,7 +197,7 @@ class RunRecord:
                 chosen=tuple(values["chosen"]),
                 network=values["network"],
                 history=read_history(folder),
-                predictions=_read_predictions(folder / PREDICTIONS_FILE),
+                predictions=_read_predictions(folder / PREDICTIONS_FILE) if answers else {},
                 environment=values["environment"],
                 seconds=values["seconds"],
                 peak_memory_mib=values["peak_memory_mib"],

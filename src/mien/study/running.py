@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mien.datasets.protocol import apply_protocol
 from mien.errors import MienError, StoreError, StudyFileError
-from mien.study.forecast import known_minutes
+from mien.study.forecast import expect
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun, portable
 from mien.study.planning import PlannedStudy
@@ -84,7 +84,8 @@ def run_study(
     if minutes is not None:
         # Time may be up before the end: what answers most comes first.
         ready = [run.id for run in planned.plan.runs if store.has(run.id)]
-        ahead = order_runs(wanted, known_minutes(planned, store.folder), done=ready)
+        expected = expect(planned, store)
+        ahead = order_runs(wanted, lambda run: expected[run.id].minutes, done=ready)
         runs = [*(run for run in wanted.runs if run.id in ready), *ahead]
     for run in runs:
         status = store.read(run.id).status if store.has(run.id) else None

@@ -148,6 +148,12 @@ class Store:
         """The finished records of a plan, by id."""
         return {run.id: self.read(run.id) for run in plan.runs if self.has(run.id)}
 
+    def summaries(self) -> Iterator[RunRecord]:
+        """Every finished record that is here, of whatever study, without its predictions."""
+        for folder in sorted(self.runs.glob("*")):
+            if is_complete(folder):
+                yield RunRecord.read(folder, answers=False)
+
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps its checkpoint and, at the end, its record."""
         return self.runs / run_id

@@ -25,6 +25,7 @@ from mien.datasets.protocol import Samples, Split, copies_in_training
 from mien.errors import RecordError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
+from mien.machine import core_count, processor_name
 from mien.predictions import Predictions
 from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
@@ -129,9 +130,9 @@ def environment() -> dict[str, Any]:
         **{name: version(name) for name in names},
         **backend.backend_versions(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "devices": backend.device_names(),
-        "cores": psutil.cpu_count(logical=True),
+        "cores": core_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
 
@@ -300,15 +301,6 @@ def _source_commit() -> str | None:
         return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 class _Clock:

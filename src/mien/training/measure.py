@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mien.randomness import generator
-from mien.study.forecast import Cost
+from mien.study.cost import Cost
 from mien.study.plan import PlannedRun
 
 STEPS = 3

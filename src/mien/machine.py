@@ -1,0 +1,29 @@
+"""What this machine is, as far as it decides how long things take."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def processor_name() -> str:
+    """The processor's name, as the operating system gives it."""
+    path = Path("/proc/cpuinfo")
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def core_count() -> int:
+    """Logical cores."""
+    return os.cpu_count() or 1
+
+
+def user_folder() -> Path:
+    """The folder in which mien keeps things for this user on this machine, by the custom of the operating system."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("mien", appauthor=False)

@@ -1,0 +1,143 @@
+"""What runs of one kind cost: as measured, as an earlier run took, or by a formula."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from mien.files import canonical_json
+from mien.study.backbones import backbone
+from mien.study.plan import PlannedRun, SplitFacts
+from mien.study.record import RunRecord
+
+# The formula: nanoseconds of a training step for a million multiply-adds of an image, and for a layer with a kernel
+# (normalisation, activations and copies go with the layers), on two cores. Fitted to eight networks from mien_small to
+# InceptionResNetV2, float32, batch 64, Keras on TensorFlow, two Zen 4 cores: each within a factor of 1.6.
+_NS_PER_MILLION = 27_000
+_NS_PER_LAYER = 45_000
+_CORES = 2
+# Answering is the first third of a training step; building and tracing go with the layers.
+_ANSWERING = 0.35
+_START_SECONDS = 5.0
+_START_SECONDS_PER_LAYER = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What runs of one kind cost on a machine.
+
+    Attributes:
+        start_seconds: until the first step is done: import, building, compiling.
+        train_seconds_per_image: of a training step.
+        predict_seconds_per_image: of answering.
+        memory_mib: largest resident memory; None where it is not known.
+    """
+
+    start_seconds: float
+    train_seconds_per_image: float
+    predict_seconds_per_image: float
+    memory_mib: float | None
+
+    def to_json(self) -> dict[str, float | None]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The cost that `to_json` wrote."""
+        return cls(**values)
+
+    def minutes(self, run: PlannedRun, facts: SplitFacts) -> float:
+        """Forecast of a whole run, in minutes."""
+        epoch = facts.train * self.train_seconds_per_image + facts.validation * self.predict_seconds_per_image
+        answers = len(run.readouts) * (facts.validation + facts.test) * self.predict_seconds_per_image
+        return (self.start_seconds + run.recipe.epochs * epoch + answers) / 60
+
+    def times(self, factor: float) -> Self:
+        """The cost on a machine that is slower by `factor`."""
+        return replace(
+            self,
+            start_seconds=self.start_seconds * factor,
+            train_seconds_per_image=self.train_seconds_per_image * factor,
+            predict_seconds_per_image=self.predict_seconds_per_image * factor,
+        )
+
+
+def cost_key(run: PlannedRun, facts: SplitFacts) -> str:
+    """What runs share whose cost is about the same: the network, its input and batch, and what is done to them.
+
+    The optimizer and whitening are left out: they are a few passes over the weights or the pixels, and each key costs
+    the time to build and compile a network.
+    """
+    recipe = run.recipe
+    return _key(recipe.to_json(), facts.image_size, augmentation=recipe.augmentation.active)
+
+
+def _key(recipe: Mapping[str, Any], image_size: int, *, augmentation: bool) -> str:
+    return canonical_json(
+        {
+            "backbone": recipe["backbone"],
+            "image_size": image_size,
+            "size": recipe["preprocessing"]["size"],
+            "batch": recipe["batch_size"],
+            "precision": recipe["precision"],
+            "freeze": recipe["freeze"],
+            "augmentation": augmentation,
+        }
+    )
+
+
+def costs_of_records(records: Sequence[RunRecord]) -> dict[str, Cost]:
+    """What finished runs took, by `cost_key`: of several runs of one kind, the middle one."""
+    found: dict[str, list[Cost]] = {}
+    for record in records:
+        if record.history and record.seconds:
+            augmentation = any(record.recipe["augmentation"].values())
+            key = _key(record.recipe, max(record.data["size"]), augmentation=augmentation)
+            found.setdefault(key, []).append(_cost_of(record))
+    return {
+        key: Cost(**{item.name: statistics.median(getattr(cost, item.name) for cost in costs) for item in fields(Cost)})
+        for key, costs in found.items()
+    }
+
+
+def formula_cost(key: str, *, cores: int) -> Cost:
+    """What runs of a kind cost by the formula at the top of this module: for a plan before anything was measured.
+
+    Args:
+        key: as `cost_key` gives it.
+        cores: of the machine; time is taken to go down with them.
+    """
+    kind = json.loads(key)
+    row = backbone(kind["backbone"])
+    million = row.multiply_adds / 1e6 * (kind["size"] / row.minimum_size) ** 2
+    step = (million * _NS_PER_MILLION + row.depth * _NS_PER_LAYER) / 1e9 * _CORES / cores
+    answer = step * _ANSWERING
+    return Cost(
+        start_seconds=_START_SECONDS + row.depth * _START_SECONDS_PER_LAYER,
+        # Of a frozen backbone nothing is learned: its images pass it forwards alone.
+        train_seconds_per_image=answer if kind["freeze"] == "all" else step,
+        predict_seconds_per_image=answer,
+        memory_mib=None,
+    )
+
+
+def _cost_of(record: RunRecord) -> Cost:
+    """What one run took. The first epoch traces the graph: where there are others, it tells nothing of a step."""
+    epochs = record.history[1:] or record.history
+    step = 1 / statistics.median(epoch.images_per_second for epoch in epochs)
+    images = {role: sum(counts.values()) for role, counts in record.data["counts"].items() if isinstance(counts, dict)}
+    answered = len(set(record.chosen)) * (images.get("validation", 0) + images.get("test", 0))
+    answer = record.seconds["evaluate"] / answered if answered and "evaluate" in record.seconds else step * _ANSWERING
+    steady = len(record.history) * (images.get("train", 0) * step + images.get("validation", 0) * answer)
+    start = record.seconds["total"] - record.seconds.get("evaluate", 0.0) - steady
+    return Cost(
+        # A run that was interrupted knows the seconds of its last process alone.
+        start_seconds=max(start, 0.0),
+        train_seconds_per_image=step,
+        predict_seconds_per_image=answer,
+        memory_mib=record.peak_memory_mib,
+    )
