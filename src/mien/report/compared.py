@@ -15,7 +15,7 @@ from mien.evaluation.metrics import METRICS, Metric
 from mien.report.measured import SIGNIFICANCE, compare_values
 from mien.report.results import Result, count_text
 from mien.report.tables import CellData, Frame, TableData
-from mien.study.spec import Axis, Study, with_setting
+from mien.study.spec import READOUT, Axis, Study, with_setting
 
 # From so many networks (or other places) on, they can stand for others like them.
 LEAST_SAMPLE = 3
@@ -594,14 +594,19 @@ def _validation(cell: CellData) -> list[float]:
 
 def _usual(study: Study, table: TableData, axis: Axis) -> str:
     """The position of an axis that leaves the study's recipe as it is; else the first."""
-    spec = table.spec
+
+    def settings(changes: Mapping[str, object]) -> object:
+        recipe, protocol = with_setting(study, changes)
+        return recipe, protocol, changes.get(READOUT, recipe.epochs)
+
+    fixed = table.spec.fixed
     try:
-        usual = with_setting(study, spec.fixed)
+        usual = settings(fixed)
     except ContradictionError:
         return axis.points[0].label
     for point in axis.points:
         try:
-            if with_setting(study, {**spec.fixed, **point.changes}) == usual:
+            if settings({**fixed, **point.changes}) == usual:
                 return point.label
         except ContradictionError:
             continue

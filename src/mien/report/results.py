@@ -20,7 +20,7 @@ from mien.study.backbones import BACKBONES
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus
-from mien.study.spec import Study
+from mien.study.spec import READOUT, Study
 
 # From this share of equal answers on, a network's accuracy is the commonness of one label and hardly anything else.
 COLLAPSE_SHARE = 0.95
@@ -244,7 +244,7 @@ def _varied(study: Study, settings: Iterable[Mapping[str, Any]]) -> list[str]:
     return [
         key
         for key in dict.fromkeys(asked)
-        if key not in ("backbone", "epochs") and len({str(values[key]) for values in settings}) > 1
+        if key not in ("backbone", "epochs", READOUT) and len({str(values[key]) for values in settings}) > 1
     ]
 
 

@@ -24,6 +24,9 @@ class Backbone:
         depth: layers with a kernel (convolutions and dense layers), counted along the whole graph without head.
         licence: of the code and weights.
         channels: input channels the builder wants: 3, or 1 for networks made for gray images.
+        norm_layers: batch normalisation layers.
+        norm_decay: decay of their moving averages, for each step; after n steps the start values weigh decay^n.
+        norm_epsilon: what they add to the variance.
         fails_on: Keras backends on which it cannot be built or trained, each with the reason.
     """
 
@@ -37,6 +40,9 @@ class Backbone:
     depth: int
     licence: str
     channels: int = 3
+    norm_layers: int = 0
+    norm_decay: float = 0.0
+    norm_epsilon: float = 0.0
     fails_on: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -45,8 +51,8 @@ class Backbone:
         return self.builder.startswith("keras.applications:")
 
 
-# Parameters, depth and multiply-adds are those of `include_top=False`; the contract test recomputes all three from the
-# graph of each row.
+# Parameters, depth, normalisation and multiply-adds are those of `include_top=False`; the contract test recomputes all
+# of them from the graph of each row.
 BACKBONES: dict[str, Backbone] = {
     "mien_small": Backbone(
         title="mien_small",
@@ -57,6 +63,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="unit",
         parameters=1_074_080,
         depth=12,
+        norm_layers=12,
+        norm_decay=0.9,
+        norm_epsilon=0.001,
         licence="MIT",
         channels=1,
     ),
@@ -80,6 +89,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=23_564_800,
         depth=53,
+        norm_layers=49,
+        norm_decay=0.99,
+        norm_epsilon=1.001e-05,
         licence="MIT",
     ),
     "resnet101v2": Backbone(
@@ -91,6 +103,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=42_626_560,
         depth=104,
+        norm_layers=100,
+        norm_decay=0.99,
+        norm_epsilon=1.001e-05,
         licence="MIT",
     ),
     "inceptionv3": Backbone(
@@ -102,6 +117,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=21_802_784,
         depth=94,
+        norm_layers=94,
+        norm_decay=0.99,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "inceptionresnetv2": Backbone(
@@ -113,6 +131,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=54_336_736,
         depth=244,
+        norm_layers=204,
+        norm_decay=0.99,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "densenet121": Backbone(
@@ -124,6 +145,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="torch",
         parameters=7_037_504,
         depth=120,
+        norm_layers=121,
+        norm_decay=0.99,
+        norm_epsilon=1.001e-05,
         licence="BSD-3-Clause",
     ),
     "densenet169": Backbone(
@@ -135,6 +159,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="torch",
         parameters=12_642_880,
         depth=168,
+        norm_layers=169,
+        norm_decay=0.99,
+        norm_epsilon=1.001e-05,
         licence="BSD-3-Clause",
     ),
     "vgg16": Backbone(
@@ -168,6 +195,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=4_269_716,
         depth=196,
+        norm_layers=192,
+        norm_decay=0.9997,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
         fails_on=(("torch", "the graph of NASNetMobile cannot be built by Keras on PyTorch"),),
     ),
@@ -180,6 +210,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=84_916_818,
         depth=268,
+        norm_layers=264,
+        norm_decay=0.9997,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "mobilenetv2": Backbone(
@@ -191,6 +224,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=2_257_984,
         depth=52,
+        norm_layers=52,
+        norm_decay=0.999,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "mobilenetv3small": Backbone(
@@ -202,6 +238,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=939_120,
         depth=52,
+        norm_layers=34,
+        norm_decay=0.999,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "mobilenetv3large": Backbone(
@@ -213,6 +252,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=2_996_352,
         depth=62,
+        norm_layers=46,
+        norm_decay=0.999,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "efficientnetv2b0": Backbone(
@@ -224,6 +266,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=5_919_312,
         depth=91,
+        norm_layers=59,
+        norm_decay=0.9,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "efficientnetv2b1": Backbone(
@@ -235,6 +280,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=6_931_124,
         depth=111,
+        norm_layers=73,
+        norm_decay=0.9,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "efficientnetv2b2": Backbone(
@@ -246,6 +294,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=8_769_374,
         depth=116,
+        norm_layers=76,
+        norm_decay=0.9,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "efficientnetv2b3": Backbone(
@@ -257,6 +308,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=12_930_622,
         depth=136,
+        norm_layers=88,
+        norm_decay=0.9,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "efficientnetv2s": Backbone(
@@ -268,6 +322,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=20_331_360,
         depth=170,
+        norm_layers=110,
+        norm_decay=0.9,
+        norm_epsilon=0.001,
         licence="Apache-2.0",
     ),
     "convnexttiny": Backbone(
@@ -290,6 +347,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="signed",
         parameters=20_861_480,
         depth=40,
+        norm_layers=40,
+        norm_decay=0.99,
+        norm_epsilon=0.001,
         licence="MIT",
     ),
 }

@@ -15,7 +15,7 @@ from mien.files import canonical_json
 from mien.study.backbones import backbone
 from mien.study.recipe import Recipe
 from mien.study.settings import parse
-from mien.study.spec import Study, Table, with_setting
+from mien.study.spec import READOUT, Study, Table, with_setting
 
 # Raised whenever a change of mien's own code changes what the same recipe gives, so that old records are not
 # mistaken for new ones.
@@ -75,7 +75,8 @@ class PlannedRun:
         """The run that `to_json` wrote."""
         return cls(
             id=values["id"],
-            recipe=parse(Recipe, values["recipe"]),
+            # Before there was a choice, the averages were those that training had gathered.
+            recipe=parse(Recipe, {"batch_statistics": "moving", **values["recipe"]}),
             protocol=parse(ProtocolSpec, values["protocol"]),
             readouts=tuple(values["readouts"]),
         )
@@ -151,6 +152,7 @@ class _Request:
     recipe: Recipe
     protocol: ProtocolSpec
     facts: SplitFacts
+    readout: int
 
     @property
     def trajectory(self) -> str:
@@ -195,21 +197,24 @@ def make_plan(
                     cell = Cell(table.name, row.label, column.label, seed, None, None)
                     asked.append(_request(study, changes, cell, facts_of, backend, base or Path()))
 
-    epochs: dict[str, set[int]] = {}
+    epochs: dict[str, int] = {}
+    asked_after: dict[str, set[int]] = {}
     for request in asked:
         if isinstance(request, _Request):
-            epochs.setdefault(request.trajectory, set()).add(request.recipe.epochs)
+            key = request.trajectory
+            epochs[key] = max(epochs.get(key, 0), request.recipe.epochs)
+            asked_after.setdefault(key, set()).add(request.readout)
     cells: list[Cell] = []
     runs: dict[str, PlannedRun] = {}
     for request in asked:
         if isinstance(request, Cell):
             cells.append(request)
             continue
-        readouts = tuple(sorted(epochs[request.trajectory]))
-        recipe = replace(request.recipe, epochs=readouts[-1])
+        recipe = replace(request.recipe, epochs=epochs[request.trajectory])
+        readouts = tuple(sorted(asked_after[request.trajectory] | {recipe.epochs}))
         run_id = name_run(recipe, request.facts, readouts)
         runs.setdefault(run_id, PlannedRun(run_id, recipe, request.protocol, readouts))
-        cells.append(replace(request.cell, run_id=run_id, readout=request.recipe.epochs))
+        cells.append(replace(request.cell, run_id=run_id, readout=request.readout))
     return Plan(study, tuple(cells), tuple(runs.values()))
 
 
@@ -224,6 +229,8 @@ def name_run(recipe: Recipe, facts: SplitFacts, readouts: Sequence[int]) -> str:
     settings = recipe.to_json()
     if recipe.needs_file:
         settings["weights"] = _file_hash(recipe.weights)
+    if recipe.batch_statistics == "moving":
+        del settings["batch_statistics"]  # the only way there was: runs of that time keep their names
     identity = {
         "engine": ENGINE,
         "recipe": settings,
@@ -256,6 +263,7 @@ def _request(
     base: Path,
 ) -> _Request | Cell:
     """The cell with its recipe, or the cell with the reason why it is skipped."""
+    readout = changes.get(READOUT)
     try:
         recipe, protocol = with_setting(study, changes)
         facts = facts_of(protocol)
@@ -267,11 +275,13 @@ def _request(
             raise
         return replace(cell, reason=str(error))
     reason = why_impossible(recipe, backend, base)
+    if readout is not None and readout > recipe.epochs:
+        reason = f"readout = {readout} lies after the run's last epoch, epochs = {recipe.epochs}."
     if reason:
         return replace(cell, reason=reason)
     if recipe.needs_file:
         recipe = replace(recipe, weights=str((base / recipe.weights).resolve()))
-    return _Request(cell, recipe, protocol, facts)
+    return _Request(cell, recipe, protocol, facts, readout or recipe.epochs)
 
 
 def portable(recipe: Recipe) -> dict[str, Any]:

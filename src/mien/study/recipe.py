@@ -19,6 +19,7 @@ Activation = Literal["softmax", "relu", "sigmoid"]
 Loss = Literal["categorical_crossentropy", "binary_crossentropy", "mean_squared_error"]
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["constant", "plateau", "cosine"]
+BatchStatistics = Literal["settled", "moving"]
 Select = Literal["last", "best_loss", "best_accuracy"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
@@ -159,6 +160,9 @@ class Recipe:
         batch_size: images a step.
         epochs: passes over the training role.
         select: which epoch's weights are the result: the last, or the best on the *validation* role.
+        batch_statistics: with what mean and variance batch normalisation layers are evaluated: "settled" estimates them
+            afresh from 2,048 training images before each evaluation, "moving" takes the averages gathered in training.
+            The record holds the figures under both.
         ema: decay of an exponential moving average of the weights (per step), which is then what is evaluated; 0: off.
         precision: Keras' numeric policy.
         seed: of weights, order and augmentation.
@@ -187,6 +191,7 @@ class Recipe:
     batch_size: int = 64
     epochs: int = 10
     select: Select = "last"
+    batch_statistics: BatchStatistics = "settled"
     ema: float = 0.0
     precision: Precision = "float32"
     seed: int = 0
@@ -274,6 +279,8 @@ class Recipe:
             unused |= {"plateau_factor", "plateau_patience", "minimum_learning_rate"}
         defaults: dict[str, Any] = {item.name: item.default for item in fields(Recipe) if item.name in unused}
         freeze = "all" if self.freeze == 1.0 else self.freeze
+        if not row.norm_layers or freeze == "all":
+            defaults["batch_statistics"] = "moving"  # there is nothing to settle
         return replace(self, preprocessing=preprocessing, freeze=freeze, **defaults)
 
     def to_json(self) -> dict[str, Any]:

@@ -54,6 +54,9 @@ class Epoch:
         accuracy: likewise.
         validation_loss: after the epoch, on the validation role.
         validation_accuracy: likewise.
+        other_validation_loss: likewise under the other kind of batch statistics (see `Recipe.batch_statistics`): the
+            moving averages where the recipe says "settled", and the other way round. NaN where no layer gathers any.
+        other_validation_accuracy: likewise.
         learning_rate: at the end of the epoch.
         seconds: of the training pass, without validation.
         images_per_second: of the training pass.
@@ -67,6 +70,8 @@ class Epoch:
     learning_rate: float
     seconds: float
     images_per_second: float
+    other_validation_loss: float = np.nan
+    other_validation_accuracy: float = np.nan
 
     def to_json(self) -> dict[str, float | None]:
         """Plain values; a figure that is not finite is None."""
@@ -101,6 +106,7 @@ class RunRecord:
             feature-wise preprocessing, "images", mean "mean" and "std", and whether there is "whitening"; None without.
         history: one entry an epoch.
         predictions: by readout and role (validation and test); empty unless the run is complete.
+        others: likewise, under the other kind of batch statistics; empty where no layer gathers any averages.
         environment: versions, platform, device, commit.
         seconds: wall-clock seconds by stage: "fit_statistics", "train", "evaluate", "total".
         peak_memory_mib: largest resident memory of the process, in MiB.
@@ -121,6 +127,7 @@ class RunRecord:
     network: dict[str, Any] = field(default_factory=dict)
     history: tuple[Epoch, ...] = ()
     predictions: dict[tuple[int, Role], Predictions] = field(default_factory=dict)
+    others: dict[tuple[int, Role], Predictions] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: float = 0.0
@@ -160,7 +167,7 @@ class RunRecord:
                     files.enter_context(written_whole(folder / name))
                     for name in (RUN_FILE, HISTORY_FILE, PREDICTIONS_FILE)
                 )
-                _write_predictions(predictions_file, self.predictions)
+                _write_predictions(predictions_file, self.predictions, self.others)
                 history_file.write(_history_text(self.history).encode())
                 run_file.write(json_text(self.to_json()).encode())
                 for file in (predictions_file, history_file, run_file):
@@ -185,6 +192,7 @@ class RunRecord:
         values = _read_run_file(folder)
         try:
             label_set = LabelSet.of(Expression(name) for name in values["labels"])
+            predictions, others = _read_predictions(folder / PREDICTIONS_FILE) if answers else ({}, {})
             return cls(
                 id=values["id"],
                 status=RunStatus(values["status"]),
@@ -197,7 +205,8 @@ class RunRecord:
                 chosen=tuple(values["chosen"]),
                 network=values["network"],
                 history=read_history(folder),
-                predictions=_read_predictions(folder / PREDICTIONS_FILE) if answers else {},
+                predictions=predictions,
+                others=others,
                 environment=values["environment"],
                 seconds=values["seconds"],
                 peak_memory_mib=values["peak_memory_mib"],
@@ -272,10 +281,16 @@ def _read_run_file(folder: Path) -> dict[str, Any]:
     return dict(values)
 
 
-def _write_predictions(file: BinaryIO, predictions: dict[tuple[int, Role], Predictions]) -> None:
+# Answers, by what they are called in the file: the recipe's own, and those under the other kind of batch statistics.
+_OUTPUTS = ("outputs", "other_outputs")
+
+
+def _write_predictions(file: BinaryIO, *kinds: dict[tuple[int, Role], Predictions]) -> None:
     arrays: dict[str, NDArray[Any]] = {}
-    for (readout, role), entry in predictions.items():
-        arrays[f"{role.value}/outputs/{readout}"] = entry.outputs
+    for what, predictions in zip(_OUTPUTS, kinds, strict=True):
+        for (readout, role), entry in predictions.items():
+            arrays[f"{role.value}/{what}/{readout}"] = _compact(entry.outputs)
+    for (_, role), entry in kinds[0].items():
         # Readouts of a role share their images: what describes them is stored once.
         arrays[f"{role.value}/targets"] = entry.targets
         arrays[f"{role.value}/labels"] = entry.labels
@@ -284,17 +299,38 @@ def _write_predictions(file: BinaryIO, predictions: dict[tuple[int, Role], Predi
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def _read_predictions(path: Path) -> dict[tuple[int, Role], Predictions]:
+def _compact(outputs: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+    """Outputs in half the bytes where that loses nothing (see `rounded`)."""
+    with np.errstate(over="ignore"):
+        halves = outputs.astype(np.float16)
+    return halves if np.array_equal(halves, outputs) else outputs
+
+
+def rounded(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Outputs as a record keeps them: in the precision of float16 (11 bits), as far as they fit its range.
+
+    Args:
+        outputs: shape (N, K), float32.
+
+    Returns:
+        The same shape, float32; the outputs themselves where one lies outside ±65,504.
+    """
+    if not (np.abs(outputs) <= np.finfo(np.float16).max).all():
+        return outputs
+    return outputs.astype(np.float16).astype(np.float32)
+
+
+def _read_predictions(path: Path) -> tuple[dict[tuple[int, Role], Predictions], ...]:
+    """The answers under the recipe's kind of batch statistics, and those under the other."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        found = {}
+        described = {
+            role: {what: arrays[f"{role}/{what}"] for what in ("targets", "labels", "ids", "copies")}
+            for role in {key.split("/")[0] for key in arrays.files}
+        }
+        found: dict[str, dict[tuple[int, Role], Predictions]] = {what: {} for what in _OUTPUTS}
         for key in arrays.files:
             role, what, *readout = key.split("/")
-            if what == "outputs":
-                found[int(readout[0]), Role(role)] = Predictions(
-                    outputs=arrays[key],
-                    targets=arrays[f"{role}/targets"],
-                    labels=arrays[f"{role}/labels"],
-                    ids=arrays[f"{role}/ids"],
-                    copies=arrays[f"{role}/copies"],
-                )
-        return found
+            if what in _OUTPUTS:
+                outputs = arrays[key].astype(np.float32)
+                found[what][int(readout[0]), Role(role)] = Predictions(outputs=outputs, **described[role])
+        return tuple(found.values())

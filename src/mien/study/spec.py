@@ -24,6 +24,9 @@ from mien.study.settings import convert, find_line, parse, setting_name
 
 SCHEMA = 1
 
+# A setting of a cell, not of a recipe: the epoch after which its run is evaluated, where that is not the last one.
+READOUT = "readout"
+
 
 @dataclass(frozen=True)
 class Point:
@@ -207,11 +210,12 @@ def parse_study(text: str, *, name: str = "study") -> Study:
 
 
 def with_setting(study: Study, changes: Mapping[str, Any]) -> tuple[Recipe, ProtocolSpec]:
-    """The base recipe and protocol with some settings changed, by dotted key.
+    """The base recipe and protocol with some settings changed, by dotted key; a readout changes neither.
 
     Raises:
         ContradictionError: the settings are possible one by one but not together.
     """
+    changes = {key: value for key, value in changes.items() if key != READOUT}
     return _apply(study.recipe, changes, ""), _apply(study.protocol, changes, "protocol.")
 
 
@@ -377,9 +381,11 @@ def _owners() -> dict[str, Any]:
 
 def _checked(key: str, value: Any, path: tuple[str, ...]) -> Any:
     """A changed setting as its own type, in its own range."""
+    if key == READOUT:
+        return _checked("epochs", value, path)
     owners = _owners()
     known = [prefix + item.name for prefix, owner in owners.items() for item in fields(owner)]
-    known = [name for name in known if f"{name}." not in owners]
+    known = [READOUT, *(name for name in known if f"{name}." not in owners)]
     if key not in known:
         namesakes = [name for name in known if name.endswith(f".{key}")]
         hint = f"Did you mean {namesakes[0]!r}?" if namesakes else did_you_mean(key, known)

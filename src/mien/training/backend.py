@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
@@ -134,6 +134,21 @@ def in_batches(
         return tuple(column[start : start + size] for column in columns)
 
     return {"x": tf.data.Dataset.range(0, len(inputs), size).map(batch).with_options(options)}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A pure function of tensors (and lists of them) as the backend's own graph, traced at its first call."""
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        graph: Callable[..., Any] = tf.function(function, autograph=False)
+        return graph
+    if backend_name() == "jax":
+        import jax
+
+        jitted: Callable[..., Any] = jax.jit(function)
+        return jitted
+    return function
 
 
 @contextmanager

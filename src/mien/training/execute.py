@@ -29,7 +29,7 @@ from mien.machine import core_count, processor_name
 from mien.predictions import Predictions
 from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
-from mien.study.record import RunRecord, RunStatus, data_facts
+from mien.study.record import RunRecord, RunStatus, data_facts, rounded
 from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
@@ -42,6 +42,7 @@ from mien.training.network import (
     head_model,
 )
 from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics
+from mien.training.settling import Settler
 
 NETWORK_FILE = "network.keras"
 
@@ -80,18 +81,24 @@ def execute(
         statistics = _fit_statistics(recipe, split, watch)
     watch.stage("building the network")
     network = build_network(recipe, image_size=dataset.size, classes=len(split.label_set), statistics=statistics)
-    described = {**describe_network(network), "statistics": _described(statistics)}
+    settler = Settler(network, recipe, split.train.images[..., np.newaxis], split.train.targets)
+    described = {
+        **describe_network(network),
+        "statistics": _described(statistics),
+        "averages": _averages(settler, recipe, len(split.train)),
+    }
     with clock("train"):
-        ended, state = _train(network, run, split, store, folder, watch, stop)
+        ended, state = _train(network, settler, run, split, store, folder, watch, stop)
     if ended is Ended.STOPPED:
         return None
 
-    predictions = {}
+    predictions: dict[tuple[int, Role], Predictions] = {}
+    others: dict[tuple[int, Role], Predictions] = {}
     data = data_facts(dataset, split)
     if ended is Ended.COMPLETE:
         with clock("evaluate"):
             watch.stage("evaluating")
-            predictions = _evaluate(network, run, split, store, folder, state)
+            predictions, others = _evaluate(network, settler, run, split, store, folder, state)
         test = predictions[run.readouts[-1], Role.TEST]
         data["counts"] = {**data["counts"], Role.TEST.value: _test_counts(test, split.label_set)}
     record = RunRecord(
@@ -107,6 +114,7 @@ def execute(
         network=described,
         history=tuple(state.history),
         predictions=predictions,
+        others=others,
         environment=computed_with,
         seconds=clock.seconds | {"total": clock.total},
         peak_memory_mib=peak_memory_mib(),
@@ -176,8 +184,18 @@ def _described(statistics: Statistics | None) -> dict[str, Any] | None:
     }
 
 
+def _averages(settler: Settler, recipe: Recipe, images: int) -> dict[str, Any]:
+    """What a record says of the averages of batch normalisation: enough to tell what is left of their start values."""
+    return {
+        "layers": len(settler.layers),
+        "decay": max((layer.momentum for layer in settler.layers), default=None),
+        "steps_per_epoch": images // min(recipe.batch_size, images),
+    }
+
+
 def _train(
     network: keras.Model,
+    settler: Settler,
     run: PlannedRun,
     split: Split,
     store: Store,
@@ -201,7 +219,16 @@ def _train(
     train, validation = (Material(values, samples.targets) for values, samples in zip(inputs, roles, strict=True))
     watch.stage("training")
     return fit(
-        network, trained, recipe, train, validation, folder=folder, readouts=run.readouts, watch=watch, stop=stop
+        network,
+        settler,
+        trained,
+        recipe,
+        train,
+        validation,
+        folder=folder,
+        readouts=run.readouts,
+        watch=watch,
+        stop=stop,
     )
 
 
@@ -239,27 +266,44 @@ def _digest(arrays: list[NDArray[Any]]) -> str:
 
 
 def _evaluate(
-    network: keras.Model, run: PlannedRun, split: Split, store: Store, folder: Path, state: LoopState
-) -> dict[tuple[int, Role], Predictions]:
-    """Answers for validation and test at every readout; the one place where test labels are opened."""
+    network: keras.Model,
+    settler: Settler,
+    run: PlannedRun,
+    split: Split,
+    store: Store,
+    folder: Path,
+    state: LoopState,
+) -> tuple[dict[tuple[int, Role], Predictions], dict[tuple[int, Role], Predictions]]:
+    """Answers for validation and test at every readout; the one place where test labels are opened.
+
+    Returns:
+        The answers under the kind of batch statistics that the recipe asks for, and those under the other; the latter
+        empty where no layer gathers any.
+    """
     copies = copies_in_training(split)
-    answers: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-    for epoch in sorted(set(state.chosen.values())):
-        load_weights(folder, network, epoch)
-        validation, test = (
-            np.asarray(network.predict(**backend.in_batches(256, images[..., np.newaxis]), verbose=0), dtype=np.float32)
+
+    def answered() -> tuple[NDArray[np.float32], ...]:
+        return tuple(
+            rounded(network.predict(**backend.in_batches(256, images[..., np.newaxis]), verbose=0).astype(np.float32))
             for images in (split.validation.images, split.test.images)
         )
-        answers[epoch] = (validation, test)
+
+    answers: dict[int, list[tuple[NDArray[np.float32], ...]]] = {}
+    for epoch in sorted(set(state.chosen.values())):
+        other_averages = load_weights(folder, network, epoch)
+        answers[epoch] = [answered()]
+        if settler.active:
+            settler.put(other_averages)
+            answers[epoch].append(answered())
     # The network is done and its answers are fixed before the labels are seen.
     test_samples = split.test.open(by=run.id, reason="evaluation at the end of the run", log=store.log_opening)
-    predictions = {}
+    kinds: tuple[dict[tuple[int, Role], Predictions], ...] = ({}, {})
+    none = np.zeros(len(split.validation), dtype=bool)
     for readout in run.readouts:
-        validation, test = answers[state.chosen[readout]]
-        none = np.zeros(len(validation), dtype=bool)
-        predictions[readout, Role.VALIDATION] = _pack(validation, split.validation, none)
-        predictions[readout, Role.TEST] = _pack(test, test_samples, copies)
-    return predictions
+        for predictions, (validation, test) in zip(kinds, answers[state.chosen[readout]], strict=False):
+            predictions[readout, Role.VALIDATION] = _pack(validation, split.validation, none)
+            predictions[readout, Role.TEST] = _pack(test, test_samples, copies)
+    return kinds[0], kinds[1]
 
 
 def _pack(outputs: NDArray[np.float32], samples: Samples, copies: NDArray[np.bool_]) -> Predictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from mien.training.augmentation import mix
 from mien.training.backend import in_batches
 from mien.training.checkpoint import CHECKPOINT_FILE, LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
+from mien.training.settling import Settler
 
 # Below this change of validation loss an epoch counts as no better, as in Keras' own plateau schedule.
 PLATEAU_MARGIN = 1e-4
@@ -67,6 +68,7 @@ class Material:
 
 def fit(
     network: keras.Model,
+    settler: Settler,
     trained: keras.Model,
     recipe: Recipe,
     train: Material,
@@ -81,6 +83,7 @@ def fit(
 
     Args:
         network: the whole network.
+        settler: of that network: the averages under which it is validated.
         trained: what is trained: the network itself, or its head on the features of a frozen backbone. Compiled.
         recipe: resolved.
         train: the training role.
@@ -119,25 +122,33 @@ def fit(
         seconds = time.perf_counter() - started
         with averaged_weights(trained):
             watch.stage(f"validating epoch {epoch}")
-            batches = in_batches(recipe.batch_size, validation.inputs, validation.targets)
-            checked = trained.evaluate(**batches, verbose=0, return_dict=True)
+            gathered = settler.averages()
+            settled = settler.estimate()
+            own, other = (settled, gathered) if recipe.batch_statistics == "settled" else (gathered, settled)
+            checked = _validated(settler, own, trained, recipe, validation)
+            compared = _validated(settler, other, trained, recipe, validation) if settler.active else _NOTHING
             entry = Epoch(
                 epoch=epoch,
                 loss=float(logs["loss"][0]),
                 accuracy=float(logs["accuracy"][0]),
                 validation_loss=float(checked["loss"]),
                 validation_accuracy=float(checked["accuracy"]),
+                other_validation_loss=float(compared["loss"]),
+                other_validation_accuracy=float(compared["accuracy"]),
                 learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
                 seconds=seconds,
                 images_per_second=len(order) / seconds,
             )
             state.history.append(entry)
             if not math.isfinite(entry.loss) or not math.isfinite(entry.validation_loss):
+                settler.put(gathered)
                 watch.epoch(entry)
                 return Ended.DIVERGED, state
             choose(state, recipe, entry, readouts)
             if epoch in (state.best_epoch, *state.chosen.values()):
-                save_weights(folder, network, epoch)
+                settler.put(own)
+                save_weights(folder, network, epoch, other)
+            settler.put(gathered)
         if recipe.schedule == "plateau":
             optimizer.learning_rate = plateau_rate(state, recipe, entry)
         save_checkpoint(folder, state, network, optimizer)
@@ -146,6 +157,20 @@ def fit(
         if stop() and state.epoch < recipe.epochs:
             return Ended.STOPPED, state
     return Ended.COMPLETE, state
+
+
+# The validation figures where there is no other kind of batch statistics.
+_NOTHING = {"loss": math.nan, "accuracy": math.nan}
+
+
+def _validated(
+    settler: Settler, averages: list[NDArray[np.float32]], trained: keras.Model, recipe: Recipe, validation: Material
+) -> dict[str, float]:
+    """Loss and accuracy on the validation role under these averages of batch normalisation, which stay in place."""
+    settler.put(averages)
+    batches = in_batches(recipe.batch_size, validation.inputs, validation.targets)
+    checked: dict[str, float] = trained.evaluate(**batches, verbose=0, return_dict=True)
+    return checked
 
 
 def choose(state: LoopState, recipe: Recipe, entry: Epoch, readouts: tuple[int, ...]) -> None:
@@ -190,23 +215,34 @@ def weights_file(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch}.npz"
 
 
-def save_weights(folder: Path, network: keras.Model, epoch: int) -> None:
+def save_weights(
+    folder: Path, network: keras.Model, epoch: int, other_averages: Sequence[NDArray[np.float32]] = ()
+) -> None:
     """Keep the weights of an epoch, whole or not at all. Unlike Keras' own files, without the optimizer's state.
+
+    Args:
+        folder: the run's.
+        network: with the averages of batch normalisation that the recipe asks for in place.
+        epoch: whose weights they are.
+        other_averages: those of the other kind, as `Settler.put` takes them.
 
     Raises:
         RecordError: they cannot be written.
     """
     try:
         with written_whole(weights_file(folder, epoch)) as file:
-            np.savez(file, *network.get_weights())
+            others = {f"other_{i}": average for i, average in enumerate(other_averages)}
+            np.savez(file, *network.get_weights(), **others)  # type: ignore[arg-type]
     except OSError as error:
         raise RecordError(f"The weights of epoch {epoch} cannot be written to {folder}: {error}.") from error
 
 
-def load_weights(folder: Path, network: keras.Model, epoch: int) -> None:
-    """Put the weights that `save_weights` kept into the network."""
+def load_weights(folder: Path, network: keras.Model, epoch: int) -> list[NDArray[np.float32]]:
+    """Put the weights that `save_weights` kept into the network. Returns the other averages that lie beside them."""
     with np.load(weights_file(folder, epoch), allow_pickle=False) as arrays:
-        network.set_weights([arrays[f"arr_{i}"] for i in range(len(arrays.files))])
+        others = sum(name.startswith("other_") for name in arrays.files)
+        network.set_weights([arrays[f"arr_{i}"] for i in range(len(arrays.files) - others)])
+        return [arrays[f"other_{i}"] for i in range(others)]
 
 
 def drop_weights(folder: Path, keep: set[int]) -> None:
