@@ -77,6 +77,9 @@ def check_row(name: str, model) -> None:
     assert len(body.output_shape) == 4
     assert body.count_params() == row.parameters
     assert kernel_depth(body) == row.depth
+    norms = [layer for layer in unnested(body) if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {(layer.momentum, layer.epsilon) for layer in norms} <= {(row.norm_decay, row.norm_epsilon)}
+    assert len(norms) == row.norm_layers
     probabilities = outputs(model)
     assert probabilities.shape == (2, CLASSES)
     assert probabilities.dtype == np.float32

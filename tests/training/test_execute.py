@@ -31,7 +31,7 @@ def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
         assert test.outputs.shape == (len(split.test), 7)
         assert np.array_equal(test.ids, split.test.ids)
         assert np.array_equal(validation.labels, split.validation.labels)
-        np.testing.assert_allclose(test.outputs.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(test.outputs.sum(axis=1), 1, atol=2e-3)  # kept with 11 bits each
     assert not np.array_equal(record.outcome(Role.TEST, 1).outputs, record.outcome(Role.TEST, 3).outputs)
     assert record.data["counts"]["test"].keys() == record.data["counts"]["train"].keys()
     assert sum(record.data["counts"]["test"].values()) == len(split.test)

@@ -138,4 +138,8 @@ def test_nothing_is_settled_where_nothing_gathers(dataset, split, store, planned
     record = execute(run, dataset, split, store, watch=recorder())
     assert record.others == {}
     assert np.isnan(record.history[0].other_validation_loss)
-    assert store.read(run.id).network["averages"] == {"layers": 0, "decay": None, "steps_per_epoch": len(split.train) // 16}
+    assert store.read(run.id).network["averages"] == {
+        "layers": 0,
+        "decay": None,
+        "steps_per_epoch": len(split.train) // 16,
+    }

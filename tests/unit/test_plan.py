@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mien.datasets.protocol import ProtocolSpec
-from mien.errors import ProtocolError
+from mien.errors import ProtocolError, StudyFileError
 from mien.study.plan import Plan, SplitFacts, make_plan, name_run
 from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
 from mien.study.spec import parse_study, with_setting
@@ -131,6 +131,34 @@ class TestEpochs:
         assert (plan.epochs_asked, plan.epochs_run) == (13, 13)
 
 
+class TestReadout:
+    def test_a_run_is_read_out_on_its_way_whatever_its_schedule(self):
+        plan = plan_of("columns.readout = [3, 10]\nrows.dropout = [0.1]\nfixed.schedule = 'cosine'")
+        (run,) = plan.runs
+        assert (run.readouts, run.recipe.epochs) == ((3, 10), 10)
+        assert [cell.readout for cell in plan.cells] == [3, 10]
+
+    def test_the_last_epoch_is_read_out_though_no_cell_asks(self):
+        (run,) = plan_of("rows.readout = [3]").runs
+        assert run.readouts == (3, 10)
+
+    def test_a_readout_after_the_last_epoch_is_skipped_with_its_reason(self):
+        plan = plan_of("rows.readout = [3, 11]")
+        assert "readout = 11 lies after the run's last epoch, epochs = 10" in plan.cells[1].reason
+
+    def test_it_is_no_key_of_a_recipe(self):
+        with pytest.raises(StudyFileError, match="readout"):
+            plan_of("rows.dropout = [0.1]", recipe="readout = 3")
+
+
+def test_a_plan_from_before_the_choice_kept_the_gathered_averages():
+    plan = plan_of("rows.batch_statistics = ['moving']")
+    kept = plan.to_json()
+    del kept["runs"][0]["recipe"]["batch_statistics"]
+    (run,) = Plan.from_json(plan.study, kept).runs
+    assert run.recipe.batch_statistics == "moving"
+
+
 # For each setting: a value that is not the default, and what must hold for it to have an effect.
 CENTRED = {"preprocessing.featurewise_center": True}
 MATTERS = {
@@ -155,6 +183,7 @@ MATTERS = {
     "batch_size": (32, {}),
     "epochs": (7, {}),
     "select": ("best_loss", {}),
+    "batch_statistics": ("moving", {}),
     "ema": (0.99, {}),
     "precision": ("mixed_float16", {}),
     "seed": (1, {}),
@@ -210,6 +239,8 @@ def test_a_setting_that_can_change_the_result_changes_the_runs_name(name):
         ("preprocessing.rescale", "unit", {}),
         ("preprocessing.rescale", "imagenet", {"backbone": "vgg16", "weights": "imagenet"}),
         ("learning_rate", 0.001, {}),
+        ("batch_statistics", "moving", {"backbone": "vgg16"}),
+        ("batch_statistics", "moving", {"backbone": "mobilenetv2", "weights": "imagenet", "freeze": "all"}),
     ],
 )
 def test_a_setting_without_effect_leaves_the_runs_name(name, value, company):

@@ -11,7 +11,7 @@ from mien.errors import RecordError
 from mien.labels import SEVEN
 from mien.predictions import Predictions
 from mien.study import record as record_module
-from mien.study.record import Epoch, RunRecord, RunStatus, is_complete, read_history
+from mien.study.record import Epoch, RunRecord, RunStatus, is_complete, read_history, rounded
 
 
 def epoch(number: int, **figures: float) -> Epoch:
@@ -71,12 +71,13 @@ def make_record(**changes) -> RunRecord:
 def assert_same(one: RunRecord, other: RunRecord) -> None:
     assert one.to_json() == other.to_json()
     assert [e.to_json() for e in one.history] == [e.to_json() for e in other.history]
-    assert one.predictions.keys() == other.predictions.keys()
-    for key, entry in one.predictions.items():
-        for name in ("outputs", "targets", "labels", "ids", "copies"):
-            mine, theirs = getattr(entry, name), getattr(other.predictions[key], name)
-            assert mine.dtype == theirs.dtype
-            np.testing.assert_array_equal(mine, theirs)
+    for kind in ("predictions", "others"):
+        assert getattr(one, kind).keys() == getattr(other, kind).keys()
+        for key, entry in getattr(one, kind).items():
+            for name in ("outputs", "targets", "labels", "ids", "copies"):
+                mine, theirs = getattr(entry, name), getattr(getattr(other, kind)[key], name)
+                assert mine.dtype == theirs.dtype
+                np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
@@ -84,6 +85,30 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     record.write(tmp_path / "runs" / record.id)
     assert is_complete(tmp_path / "runs" / record.id)
     assert_same(RunRecord.read(tmp_path / "runs" / record.id), record)
+
+
+def test_the_answers_under_the_other_averages_are_kept_beside_the_records_own(tmp_path):
+    record = make_record()
+    others = {
+        key: Predictions(entry.outputs[::-1].copy(), entry.targets, entry.labels, entry.ids, entry.copies)
+        for key, entry in record.predictions.items()
+    }
+    record = make_record(others=others)
+    record.write(tmp_path)
+    assert_same(RunRecord.read(tmp_path), record)
+
+
+@pytest.mark.parametrize(("largest", "kept"), [(1.0, np.float16), (70_000.0, np.float32), (np.inf, np.float32)])
+def test_rounded_answers_take_half_the_room_where_they_fit(tmp_path, largest, kept):
+    outputs = rounded(np.array([[0.1, 0.2, largest]], dtype=np.float32))
+    assert outputs.dtype == np.float32
+    np.testing.assert_allclose(outputs, [[0.1, 0.2, largest]], rtol=2**-11)
+    one = np.array([0])
+    entry = Predictions(outputs, outputs, one, np.array(["a"]), one > 0)
+    make_record(predictions={(3, Role.TEST): entry}, readouts=(3,)).write(tmp_path)
+    with np.load(tmp_path / "predictions.npz") as arrays:
+        assert arrays["test/outputs/3"].dtype == kept
+    np.testing.assert_array_equal(RunRecord.read(tmp_path).outcome(Role.TEST).outputs, outputs)
 
 
 def test_a_diverged_run_keeps_its_history_with_what_is_no_number(tmp_path):

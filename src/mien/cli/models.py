@@ -24,7 +24,7 @@ def models() -> None:
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List the backbones: least and usual input size, parameters, depth, licence, and where they fail."""
+    """List the backbones: input sizes, parameters, depth, normalisation, licence, and where they fail."""
     rows = _rows()
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -37,6 +37,7 @@ def list_models(
     table.add_column("name", no_wrap=True)
     for heading in ("least size", "usual size", "parameters", "depth"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("normalisation", justify="right")
     table.add_column("licence")
     for row in rows:
         table.add_row(
@@ -45,6 +46,7 @@ def list_models(
             f"{row['default_size']} px",
             f"{row['parameters'] / 1e6:.1f} M",
             str(row["depth"]),
+            f"{row['norm_layers']}, {row['norm_decay']:g}" if row["norm_layers"] else "-",
             row["licence"],
         )
     open_console().print(table)
@@ -56,7 +58,18 @@ def list_models(
 def _rows() -> list[dict[str, Any]]:
     from mien.study.backbones import BACKBONES
 
-    shown = ("title", "minimum_size", "default_size", "parameters", "depth", "licence", "channels")
+    shown = (
+        "title",
+        "minimum_size",
+        "default_size",
+        "parameters",
+        "depth",
+        "norm_layers",
+        "norm_decay",
+        "norm_epsilon",
+        "licence",
+        "channels",
+    )
     return [
         {"name": name, **{key: asdict(row)[key] for key in shown}, "fails_on": dict(row.fails_on)}
         for name, row in BACKBONES.items()

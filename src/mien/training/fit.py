@@ -160,7 +160,7 @@ def fit(
 
 
 # The validation figures where there is no other kind of batch statistics.
-_NOTHING = {"loss": math.nan, "accuracy": math.nan}
+_NOTHING = {"loss": np.nan, "accuracy": np.nan}
 
 
 def _validated(
