@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib import resources
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.bundle import Bundle, CropRule, Golden, write_bundle
 from mien.labels import SEVEN, LabelSet
 from mien.randomness import generator
+
+
+def pytest_configure() -> None:
+    """Before the first import of onnxruntime: it is not to report the tests to its maker."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def make_onnx(*, size: int = 48, classes: int = 7, seed: int = 0, channels: int = 8, steepness: float = 2.0) -> bytes:
@@ -70,6 +75,8 @@ def make_bundle(
 ) -> Bundle:
     """A bundle of a tiny model; its golden probabilities come from the runtime itself, not from mien's classifier."""
     rule = crop_rule or CropRule()
+    import onnxruntime
+
     onnx = onnx or make_onnx(size=rule.size, classes=len(label_set), seed=seed)
     crops = generator(seed, "golden").integers(0, 256, (3, rule.size, rule.size), dtype=np.uint8)
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])

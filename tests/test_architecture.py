@@ -79,6 +79,10 @@ DOORS = {
     "jinja2": {"mien.report.page"},
     "fastapi": {"mien.web."},
     "starlette": {"mien.web."},
+    "uvicorn": {"mien.web.server"},
+    "h11": {"mien.web.server"},
+    "pydantic": {"mien.web.schema"},
+    "prometheus_client": {"mien.web.metrics"},
     "pyarrow": {"mien.datasets.parquet"},
     "kagglehub": {"mien.datasets.getting"},
     "filelock": {"mien.study.store"},
@@ -98,6 +102,11 @@ HEAVY = {
     "matplotlib",
     "jinja2",
     "fastapi",
+    "starlette",
+    "uvicorn",
+    "h11",
+    "pydantic",
+    "prometheus_client",
     "kagglehub",
     "ray",
     "pyarrow",
@@ -106,7 +115,8 @@ HEAVY = {
 # Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are
 # imported in a worker before the backend is chosen.
 LIGHT_PARTS = {"public", "root", "inference", "datasets", "evaluation", "study", "cli"}
-LIGHT_MODULES = {f"mien.training.{name}" for name in ("backend", "worker")}
+# `mien notice` writes the service's notice without the service.
+LIGHT_MODULES = {*(f"mien.training.{name}" for name in ("backend", "worker")), "mien.web.notice"}
 
 
 def module_name(path: Path) -> str:

@@ -24,6 +24,8 @@ ABSENT = [
     "fastapi",
     "starlette",
     "uvicorn",
+    "h11",
+    "prometheus_client",
     "ray",
     "pyarrow",
 ]
@@ -81,6 +83,16 @@ def test_importing_mien_imports_nothing_else():
     assert new <= {"mien"} | set(sys.stdlib_module_names)
 
 
+def test_the_runtime_reports_nothing_to_its_maker(tmp_path):
+    # With its reports on, onnxruntime leaves a file among the temporary ones as soon as it is imported.
+    code = "import os; from mien import Recognizer; Recognizer(); print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "1", done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_importing_the_command_line_imports_no_library_that_computes():
     code = "import json, sys; from mien.cli.main import command_line; command_line()"
     modules = set(json.loads(python(code + "; print(json.dumps(sorted(sys.modules)))").stdout))
@@ -102,6 +114,7 @@ def test_a_start_imports_no_command_but_the_one_that_it_calls(called):
         (["--version"], "mien 0."),
         (["models", "list"], "densenet121"),
         (["data", "describe", "drawn:count=60"], "60 gray images"),
+        (["notice"], "Faces in pictures are read by a machine here."),
     ],
 )
 def test_a_command_of_the_core_works(tmp_path, arguments, expected):
@@ -117,6 +130,12 @@ def test_training_without_its_extra_is_one_sentence(tmp_path):
         "mien: Training needs the optional part 'train': pip install 'mien[train]'"
     ]
     assert not (tmp_path / "stores").exists()
+
+
+def test_serving_without_its_extra_is_one_sentence(tmp_path):
+    done = mien("serve", "--no-open", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == ["mien: Serving needs the optional part 'web': pip install 'mien[web]'"]
 
 
 STUDY = """

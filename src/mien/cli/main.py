@@ -17,7 +17,7 @@ GROUPS = {
     "models": "The networks that mien knows.",
     "study": "Plan, run and report studies.",
 }
-COMMANDS = ("predict", "explain", "train", "export", "evaluate", "demo")
+COMMANDS = ("predict", "explain", "serve", "notice", "train", "export", "evaluate", "demo")
 
 
 def command_line(words: Sequence[str] = ()) -> typer.Typer:
