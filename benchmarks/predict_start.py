@@ -81,7 +81,7 @@ def main() -> None:
         model = Path(folder) / "model.onnx"
         model.write_bytes(bundle.onnx)
         detector = Path(folder) / "detector.onnx"
-        detector.write_bytes(Detector().model.tobytes())
+        detector.write_bytes(Detector().model)
         mien = Path(sys.executable).with_name("mien.exe" if os.name == "nt" else "mien")
         commands = {
             "mien": [str(mien), "predict", str(arguments.photo), "--json", "--bundle", arguments.bundle],

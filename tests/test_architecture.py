@@ -71,7 +71,7 @@ DOORS = {
     "torch": {"mien.training.backend"},
     "psutil": {"mien.training."},
     "onnx": {"mien.training."},
-    "onnxruntime": {"mien.inference.classifier"},
+    "onnxruntime": {"mien.inference.runtime"},
     "cv2": PIXELS,
     "PIL": PIXELS,
     "pillow_heif": {"mien.images"},

@@ -48,7 +48,8 @@ class Image:
         name: the file's path, or what the photo was given as ("array", "bytes", "image").
         notes: what was done to the photo on the way, each a short phrase for the user.
         reduction: photo pixels per pixel of `pixels` along a side: 1, or 2, 4, 8 for a photo too large to be kept
-            whole.
+            whole, or asked for no larger.
+        finest: the least `reduction` at which this photo can be read.
         photo_size: width and height of the upright photo, in photo pixels.
     """
 
@@ -57,6 +58,7 @@ class Image:
     notes: tuple[str, ...]
     reduction: int
     photo_size: tuple[int, int]
+    finest: int = 1
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
@@ -64,7 +66,9 @@ class Image:
         return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[:, :, None], 3, axis=2)
 
 
-def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Image:
+def read_image(
+    source: PhotoSource, *, max_pixels: int = MAX_PIXELS, least_pixels: int | None = None, name: str | None = None
+) -> Image:
     """Read a photo: turned upright by its EXIF tag, 8 bits, RGB or gray, the first frame, transparency on white.
 
     A JPEG file that is cut off is read as far as it goes when at least half of its rows are there.
@@ -75,6 +79,8 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS, name: str |
         max_pixels: a photo with more pixels is refused before it is decoded. It holds for baseline JPEG, which can
             be decoded at a part of its size; what must be decoded whole may have half as many.
         name: what the bytes of a file are called in the result and in errors; None for "bytes".
+        least_pixels: a JPEG is decoded at a half, a quarter or an eighth of its sides, which takes less time and
+            memory, when at least so many pixels are left; None for the whole photo.
 
     Raises:
         ImageError: no such file, not a picture, damaged, or over the limit.
@@ -84,7 +90,7 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS, name: str |
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     if isinstance(source, bytes):
-        return _from_file(io.BytesIO(source), name or "bytes", max_pixels)
+        return _from_file(io.BytesIO(source), name or "bytes", max_pixels, least_pixels)
     if isinstance(source, (str, Path)):
         path = Path(source)
         try:
@@ -93,7 +99,7 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS, name: str |
             if not path.is_file():
                 raise ImageError(f"{path} is not a file. Expected: one picture.")
             with path.open("rb") as file:
-                return _from_file(file, str(source), max_pixels)
+                return _from_file(file, str(source), max_pixels, least_pixels)
         except (OSError, ValueError) as error:
             raise ImageError(f"{path} cannot be opened: {_reason(error)}") from error
     from PIL import Image as pillow
@@ -105,7 +111,7 @@ def read_image(source: PhotoSource, *, max_pixels: int = MAX_PIXELS, name: str |
     )
 
 
-def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Image:
+def _from_file(file: BinaryIO, name: str, max_pixels: int, least_pixels: int | None) -> Image:
     from PIL import UnidentifiedImageError
 
     notes: list[str] = []
@@ -127,7 +133,7 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Image:
         # A damaged header makes Pillow's format plug-ins raise nearly anything (struct.error, KeyError, ...).
         raise ImageError(f"{name} has a damaged header: {_reason(error)}") from error
     with image:
-        return _from_pillow(image, name, max_pixels, notes, file)
+        return _from_pillow(image, name, max_pixels, notes, file, least_pixels)
 
 
 def _open(file: BinaryIO, head: bytes, notes: list[str]) -> pillow.Image:
@@ -148,7 +154,12 @@ def _open(file: BinaryIO, head: bytes, notes: list[str]) -> pillow.Image:
 
 
 def _from_pillow(
-    image: pillow.Image, name: str, max_pixels: int, notes: list[str], file: BinaryIO | None = None
+    image: pillow.Image,
+    name: str,
+    max_pixels: int,
+    notes: list[str],
+    file: BinaryIO | None = None,
+    least_pixels: int | None = None,
 ) -> Image:
     width, height = image.size
     reducible = image.format in ("JPEG", "MPO") and not image.info.get("progressive")
@@ -158,7 +169,9 @@ def _from_pillow(
             f"{name} has {width} x {height} pixels, which is more than the limit of {limit / 1e6:g} megapixels. "
             "Raise it (max_pixels, or --max-megapixels) if the photo can be trusted."
         )
-    reduction = _reduction(width, height, name)
+    finest = reduction = _reduction(width, height, name)
+    if least_pixels is not None and file is not None and image.format in ("JPEG", "MPO"):
+        reduction = max(finest, *(f for f in (1, 2, 4, 8) if (width // f) * (height // f) >= least_pixels or f == 1))
     frames = _frame_count(image, notes)
     if frames > 1:
         notes.append(f"frame {image.tell() + 1} of {frames}")
@@ -176,10 +189,10 @@ def _from_pillow(
     if orientation > 1:
         pixels = upright(pixels, orientation)
         notes.append(f"EXIF rotation {orientation} applied")
-    if reduction > 1:
-        notes.append(f"kept at 1/{reduction} of its size")
+    if finest > 1:
+        notes.append(f"kept at 1/{finest} of its size")
     size = (height, width) if orientation >= 5 else (width, height)
-    return Image(pixels, name, tuple(dict.fromkeys(notes)), reduction, size)
+    return Image(pixels, name, tuple(dict.fromkeys(notes)), reduction, size, finest)
 
 
 def _decode(
@@ -295,7 +308,7 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
         if opacity.min() < 1:
             notes.append("transparent parts shown on white")
         pixels = (pixels[:, :, :3] * opacity + 255 * (1 - opacity) + 0.5).astype(np.uint8)
-    return Image(pixels, name, tuple(notes), reduction, (width, height))
+    return Image(pixels, name, tuple(notes), reduction, (width, height), reduction)
 
 
 def png_bytes(pixels: NDArray[np.uint8], *, small: bool = True) -> bytes:

@@ -1,16 +1,15 @@
-"""A bundle's network, ready to answer. The one door to onnxruntime."""
+"""A bundle's network, ready to answer."""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from mien.bundle import FEATURES_OUTPUT, LOGITS_OUTPUT, MODEL_INPUT, Bundle
-from mien.errors import BundleError, DataError
+from mien.errors import BundleError, DataError, MienError
+from mien.inference import runtime
 
 GOLDEN_TOLERANCE = 1e-4
 
@@ -21,25 +20,25 @@ class Classifier:
     Args:
         bundle: the model.
         threads: threads of the runtime; None for as many as there are cores.
+        provider: what computes, see `mien.inference.runtime.start`.
         ask_golden: whether the golden example is asked first; an export compares a thousand images instead.
 
     Raises:
         BundleError: the model does not load, has other inputs or outputs than a bundle's model has, or does not
             answer the bundle's golden crops as it did when the bundle was made.
+        MienError: onnxruntime has no such provider.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, ask_golden: bool = True) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int | None = None, provider: str = "cpu", ask_golden: bool = True
+    ) -> None:
         self.bundle = bundle
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                bundle.onnx, sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._session: Any = runtime.start(bundle.onnx, threads=threads, provider=provider)
+        except MienError:
+            raise
         except Exception as error:  # the runtime's own exception classes share no base below Exception
-            raise BundleError(f"The model of {bundle.source} does not load: {_first_line(error)}") from error
+            raise BundleError(f"The model of {bundle.source} does not load: {runtime.first_line(error)}") from error
         self._check_signature()
         if ask_golden:
             self._check_golden()
@@ -111,7 +110,7 @@ class Classifier:
         except DataError:
             raise
         except Exception as error:  # as above: a graph that loads can still refuse the input's shape
-            raise BundleError(f"The model of {self.bundle.source} does not run: {_first_line(error)}") from error
+            raise BundleError(f"The model of {self.bundle.source} does not run: {runtime.first_line(error)}") from error
         if received.shape != golden.probabilities.shape:
             raise BundleError(
                 f"The model of {self.bundle.source} gives {received.shape[1]} probabilities for "
@@ -129,7 +128,3 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Softmax over the last axis, without overflow."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float64)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

