@@ -101,7 +101,7 @@ class Recognizer:
             "model": self.bundle.identity,
             "labels": [expression.value for expression in self.label_set.expressions],
             "unsure": self.unsure_threshold,
-            "detector": hashlib.sha256(self.detector.model.tobytes()).hexdigest()[:12],
+            "detector": hashlib.sha256(self.detector.model).hexdigest()[:12],
             "minimum_face_px": self.minimum_face_px,
             "max_megapixels": self.max_pixels / 1e6,
             "versions": {name: _version(name) for name in _DECIDING_PACKAGES},
