@@ -139,7 +139,7 @@ def other_detector(tmp_path):
     """A copy of the detector's file that is another one by its bytes alone."""
     path = tmp_path / "detector.onnx"
     # A field that no reader knows (number 15, a varint) at the end of the message.
-    path.write_bytes(Detector().model.tobytes() + b"\x78\x01")
+    path.write_bytes(Detector().model + b"\x78\x01")
     return path
 
 
