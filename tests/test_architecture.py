@@ -21,6 +21,7 @@ MAY_IMPORT = {
         "root",
         "study",
         "datasets.dataset",
+        "datasets.places",
         "datasets.protocol",
         "datasets.reading",
         "datasets.spec",

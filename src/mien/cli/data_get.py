@@ -57,6 +57,20 @@ def get(
         raise typer.Exit(1)
     if source.form != "votes":
         typer.echo(f"Look at it with: mien data describe {path}")
+    typer.echo(_how_named(source, path))
+
+
+def _how_named(source: Source, path: Path) -> str:
+    """How a study file names what was got, and what else it takes for that to be found."""
+    from mien.datasets.places import FOLDERS_VARIABLE, find_place
+
+    key = "votes" if source.form == "votes" else "path"
+    if find_place(source.name, Path()) == path.resolve():
+        return f'Studies find it by its name: {key} = "{source.name}"'
+    return (
+        f'For studies to find it by its name, {key} = "{source.name}", call it {source.names[0]} and put its folder '
+        f"into the variable {FOLDERS_VARIABLE}."
+    )
 
 
 def _list(sources: list[Source]) -> None:

@@ -21,7 +21,8 @@ Output = Annotated[
     Path | None, typer.Option("--output", help="Folder of the run records. Default: stores/NAME of the study.")
 ]
 Data = Annotated[
-    str | None, typer.Option("--data", help="Read this data set instead of the one that the study file names.")
+    str | None,
+    typer.Option("--data", metavar="PATH", help="Read this data set instead of the one that the study file names."),
 ]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="TABLE", help="Only what this table needs.")]
 
@@ -184,14 +185,13 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
 
 def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
     """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
+    from mien.datasets.spec import DataSpec
     from mien.study.planning import plan_study
     from mien.study.reference import read_references
 
     read_references(study, base)  # A mistake in it shall not wait for the report.
-    spec = study.data.resolved(base)
-    if data is not None:
-        spec = replace(spec, path=data).resolved(Path.cwd())
-    return plan_study(study, spec, base)
+    given = study.data if data is None else replace(study.data, path=DataSpec(path=data).resolved(Path.cwd()).path)
+    return plan_study(study, given.resolved(base), base)
 
 
 def _measure(planned: PlannedStudy, store: Store | None) -> None:

@@ -174,8 +174,10 @@ def _free(path: Path) -> Path:
 
 
 def _name_of(url: str, source: Source) -> str:
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
     shown_url(url)
+    if source.form == "images":
+        return f"{source.name}.zip"
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
     return name if _FILE_NAME.fullmatch(name) else source.files[0] if source.files else f"{source.name}.zip"
 
 
@@ -231,7 +233,8 @@ def _take_images(source: Source, given: Path, folder: Path) -> Path:
     if given.is_file():
         if not zipfile.is_zipfile(given):
             raise DataError(f"{given} is no .zip. {source.name} is a folder of images, or a .zip of it.")
-        return _copy(given, folder / given.name)
+        # Browsers call it archive.zip and the like; under this name a study finds it.
+        return _copy(given, given if given.resolve().parent == folder.resolve() else folder / f"{source.name}.zip")
     target = folder / source.name
     if given.resolve() == target.resolve():
         return given

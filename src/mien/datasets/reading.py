@@ -26,8 +26,10 @@ from mien.datasets.folders import LabelFiles, Progress, list_folder, read_folder
 from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
+from mien.datasets.places import why_missing
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
 from mien.datasets.samples import dataset_name
+from mien.datasets.sources import SOURCES
 from mien.datasets.spec import DataSpec, OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.files import hash_file, hash_listing
@@ -215,13 +217,25 @@ def read_dataset(
         DataError: there is nothing there, or it is not a data set that mien can read, or the cleaning list is about
             another one.
     """
-    spec = DataSpec.of(data, **keys)
+    spec = _found(DataSpec.of(data, **keys))
     dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress)
     if spec.cleaning is None:
         return dataset
     # After the cache: an entry belongs to the content, and serves with any list and with none.
     cleaning = Path(spec.cleaning)
     return apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+
+
+def _found(spec: DataSpec) -> DataSpec:
+    """The description with the places of what is named but does not lie where we are."""
+    there = spec.resolved(Path())
+    path = there.path if not spec.drawn and _moved(spec.path, there.path) else spec.path
+    votes = there.votes if spec.votes and there.votes and _moved(spec.votes, there.votes) else spec.votes
+    return replace(spec, path=path, votes=votes)
+
+
+def _moved(text: str, found: str) -> bool:
+    return not Path(text).exists() and Path(found).exists()
 
 
 def _read(spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None) -> Dataset:
@@ -253,7 +267,7 @@ def _no_votes(spec: DataSpec) -> DataError:
 
 def _choose(path: Path, name: str | None) -> Reader:
     if not path.exists():
-        raise DataError(f"There is no data set at {path}: no such file or folder.")
+        raise DataError(why_missing(path))
     if name is not None:
         if name not in READERS:
             raise DataError(f"There is no reader {name!r}. {did_you_mean(name, READERS)}")
@@ -296,7 +310,7 @@ def _read_cached(
 
 def _hash_votes(path: Path) -> str:
     if not path.is_file():
-        raise DataError(f"There is no file {path} with votes.")
+        raise DataError(why_missing(path) if path.name in SOURCES else f"There is no file {path} with votes.")
     beside = table_beside(path)
     return hash_file(path) + ("" if beside is None else hash_file(beside))
 

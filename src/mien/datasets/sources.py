@@ -52,6 +52,14 @@ class Source:
         """Where it is fetched from when nothing else is asked for."""
         return self.url or f"https://www.kaggle.com/{self.kaggle}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which it may lie in a folder of data sets, the likeliest first."""
+        if self.form != "images":
+            return self.files
+        theirs = str(self.kaggle).rpartition("/")[2]
+        return tuple(dict.fromkeys((self.name, f"{self.name}.zip", theirs, f"{theirs}.zip")))
+
 
 SOURCES: dict[str, Source] = {
     source.name: source

@@ -16,9 +16,10 @@ class DataSpec:
     """Which data set, and how it is read.
 
     Attributes:
-        path: a file or folder, relative to the study file, or "drawn" (see `mien.datasets.reading.read_dataset`).
+        path: a file or folder, relative to the study file; the name of a set that `mien data get` brings; or "drawn"
+            (see `mien.datasets.reading.read_dataset`).
         reader: name of the reader; by default it is picked by looking at the path.
-        votes: FER+'s table of votes, to be joined to FER2013's CSV.
+        votes: FER+'s table of votes, to be joined to FER2013: a path likewise, or "fer2013-plus-votes".
         cleaning: list of samples to leave out, written by `mien data audit`; `protocol.clean` says whether it is used.
         size: side to which all images are brought, in pixels; by default the size that most of them have.
         on_mismatch: whether images of another size are resized or refused.
@@ -62,13 +63,18 @@ class DataSpec:
         return _names_drawn(self.path)
 
     def resolved(self, base: Path) -> Self:
-        """The description with absolute paths, where they were relative to the folder `base`."""
+        """The description with absolute paths, where they were relative to the folder `base` or names alone.
 
-        def absolute(path: str | None) -> str | None:
-            return path and str((base / path).resolve())
+        A name that is no file in `base` is looked for in the folders of data sets (see `mien.datasets.places`), and
+        that of votes beside the data too. What is nowhere stays a path in `base`, for reading to complain of.
+        """
+        from mien.datasets.places import find_place  # which knows the sets that readers, who import this module, read
 
-        path = self.path if self.drawn else str((base / self.path).resolve())
-        return replace(self, path=path, votes=absolute(self.votes), cleaning=absolute(self.cleaning))
+        path = self.path if self.drawn else str(find_place(self.path, base))
+        beside = () if self.drawn else (Path(path).parent,)
+        votes = self.votes and str(find_place(self.votes, base, *beside))
+        cleaning = self.cleaning and str((base / self.cleaning).resolve())
+        return replace(self, path=path, votes=votes, cleaning=cleaning)
 
 
 def _names_drawn(path: str) -> bool:

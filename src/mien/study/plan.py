@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from mien.datasets.places import find_place
 from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ContradictionError, NetworkError, ProtocolError
 from mien.files import canonical_json
@@ -246,7 +247,7 @@ def why_impossible(recipe: Recipe, backend: str | None, base: Path) -> str | Non
     row = backbone(recipe.backbone)
     if recipe.weights == "imagenet" and not row.has_imagenet_weights:
         return f"{row.title} has no ImageNet weights."
-    if recipe.needs_file and not (base / recipe.weights).is_file():
+    if recipe.needs_file and not find_place(recipe.weights, base).is_file():
         return f"There is no weight file {recipe.weights}."
     for name, reason in row.fails_on:
         if name == backend:
@@ -280,7 +281,7 @@ def _request(
     if reason:
         return replace(cell, reason=reason)
     if recipe.needs_file:
-        recipe = replace(recipe, weights=str((base / recipe.weights).resolve()))
+        recipe = replace(recipe, weights=str(find_place(recipe.weights, base)))
     return _Request(cell, recipe, protocol, facts, readout or recipe.epochs)
 
 
