@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mien.datasets.dataset import Role
 from mien.predictions import Predictions
 from mien.report.checks import CHECKS, Evidence, Finding, Found, Severity, diagnose
 from mien.report.compared import compare_tables
@@ -71,6 +72,18 @@ def stuck(share: float) -> Predictions:
 
 def trained_as(**columns: Sequence[float]) -> dict[str, Any]:
     return {"history": history_with(**columns)}
+
+
+MOVING = "batch_statistics = 'moving'"
+
+
+def under_both(shown: Predictions, other: Predictions, decay: float) -> dict[str, Any]:
+    """Answers under the averages that the recipe asks for, and under the others, after 600 steps."""
+    return {
+        "predictions": shown,
+        "others": {(6, Role.TEST): other},
+        "network": {"averages": {"layers": 12, "decay": decay, "steps_per_epoch": 100}},
+    }
 
 
 def never(label: int) -> Predictions:
@@ -148,6 +161,13 @@ FIRES: dict[str, list[Case]] = {
         Case(study("select = 'best_loss'"), [LEARNS | {"chosen": (6,)}]),
         Case(study("select = 'best_accuracy'"), [LEARNS | {"chosen": (1,)}]),
     ],
+    "C19": [
+        Case(study(MOVING), [under_both(known(only=2), known(2.0), decay=0.9997)]),
+        Case(study(MOVING), [under_both(known(2.0), known(2.0), decay=0.9997)]),
+        Case(study(), [under_both(known(2.0), known(only=2), decay=0.9997)]),
+        # Decay 0.99 can be too slow as well, where the weights move fast.
+        Case(study(MOVING), [under_both(known(0.5), known(2.0), decay=0.99)]),
+    ],
 }
 
 SILENT: dict[str, list[Case]] = {
@@ -205,6 +225,12 @@ SILENT: dict[str, list[Case]] = {
     "C18": [
         Case(study("select = 'best_loss'"), [LEARNS | {"chosen": (4,)}]),
         Case(study(), [LEARNS | {"chosen": (6,)}]),
+    ],
+    "C19": [
+        Case(study(), [under_both(known(2.0), known(2.0), decay=0.9997)]),
+        Case(study(MOVING), [under_both(known(2.0), known(2.0), decay=0.9)]),
+        Case(study(), [known(only=2)]),
+        Case(study("backbone = 'vgg16'"), [known(only=2)]),
     ],
 }
 
@@ -289,6 +315,38 @@ class TestWhatIsSaid:
         assert found.text.startswith("The order of 1 of 1 pairs depends on the seed.")
         assert "(seed 0)" in found.text
         assert "(seed 1)" in found.text
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shown", "other", "severity"),
+    [
+        (MOVING, known(only=2), known(2.0), Severity.ERROR),
+        (MOVING, known(2.0), known(2.0), Severity.NOTE),
+        ("", known(2.0), known(only=2), Severity.NOTE),
+    ],
+)
+def test_only_a_shown_figure_of_stale_averages_is_an_error(recipe, shown, other, severity) -> None:
+    plan = study(recipe)
+    (run,) = plan.runs
+    records = {run.id: record_of(run, **under_both(shown, other, decay=0.9997))}
+    (finding,) = [one for one in diagnose(evidence_of(plan, records)) if one.check.code == "C19"]
+    assert finding.severity is severity
+    (found,) = finding.found
+    assert "600 steps at a decay of 0.9997, 83.5% of the start values" in found.text
+
+
+def test_a_collapse_under_stale_averages_is_not_blamed_on_the_rate() -> None:
+    (found,) = Case(study(MOVING), [under_both(known(only=2), known(2.0), decay=0.9997)]).found("C01")
+    assert found.text.endswith("see C19.")
+    assert "see C19" not in Case(study(), [known(only=2)]).found("C01")[0].text
+
+
+def test_a_jump_of_the_loss_under_stale_averages_is_no_jump() -> None:
+    jumps = history_with(loss=[1.7, 1.5, 1.4], validation_loss=[1.7, 1.6, 40.0])
+    calm = tuple(replace(epoch, other_validation_loss=1.6) for epoch in jumps)
+    plan = study(f"learning_rate = 1.0\n{MOVING}", epochs=3)
+    assert Case(plan, [{"history": jumps}]).found("C06")
+    assert not Case(plan, [{"history": calm}]).found("C06")
 
 
 def test_each_planted_fault_is_named() -> None:

@@ -20,6 +20,7 @@ from mien.errors import MissingExtraError, ReportError
 from mien.evaluation.metrics import METRICS, Metric
 from mien.files import write_text, written_whole
 from mien.report import figures
+from mien.report.averages import averages_frame, averages_of
 from mien.report.checks import Evidence, Finding, diagnose
 from mien.report.compared import (
     AxisEffect,
@@ -196,9 +197,11 @@ def write_report(
     overview = _overview_figures(results)
     runs = _run_views(results)
     networks = _network_views(results)
+    averages = [entry for result in results.scored if (entry := averages_of(result)) is not None]
     frames = {
         **{name: frame for view in tables for name, frame in _table_frames(view).items()},
         **{name: frame for name, frame in _finding_frames(findings, effects, tried).items() if frame.rows},
+        **({"averages": averages_frame(averages)} if averages else {}),
         "runs": runs_frame(results),
         "classes": classes_frame(results),
         "confusion": confusion_frame(results),
@@ -226,6 +229,7 @@ def write_report(
         data=_data_views(results),
         protocol=_shown(asdict(plan.study.protocol)),
         openings=openings,
+        averages=averages,
         environments=_environments(results.records),
         frames=sorted(frames),
     )
@@ -328,7 +332,7 @@ def _finding_frames(
         "findings": Frame(
             ("code", "severity", "title", "subject", "run", "text"),
             tuple(
-                (finding.check.code, finding.check.severity.value, finding.check.title, f.subject, f.run_id, f.text)
+                (finding.check.code, finding.severity.value, finding.check.title, f.subject, f.run_id, f.text)
                 for finding in findings
                 for f in finding.found
             ),

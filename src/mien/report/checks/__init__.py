@@ -23,6 +23,7 @@ from mien.report.checks import (
     c16_copies_across_roles,
     c17_test_above_validation,
     c18_epoch_at_the_edge,
+    c19_averages_not_settled,
 )
 from mien.report.checks.base import Check, Evidence, Found, Severity
 
@@ -45,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     c16_copies_across_roles.CHECK,
     c17_test_above_validation.CHECK,
     c18_epoch_at_the_edge.CHECK,
+    c19_averages_not_settled.CHECK,
 )
 
 
@@ -54,20 +56,24 @@ class Finding:
 
     Attributes:
         check: which one.
+        severity: of all that it found here.
         found: what it found, at least one thing.
     """
 
     check: Check
+    severity: Severity
     found: tuple[Found, ...]
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:
-    """Ask every check; those that found something, errors first, then by code."""
-    findings = [Finding(check, tuple(check.find(evidence))) for check in CHECKS]
-    order = list(Severity)
-    return sorted(
-        (finding for finding in findings if finding.found), key=lambda finding: order.index(finding.check.severity)
-    )
+    """Ask every check; those that found something, errors first, then by code; errors and notes of one check apart."""
+    every = [(check, tuple(check.find(evidence))) for check in CHECKS]
+    return [
+        Finding(check, severity, found)
+        for severity in Severity
+        for check, all_found in every
+        if (found := tuple(one for one in all_found if (one.severity or check.severity) is severity))
+    ]
 
 
 __all__ = ["CHECKS", "Check", "Evidence", "Finding", "Found", "Severity", "diagnose"]

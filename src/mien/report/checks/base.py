@@ -49,16 +49,18 @@ class Found:
         subject: title of the result or table.
         text: what was found, with its numbers, as a sentence.
         run_id: the run; None where a table or the study is meant.
+        severity: where it is not the check's own.
     """
 
     subject: str
     text: str
     run_id: str | None = None
+    severity: Severity | None = None
 
     @classmethod
-    def of(cls, result: Result, text: str) -> Found:
+    def of(cls, result: Result, text: str, severity: Severity | None = None) -> Found:
         """Something found of one result."""
-        return cls(result.title, text, result.run.id)
+        return cls(result.title, text, result.run.id, severity)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Check:
     Attributes:
         code: "C" and two digits; never given to another check.
         title: what is found, in a few words.
-        severity: an error's figure says nothing of the backbone, a warning's needs care, a note is good to know.
+        severity: an error's figure says nothing of the backbone, a warning's needs care, a note is good to know. What
+            is found may be less than that.
         explanation: what it means, and what to do about it. docs/checks.md has the same under the code.
         find: what the check finds in the evidence.
     """
