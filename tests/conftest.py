@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mien.bundle import Bundle, CropRule, Golden, write_bundle
+from mien.bundle import Bundle, Golden, write_bundle
+from mien.framing import CropRule
 from mien.labels import SEVEN, LabelSet
 from mien.randomness import generator
 

@@ -12,7 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 # what others are for; "root" are the modules directly under it. docs/decisions/0001-study-imports.md says why some
 # single modules are allowed.
 MAY_IMPORT = {
-    "public": {"root", "inference"},
+    "public": {"root", "api", "inference"},
+    "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report"},
     "root": {"root"},
     "inference": {"root", "inference"},
     "datasets": {"root", "datasets"},
@@ -47,7 +48,7 @@ MAY_IMPORT = {
         "datasets.audit.run",
     },
     "web": {"root", "web", "inference"},
-    "cli": {"root", "cli", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
+    "cli": {"root", "cli", "api", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
 }
 
 PIXELS = {
@@ -115,7 +116,7 @@ HEAVY = {
 
 # Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are
 # imported in a worker before the backend is chosen.
-LIGHT_PARTS = {"public", "root", "inference", "datasets", "evaluation", "study", "cli"}
+LIGHT_PARTS = {"public", "api", "root", "inference", "datasets", "evaluation", "study", "cli"}
 # `mien notice` writes the service's notice without the service.
 LIGHT_MODULES = {*(f"mien.training.{name}" for name in ("backend", "worker")), "mien.web.notice"}
 

@@ -14,19 +14,20 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import BundleError
 from mien.files import write_json, written_whole
+from mien.framing import CropRule
 from mien.labels import Expression, LabelSet
+from mien.seen import Seen
 
-SCHEMA = 1
+SCHEMA = 2
 SUFFIX = ".mien"
 MODEL_INPUT = "faces"
 LOGITS_OUTPUT = "logits"
@@ -38,64 +39,9 @@ _CARD = "card.json"
 _CARD_TEXT = "card.md"
 _GOLDEN = "golden.npz"
 _CAM = "cam.npz"
+_SEEN = "seen.npz"
 _REQUIRED = (_MODEL, _CARD, _CARD_TEXT, _GOLDEN)
 _LARGEST_FILE = 1 << 30
-
-
-class CropKind(StrEnum):
-    """How a face is turned before it is cut out: not at all, or until it stands upright."""
-
-    UPRIGHT = "upright"
-    ALIGNED = "aligned"
-
-
-@dataclass(frozen=True)
-class CropRule:
-    """Which square of a photo a network wants to see of a face. Stored with the weights that were trained for it.
-
-    The defaults fit FER2013; docs/decisions/0003-crop-rule.md has the measurements.
-
-    Attributes:
-        kind: whether the square is turned with the face.
-        margin: side of the square, as a multiple of the geometric mean of the face box's width and height.
-        vertical_shift: how far the square's centre lies below the box's centre, in sides of the square.
-        size: side of the crop, in pixels.
-    """
-
-    kind: CropKind = CropKind.ALIGNED
-    margin: float = 1.11
-    vertical_shift: float = 0.0
-    size: int = 48
-
-    def __post_init__(self) -> None:
-        if not (0.2 <= self.margin <= 10 and -1 <= self.vertical_shift <= 1 and 1 <= self.size <= 1024):
-            raise BundleError(
-                "A crop rule has a margin of 0.2 to 10, a vertical shift of -1 to 1 and a size of 1 to 1024. "
-                f"Received: margin={self.margin}, vertical_shift={self.vertical_shift}, size={self.size}."
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """The rule as plain JSON values."""
-        return {**asdict(self), "kind": self.kind.value}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The rule that `to_json` gave.
-
-        Raises:
-            BundleError: a key is missing or unknown, or a value is impossible.
-        """
-        try:
-            return cls(
-                kind=CropKind(value["kind"]),
-                margin=float(value["margin"]),
-                vertical_shift=float(value["vertical_shift"]),
-                size=int(value["size"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(
-                f"A crop rule needs kind (upright or aligned), margin, vertical_shift and size. Received: {value!r}."
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -150,6 +96,7 @@ class Bundle:
         cam_weights: shape (channels, classes), float32: the head's weights on the averaged features, or None.
         fingerprint: hash of the bundle's content; the same for its folder and its file.
         source: where it was loaded from.
+        seen: hashes of the images that it was made with; None when the bundle does not say.
     """
 
     name: str
@@ -163,6 +110,7 @@ class Bundle:
     cam_weights: NDArray[np.float32] | None
     fingerprint: str
     source: str
+    seen: Seen | None = None
 
     @property
     def identity(self) -> str:
@@ -182,6 +130,7 @@ def write_bundle(
     card: Mapping[str, Any],
     golden: Golden,
     cam_weights: NDArray[np.floating] | None = None,
+    seen: Seen | None = None,
 ) -> Bundle:
     """Write a bundle and load it again.
 
@@ -196,6 +145,7 @@ def write_bundle(
         card: plain JSON values; a section each, see `card_markdown`.
         golden: crops and the probabilities that the model gives for them.
         cam_weights: shape (channels, classes), for models with a "features" output.
+        seen: hashes of the images that the model was made with, where they are known.
 
     Raises:
         BundleError: the parts do not fit each other.
@@ -208,6 +158,8 @@ def write_bundle(
     }
     if cam_weights is not None:
         files[_CAM] = _npz(weights=cam_weights.astype(np.float32))
+    if seen is not None:
+        files[_SEEN] = _npz(train=seen.train, validation=seen.validation)
     head = {
         "schema": SCHEMA,
         "name": name,
@@ -227,6 +179,23 @@ def write_bundle(
                 out.write(content)
         write_json(path / _HEAD, head)  # last: a bundle without it is not complete
     return bundle
+
+
+def with_seen(bundle: Bundle, seen: Seen, path: Path) -> Bundle:
+    """The same model, written with the hashes of the images that it was made with; see `write_bundle`."""
+    return write_bundle(
+        path,
+        name=bundle.name,
+        onnx=bundle.onnx,
+        label_set=bundle.label_set,
+        crop_rule=bundle.crop_rule,
+        temperature=bundle.temperature,
+        unsure=bundle.unsure,
+        card=bundle.card,
+        golden=bundle.golden,
+        cam_weights=bundle.cam_weights,
+        seen=seen,
+    )
 
 
 def shipped_bundles() -> dict[str, Path]:
@@ -314,7 +283,9 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
         hashes = dict(head["files"])
         _check_files(where, hashes, files)
         expressions = tuple(Expression(label) for label in head["labels"])
-        crop_rule = CropRule.from_json(head["crop_rule"])
+        card = json.loads(files[_CARD])
+        upgraded = head if head["schema"] == SCHEMA else _from_schema_1(head, card)
+        crop_rule = CropRule.from_json(upgraded["crop_rule"])
         bundle = Bundle(
             name=str(head["name"]),
             label_set=LabelSet.of(expressions),
@@ -322,11 +293,12 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
             temperature=float(head["temperature"]),
             unsure=None if head["unsure"] is None else UnsureRule(**head["unsure"]),
             onnx=files[_MODEL],
-            card=json.loads(files[_CARD]),
+            card=card,
             golden=_golden(files[_GOLDEN]),
             cam_weights=_arrays(files[_CAM])["weights"] if _CAM in hashes else None,
             fingerprint=hashlib.sha256(_json_bytes(head)).hexdigest()[:12],
             source=source,
+            seen=_seen(files[_SEEN]) if _SEEN in hashes else None,
         )
     except BundleError:
         raise
@@ -341,6 +313,12 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
         raise BundleError(f"{where} needs a temperature above 0. Received: {bundle.temperature}.")
     _check_shapes(where, bundle)
     return bundle
+
+
+def _from_schema_1(head: dict[str, Any], card: Mapping[str, Any]) -> dict[str, Any]:
+    """A head of schema 1 as one of 2: every crop rule was that of FER2013, which is right for models of FER2013."""
+    learned_fer2013 = "FER2013" in str(card.get("licence", {}).get("data", ""))
+    return {**head, "crop_rule": {**head["crop_rule"], "framing": "fer2013" if learned_fer2013 else None}}
 
 
 def _check_files(where: str, hashes: Mapping[str, str], files: Mapping[str, bytes]) -> None:
@@ -374,6 +352,11 @@ def _golden(content: bytes) -> Golden:
     return Golden(arrays["crops"], arrays["probabilities"].astype(np.float64))
 
 
+def _seen(content: bytes) -> Seen:
+    arrays = _arrays(content)
+    return Seen(arrays["train"].astype(np.uint64), arrays["validation"].astype(np.uint64))
+
+
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
@@ -397,7 +380,7 @@ def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
-    known = (_HEAD, *_REQUIRED, _CAM)
+    known = (_HEAD, *_REQUIRED, _CAM, _SEEN)
     return {name: (path / name).read_bytes() for name in known if (path / name).is_file()}
 
 
@@ -406,7 +389,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         present = {entry.filename: entry for entry in archive.infolist()}
         contents = {}
-        for name in (_HEAD, *_REQUIRED, _CAM):
+        for name in (_HEAD, *_REQUIRED, _CAM, _SEEN):
             entry = present.get(name)
             if entry is None:
                 continue

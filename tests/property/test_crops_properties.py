@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.bundle import CropKind, CropRule
+from mien.framing import CropKind, CropRule
 from mien.images import read_image
 from mien.inference.crops import crop_corners, crop_face, roll_degrees
 from mien.inference.detector import Box, Face

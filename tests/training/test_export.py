@@ -150,6 +150,14 @@ def test_evaluating_the_bundle_gives_the_figures_of_its_card(exported):
     assert "test labels opened" in result.stderr
 
 
+def test_the_bundle_carries_the_framing_and_what_it_was_made_with(exported, split):
+    bundle = exported.bundle
+    assert bundle.crop_rule.framing == "drawn"
+    assert bundle.seen.learned_from(split.train.hashes).all()
+    assert bundle.seen.chosen_with(split.validation.hashes).all()
+    assert not bundle.seen.learned_from(split.test.hashes).any()
+
+
 @pytest.fixture
 def tampered(monkeypatch):
     """Conversion goes wrong: `tampered(change)` changes the converted model's initializers."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.bundle import Bundle, CropKind, CropRule, Golden, UnsureRule, card_markdown, load_bundle
+from mien.bundle import Bundle, Golden, UnsureRule, card_markdown, load_bundle
 from mien.errors import BundleError
+from mien.framing import CropKind, CropRule
 from mien.labels import EIGHT, SEVEN, SIX
 
 
@@ -65,7 +66,7 @@ def test_a_changed_or_missing_file_is_noticed(folder, file):
 
 
 def test_a_newer_schema_says_to_update(folder):
-    edit_head(folder, schema=2)
+    edit_head(folder, schema=3)
     with pytest.raises(BundleError, match="pip install --upgrade mien"):
         load_bundle(folder)
 
@@ -81,8 +82,8 @@ def test_a_newer_schema_says_to_update(folder):
         {"temperature": 0},
         {"temperature": None},
         {"crop_rule": {"kind": "aligned"}},
-        {"crop_rule": {"kind": "sideways", "margin": 1, "vertical_shift": 0, "size": 48}},
-        {"crop_rule": {"kind": "aligned", "margin": 1, "vertical_shift": 0, "size": 40}},
+        {"crop_rule": {"kind": "sideways", "margin": 1, "vertical_shift": 0, "size": 48, "framing": None}},
+        {"crop_rule": {"kind": "aligned", "margin": 1, "vertical_shift": 0, "size": 40, "framing": None}},
         {"unsure": {"threshold": 2, "risk": 0, "coverage": 0, "measured_on": ""}},
         {"unsure": {"threshold": 0.5}},
         {"files": {}},

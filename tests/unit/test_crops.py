@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from mien.bundle import CropKind, CropRule
+from mien.framing import CropKind, CropRule
 from mien.images import Image, read_image
 from mien.inference.crops import crop_corners, crop_face, crop_to_photo, resize_crops, roll_degrees
 from mien.inference.detector import Box, Detector, Face

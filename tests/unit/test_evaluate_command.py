@@ -7,14 +7,18 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from mien.api.evaluating import add_seen
+from mien.bundle import load_bundle
 from mien.cli.evaluate import evaluate
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.reading import read_dataset
 from mien.datasets.synthetic import draw_faces
-from mien.errors import DataError, MienError
+from mien.errors import BundleError, DataError, MienError
 from mien.evaluation.intervals import wilson
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
 from mien.labels import EIGHT, SEVEN, SIX, project
+from mien.seen import Seen, hash_images
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -112,9 +116,56 @@ def test_copies_are_told_apart_and_can_be_left_out(run, copied):
 
 def test_the_table_shows_intervals_for_everything(run, copied):
     text = run(copied).stdout
-    assert "without the 7 with a copy" in text
-    assert "Expressions, without copies" in text
+    assert "without the 7 that the model has seen" in text
+    assert "Expressions, without images seen" in text
     assert "Balanced accuracy" in text
     assert text.count("surprise") >= 2
     assert "n=28" in text
     assert "n=21" in text
+
+
+@pytest.fixture
+def knowing(bundle_maker, tmp_path, copied):
+    """A bundle that says what it was made with: the training and validation images of `copied`."""
+    split = apply_protocol(read_dataset(copied, cache=None), ProtocolSpec())
+    seen = Seen.of(split.train.hashes, split.validation.hashes)
+    bundle_maker(tmp_path / "knowing.mien", seen=seen, card={"data": {"split": split.hash}})
+    return str(tmp_path / "knowing.mien")
+
+
+def test_what_the_model_has_learned_from_is_named_whatever_the_split(run, copied, knowing):
+    found = json.loads(run(copied, "--json", source=knowing).stdout)
+    assert found["seen"] == {"known": True, "learned_from": 7, "chosen_with": 0}
+    assert (found["copies"], found["leak_free"]["count"]) == (7, 21)
+    # Another split of the same images: most of its test images were learned from.
+    other = json.loads(run(copied, "--json", "--roles", "split", source=knowing).stdout)
+    split = apply_protocol(read_dataset(copied, cache=None), ProtocolSpec(roles="split"))
+    learned = set(apply_protocol(read_dataset(copied, cache=None), ProtocolSpec()).train.hashes.tolist())
+    test = split.test.open(by="test", reason="to compare", log=lambda opening: None)
+    assert other["seen"]["learned_from"] == sum(name in learned for name in test.hashes.tolist()) > 0
+    assert other["leak_free"]["count"] == len(test) - other["copies"]
+
+
+def test_the_training_images_are_all_known_again_at_another_size(run, bundle_maker, tmp_path):
+    split = apply_protocol(read_dataset("drawn:count=70,size=96,seed=5", cache=None), ProtocolSpec())
+    seen = Seen.of(hash_images(resize_crops(split.train.images, 48)), [])
+    bundle_maker(tmp_path / "small.mien", seen=seen)
+    found = run("drawn:count=70,size=96,seed=5", "--role", "train", "--json", source=str(tmp_path / "small.mien"))
+    assert json.loads(found.stdout)["seen"]["learned_from"] == len(split.train)
+
+
+def test_a_bundle_that_does_not_say_is_called_unknown(run, copied):
+    assert json.loads(run(copied, "--json").stdout)["seen"]["known"] is False
+    assert "unknown" in run(copied).stdout
+
+
+def test_hashes_are_added_from_the_data_of_the_run_and_from_no_other(copied, knowing, bundle_maker, tmp_path):
+    split = apply_protocol(read_dataset(copied, cache=None), ProtocolSpec())
+    old = bundle_maker(tmp_path / "old.mien", card={"data": {"split": split.hash}})
+    new, seen = add_seen(old.source, copied, tmp_path / "new.mien")
+    np.testing.assert_array_equal(seen.train, load_bundle(knowing).seen.train)
+    np.testing.assert_array_equal(load_bundle(tmp_path / "new.mien").seen.validation, seen.validation)
+    assert new.fingerprint != old.fingerprint
+    with pytest.raises(BundleError, match="is not what tiny was trained on"):
+        add_seen(old.source, "drawn:count=70", tmp_path / "wrong.mien")
+    assert not (tmp_path / "wrong.mien").exists()

@@ -241,7 +241,7 @@ def test_a_record_of_a_newer_mien_says_to_update(tmp_path):
     make_record().write(tmp_path)
     values = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     (tmp_path / "run.json").write_text(json.dumps({**values, "schema": 99}), encoding="utf-8")
-    with pytest.raises(RecordError, match=r"schema 99, and this mien knows up to 1. Update: pip install -U mien"):
+    with pytest.raises(RecordError, match=r"schema 99, and this mien knows up to 2. Update: pip install -U mien"):
         RunRecord.read(tmp_path)
 
 

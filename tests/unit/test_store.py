@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from mien.datasets.protocol import Opening, ProtocolSpec
+from mien.datasets.cleaning import CleaningEntry, write_cleaning
+from mien.datasets.manifest import write_manifest
+from mien.datasets.protocol import Opening, ProtocolSpec, apply_protocol
+from mien.datasets.reading import read_dataset
 from mien.errors import StoreError, StoreLockedError, StudyFileError
 from mien.labels import SEVEN
 from mien.study import store as store_module
 from mien.study.plan import Plan, SplitFacts, make_plan
-from mien.study.record import RunRecord, RunStatus
+from mien.study.record import RunRecord, RunStatus, data_facts
 from mien.study.spec import parse_study
 from mien.study.store import Store, find_run
+from support.fake_records import record_of
 
 STUDY = """\
 schema = 1
@@ -245,3 +249,23 @@ class TestLock:
         (store.folder / "store.lock").mkdir()
         with pytest.raises(StoreError, match=r"store\.lock cannot be written"), store.writing():
             pass
+
+
+def test_a_runs_data_are_read_again_as_they_were(tmp_path):
+    drawn = read_dataset("drawn:count=60", cache=None)
+    write_manifest(drawn, tmp_path / "faces")
+    ids = read_dataset(tmp_path / "faces", cache=None).ids
+    write_cleaning(tmp_path / "mine.csv", [CleaningEntry(str(name), "blurred") for name in ids[:4]])
+    keys = {"size": 32, "reader": "manifest", "on_mismatch": "resize", "cleaning": tmp_path / "mine.csv"}
+    dataset = read_dataset(tmp_path / "faces", framing="margin=1.2", cache=None, **keys)
+    split = apply_protocol(dataset, ProtocolSpec())
+    store = Store.create(tmp_path / "store")
+    store.keep_data(split, dataset.spec)
+    record = record_of(plan_of(STUDY).runs[0], data=data_facts(dataset, split))
+    assert str(tmp_path) not in json.dumps(record.to_json())
+    record.write(store.run_folder(record.id))
+    (tmp_path / "mine.csv").unlink()  # the store has kept it
+    again = read_dataset(store.data_of(store.read(record.id), str(tmp_path / "faces")), cache=None)
+    assert (again.size, again.framing, int(again.left_out.sum())) == ((32, 32), "margin=1.2", 4)
+    assert apply_protocol(again, ProtocolSpec()).hash == split.hash
+    assert store.seen(record).learned_from(split.train.hashes).all()

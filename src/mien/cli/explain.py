@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP
+from mien.cli.options import BUNDLE_HELP, FRAMING_HELP
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def explain(
         str | None, typer.Option(help="cam or occlusion; cam where the model allows it if not given.")
     ] = None,
     bundle: Annotated[str, typer.Option(help=BUNDLE_HELP)] = "default",
+    framing: Annotated[str | None, typer.Option(help=FRAMING_HELP)] = None,
 ) -> None:
     """Mark which parts of a face speak for its label (orange) and against it (blue).
 
@@ -39,7 +40,7 @@ def explain(
     from mien.inference.explanation import draw_explanations, explain_photo
     from mien.inference.recognizer import Recognizer
 
-    recognizer = Recognizer(bundle, unsure=False)
+    recognizer = Recognizer(bundle, unsure=False, framing=framing)
     image = read_image(photo)
     explained = explain_photo(recognizer, image, label=label, face=face, method=method)
     for part in explained:

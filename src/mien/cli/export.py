@@ -52,17 +52,25 @@ def export(
         str | None, typer.Option("--data", help="The run's data set, to measure the exported model itself.")
     ] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv), where the run had them.")] = None,
+    cleaning: Annotated[
+        Path | None, typer.Option(help="The run's cleaning list; by default the copy that its store has kept.")
+    ] = None,
 ) -> None:
     """Make a bundle from a run, and refuse where it does not answer as the trained network does."""
     from mien.datasets.reading import read_dataset
-    from mien.study.store import find_run
+    from mien.study.record import RunRecord
+    from mien.study.store import Store, find_run
     from mien.training.backend import choose_backend
 
     folder = find_run(run)
     choose_backend()
     from mien.training.export import ExportOptions, export_run
 
-    dataset = None if data is None else read_dataset(data, votes=votes)
+    dataset = None
+    if data is not None:
+        record = RunRecord.read(folder)
+        store = Store(folder.resolve().parents[1])
+        dataset = read_dataset(store.data_of(record, data, votes=votes, cleaning=cleaning))
     options = ExportOptions(
         name=name or output.stem,
         weights_type=weights_type.value,

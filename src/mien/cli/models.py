@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mien.cli.options import BUNDLE_HELP
 from mien.cli.pictures import draw, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at the networks that can be compared.")
@@ -53,6 +55,24 @@ def list_models(
     for row in rows:
         for backend, reason in row["fails_on"].items():
             typer.echo(f"{row['title']} does not work on Keras' {backend} backend: {reason}")
+
+
+@app.command()
+def seen(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help=BUNDLE_HELP)],
+    data: Annotated[str, typer.Option("--data", help="The data set that its run was trained on.")],
+    output: Annotated[Path, typer.Option("--output", help="The bundle that is written.")],
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes, where the run had them.")] = None,
+    cleaning: Annotated[Path | None, typer.Option(help="The run's cleaning list, where it had one.")] = None,
+) -> None:
+    """Add to an older bundle the hashes of the images that it was made with, so that `mien evaluate` knows them."""
+    from mien.api.evaluating import add_seen
+
+    written, found = add_seen(bundle, data, output, votes=votes, cleaning=cleaning)
+    typer.echo(
+        f"{output}: {written.identity}, learned from {len(found.train):,} different images and was chosen with "
+        f"{len(found.validation):,}"
+    )
 
 
 def _rows() -> list[dict[str, Any]]:

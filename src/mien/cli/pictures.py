@@ -170,7 +170,7 @@ def _face(photo: Path | None, size: int) -> NDArray[np.uint8]:
 
         images: NDArray[np.uint8] = draw_faces(1, size=size, seed=4, label_set=SEVEN, hardness=0.0).images
         return np.asarray(images[0])
-    from mien.bundle import CropRule
+    from mien.framing import CropRule
     from mien.images import read_image
     from mien.inference.crops import crop_face
     from mien.inference.detector import Box, Detector, Face

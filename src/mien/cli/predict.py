@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP
+from mien.cli.options import BUNDLE_HELP, FRAMING_HELP
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def predict(
         typer.Option(min=0, max=1, help="Least probability for a label to be given; 0 always gives one."),
     ] = None,
     bundle: Annotated[str, typer.Option(help=BUNDLE_HELP)] = "default",
+    framing: Annotated[str | None, typer.Option(help=FRAMING_HELP)] = None,
     detector: Annotated[Path | None, typer.Option(help="A YuNet model file, instead of the packaged one.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 200,
     sample: Annotated[bool, typer.Option("--sample", help="Take the sample photo that comes with mien.")] = False,
@@ -59,6 +60,7 @@ def predict(
         bundle,
         labels=labels,
         unsure=unsure,
+        framing=framing,
         detector=Detector(detector),
         max_pixels=round(max_megapixels * 1e6),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -89,4 +89,4 @@ def apply_cleaning(dataset: Dataset, entries: Sequence[CleaningEntry], path: Pat
             f"samples are not there, the first is {strange[0]!r}. "
             "Audit this data set to get its own list."
         )
-    return replace(dataset, left_out=np.isin(dataset.ids, sorted(listed)))
+    return dataset.annotated(left_out=np.isin(dataset.ids, sorted(listed)))

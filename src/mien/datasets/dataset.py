@@ -6,13 +6,15 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.spec import DataSpec
 from mien.errors import DataError
 from mien.labels import LabelSet
+from mien.seen import hash_images
 
 
 class Role(StrEnum):
@@ -64,6 +66,9 @@ class Dataset:
             without a list.
         notes: what a reader should tell the user (spellings mapped, images resized).
         problems: what could not be read, each with its reason.
+        framing: how its faces are framed (see `mien.framing.crop_rule_of`); None when nobody knows.
+        spec: the description by which another process reads the same; None for what was made here or taken from a
+            larger data set.
     """
 
     name: str
@@ -81,6 +86,8 @@ class Dataset:
     left_out: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = field(default=(), repr=False)
+    framing: str | None = None
+    spec: DataSpec | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -107,11 +114,7 @@ class Dataset:
     @cached_property
     def sample_hashes(self) -> NDArray[np.str_]:
         """Shape (N,): a hash of each image's pixels; equal exactly for exact duplicates of one size."""
-        height_width = f"{self.size[0]}x{self.size[1]}:".encode()
-        return np.array(
-            [hashlib.blake2b(height_width + image.tobytes(), digest_size=16).hexdigest() for image in self.images],
-            dtype="U32",
-        )
+        return hash_images(self.images)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -145,11 +148,19 @@ class Dataset:
             labels=self.labels[index],
             roles=self.roles[index],
             ids=self.ids[index],
+            spec=None,
             **{name: values[index] for name in _OPTIONAL_COLUMNS if (values := getattr(self, name)) is not None},
         )
         if "sample_hashes" in self.__dict__:
             taken.__dict__["sample_hashes"] = self.sample_hashes[index]
         return taken
+
+    def annotated(self, **changes: Any) -> Self:
+        """The same samples with other notes, framing, spec or marks; hashes that are known stay known."""
+        known = {key: value for key, value in self.__dict__.items() if key in ("sample_hashes", "fingerprint")}
+        changed = replace(self, **changes)
+        changed.__dict__.update(known)
+        return changed
 
     def with_known_hashes(self, sample_hashes: NDArray[np.str_], fingerprint: str) -> Self:
         """The same data set with `sample_hashes` and `fingerprint` as computed earlier, so that they cost nothing."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.datasets.dataset import Dataset, Role
+from mien.datasets.folders import LICENCE_FER2013
 from mien.labels import SEVEN, SIX, Expression
 
 # Share of a known set's images by which a data set may differ and still count as a copy of it.
@@ -131,6 +132,14 @@ def match_known(dataset: Dataset) -> Match | None:
             exchanged = _exchange(found, known.counts) if differences else None
             matches.append(Match(known, differences, exchanged))
     return min(matches, key=_distance, default=None)
+
+
+def known_framing(dataset: Dataset) -> str | None:
+    """The framing (see `mien.framing`) of a data set whose images are known; None when nobody has measured it."""
+    if dataset.licence == LICENCE_FER2013:
+        return "fer2013"
+    match = match_known(dataset)
+    return "fer2013" if match and match.known.name.startswith("FER2013") and not match.differences else None
 
 
 def _distance(match: Match) -> tuple[bool, int]:

@@ -24,6 +24,7 @@ from mien.datasets.fer2013 import read_csv
 from mien.datasets.ferplus import read_with_votes, table_beside
 from mien.datasets.folders import LabelFiles, Progress, list_folder, read_folder, read_zip
 from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
+from mien.datasets.known import known_framing
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
 from mien.datasets.places import why_missing
@@ -219,6 +220,8 @@ def read_dataset(
     """
     spec = _found(DataSpec.of(data, **keys))
     dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress)
+    framing = spec.framing or ("drawn" if spec.drawn else known_framing(dataset))
+    dataset = dataset.annotated(framing=framing, spec=replace(spec, framing=framing).resolved(Path.cwd()))
     if spec.cleaning is None:
         return dataset
     # After the cache: an entry belongs to the content, and serves with any list and with none.

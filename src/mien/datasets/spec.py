@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from mien.errors import DataError, did_you_mean
+from mien.files import hash_file
+from mien.framing import crop_rule_of
 
 OnMismatch: TypeAlias = Literal["resize", "refuse"]
 
@@ -23,6 +25,9 @@ class DataSpec:
         cleaning: list of samples to leave out, written by `mien data audit`; `protocol.clean` says whether it is used.
         size: side to which all images are brought, in pixels; by default the size that most of them have.
         on_mismatch: whether images of another size are resized or refused.
+        framing: how the faces are framed, which decides how a photo's faces are cut out for a model of these data:
+            "fer2013", "drawn", or in numbers "aligned:margin=1.3,shift=0" (see `mien.framing`); known of FER2013 and
+            drawn faces. Without it such a model reads no photos unless the framing is said there.
     """
 
     path: str
@@ -31,12 +36,14 @@ class DataSpec:
     cleaning: str | None = None
     size: int | None = None
     on_mismatch: OnMismatch = "resize"
+    framing: str | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
             raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
         if self.on_mismatch not in ("resize", "refuse"):
             raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
+        crop_rule_of(self.framing, 48)  # raises when there is no such framing
 
     @classmethod
     def of(cls, data: Self | str | Path, **keys: Any) -> Self:
@@ -75,6 +82,19 @@ class DataSpec:
         votes = self.votes and str(find_place(self.votes, base, *beside))
         cleaning = self.cleaning and str((base / self.cleaning).resolve())
         return replace(self, path=path, votes=votes, cleaning=cleaning)
+
+    def portable(self) -> dict[str, Any]:
+        """What a record keeps: the same on every machine, so files and folders by their names alone.
+
+        A cleaning list is told by its content too, since another list makes other data of the same images.
+        """
+        values = asdict(self)
+        for key in ("path", "votes", "cleaning"):
+            if values[key] is not None and not (key == "path" and self.drawn):
+                values[key] = Path(values[key]).name
+        if self.cleaning is not None:
+            values["cleaning"] = {"name": values["cleaning"], "sha256": hash_file(Path(self.cleaning))}
+        return values
 
 
 def _names_drawn(path: str) -> bool:

@@ -83,6 +83,7 @@ def draw_faces(
         ids=np.array([f"drawn-{position + 1:06d}" for position in range(count)]),
         source=f"drawn by mien, seed {seed}",
         licence="Drawn by mien: no restriction.",
+        framing="drawn",
     )
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bundle import CropKind, CropRule
+from mien.framing import CropKind, CropRule
 from mien.images import Image
 from mien.inference.detector import Face
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bundle import CropRule
 from mien.errors import BundleError, DataError
+from mien.framing import CropRule
 from mien.images import Image
 from mien.inference.classifier import Classifier
 from mien.inference.crops import crop_face, crop_to_photo

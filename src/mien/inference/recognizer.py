@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import Bundle, load_bundle
-from mien.errors import DataError, ImageError
+from mien.errors import BundleError, DataError, ImageError
+from mien.framing import FRAMINGS, crop_rule_of
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.classifier import Classifier
 from mien.inference.crops import crop_face, crop_side, resize_crops
@@ -64,6 +65,8 @@ class Recognizer:
         labels: name of a smaller label set ("six", "seven"): the other labels are dropped and the rest renormalised.
         unsure: least probability for a label to be given, 0 to 1; None for the bundle's own; False to always give
             one.
+        framing: how the faces that the model learned from were framed (see `mien.framing.crop_rule_of`), in place of
+            what the bundle says; needed for photos where the bundle does not know.
         detector: finds the faces; None for the default one.
         threads: threads for classifying, and for reading photos in `recognize_many`; None for one per core.
         minimum_face_px: a face whose box is narrower or lower is `TOO_SMALL`, in photo pixels.
@@ -80,6 +83,7 @@ class Recognizer:
         *,
         labels: str | None = None,
         unsure: float | Literal[False] | None = None,
+        framing: str | None = None,
         detector: Detector | None = None,
         threads: int | None = None,
         minimum_face_px: float = MINIMUM_FACE_PX,
@@ -87,6 +91,8 @@ class Recognizer:
     ) -> None:
         if not isinstance(bundle, Bundle):
             bundle = load_bundle(bundle)
+        if framing is not None:
+            bundle = replace(bundle, crop_rule=crop_rule_of(framing, bundle.crop_rule.size))
         self.bundle = bundle
         self._choose(labels, unsure)
         self.detector = Detector() if detector is None else detector
@@ -99,6 +105,7 @@ class Recognizer:
         """All that a photo's result depends on beside the photo, as plain JSON values: what a batch is known by."""
         return {
             "model": self.bundle.identity,
+            "crop_rule": self.bundle.crop_rule.to_json(),
             "labels": [expression.value for expression in self.label_set.expressions],
             "unsure": self.unsure_threshold,
             "detector": hashlib.sha256(self.detector.model).hexdigest()[:12],
@@ -176,7 +183,17 @@ class Recognizer:
         Args:
             photo: what `recognize` takes.
             name: what the result calls the photo; None for its path, or what it was given as.
+
+        Raises:
+            BundleError: nobody knows how the model's training faces were framed, so photos cannot be cut for it.
         """
+        if self.bundle.crop_rule.framing is None:
+            raise BundleError(
+                f"{self.bundle.name} learned from faces whose framing is unknown, so mien does not know which square "
+                "of a photo it wants to see. Say how its data set frames faces: --framing, or Recognizer(framing=...), "
+                f"with {' or '.join(FRAMINGS)}, or in numbers such as aligned:margin=1.3. Faces that are cut out "
+                "already need none: mien evaluate."
+            )
         try:
             image = read_image(photo, max_pixels=self.max_pixels, least_pixels=DECODED_PIXELS, name=name)
             return self._prepare_image(photo, image, name or image.name)

@@ -98,7 +98,9 @@ class RunRecord:
         reason: why, where the status is not complete; None otherwise.
         recipe: the resolved recipe, as plain values.
         protocol: the protocol, as plain values.
-        data: "name", "fingerprint", "split", "source", "licence", "size", "notes", and "counts" by role and expression.
+        data: "name", "fingerprint", "split", "source", "licence", "size", "framing" (see `mien.framing`), "notes",
+            "counts" by role and expression, and "read": how the data were read, as `DataSpec.portable` says it, or None
+            where that is not known.
         label_set: the expressions that the outputs stand for, in order.
         readouts: the epochs at which the network was evaluated, ascending; the last is the last epoch asked for.
         chosen: for each readout, the epoch whose weights were evaluated (differs under select = "best_…").
@@ -111,9 +113,11 @@ class RunRecord:
         seconds: wall-clock seconds by stage: "fit_statistics", "train", "evaluate", "total".
         peak_memory_mib: largest resident memory of the process, in MiB.
         started: ISO 8601, UTC.
+        foreign: for answers that were brought from elsewhere, what is said and what is unknown of them, by heading;
+            None for a network that was trained here.
     """
 
-    SCHEMA = 1
+    SCHEMA = 2
 
     id: str
     status: RunStatus
@@ -132,6 +136,7 @@ class RunRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: float = 0.0
     started: str = ""
+    foreign: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The part that goes into run.json: all but history and predictions."""
@@ -151,6 +156,7 @@ class RunRecord:
             "seconds": self.seconds,
             "peak_memory_mib": self.peak_memory_mib,
             "started": self.started,
+            "foreign": self.foreign,
         }
 
     def write(self, folder: Path) -> None:
@@ -191,6 +197,8 @@ class RunRecord:
         """
         values = _read_run_file(folder)
         try:
+            if values["schema"] == 1:
+                values = _from_schema_1(values)
             label_set = LabelSet.of(Expression(name) for name in values["labels"])
             predictions, others = _read_predictions(folder / PREDICTIONS_FILE) if answers else ({}, {})
             return cls(
@@ -211,6 +219,7 @@ class RunRecord:
                 seconds=values["seconds"],
                 peak_memory_mib=values["peak_memory_mib"],
                 started=values["started"],
+                foreign=values["foreign"],
             )
         except (LookupError, ValueError, TypeError, AttributeError, OSError, EOFError, *_BAD_ZIP) as error:
             raise RecordError(
@@ -242,6 +251,8 @@ def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:
         "source": Path(dataset.source).name,
         "licence": dataset.licence,
         "size": list(dataset.size),
+        "framing": dataset.framing,
+        "read": None if dataset.spec is None else dataset.spec.portable(),
         "notes": list(dict.fromkeys([*dataset.notes, *split.notes])),
         "problems": len(dataset.problems),
         "counts": split.counts,
@@ -279,6 +290,14 @@ def _read_run_file(folder: Path) -> dict[str, Any]:
             f"{path} has schema {schema}, and this mien knows up to {RunRecord.SCHEMA}. Update: pip install -U mien"
         )
     return dict(values)
+
+
+def _from_schema_1(values: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1 as one of 2. It did not say how its data were read; the framing follows from the licence."""
+    data = values["data"]
+    licence = str(data.get("licence", ""))
+    framing = "fer2013" if "FER2013" in licence else "drawn" if licence.startswith("Drawn by mien") else None
+    return {**values, "schema": 2, "data": {**data, "framing": framing, "read": None}, "foreign": None}
 
 
 # Answers, by what they are called in the file: the recipe's own, and those under the other kind of batch statistics.

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-from mien.datasets.protocol import Opening
+from mien.datasets.protocol import Opening, Split
+from mien.datasets.spec import DataSpec
 from mien.errors import StoreError, StoreLockedError, StudyFileError
-from mien.files import write_json, write_text
+from mien.files import hash_file, write_json, write_text, written_whole
+from mien.seen import Seen
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus, is_complete
 from mien.study.reference import Reference, read_references
@@ -23,6 +26,8 @@ STORE_FILE = "store.json"
 STUDY_FILE = "study.toml"
 PLAN_FILE = "plan.json"
 OPENINGS_FILE = "openings.jsonl"
+SEEN_FOLDER = "seen"
+LISTS_FOLDER = "lists"
 
 
 class Store:
@@ -30,7 +35,8 @@ class Store:
 
     Layout: `store.json` (schema), `study.toml` and `plan.json` (the study as last run), copies of the published figures
     that it names, `runs/ID/` (one record each, or the checkpoint of a run that is not finished), `features/` (a frozen
-    backbone's outputs), `openings.jsonl`.
+    backbone's outputs), `seen/` (hashes of the images that the runs of a split were trained and chosen with), `lists/`
+    (cleaning lists), `openings.jsonl`.
     """
 
     SCHEMA = 1
@@ -169,6 +175,67 @@ class Store:
     def forget(self, run_id: str) -> None:
         """Remove a run's record and checkpoint, so that it is computed again."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+    def keep_data(self, split: Split, spec: DataSpec | None) -> None:
+        """Remember what an export needs of the data: which images were learned from, and the cleaning list.
+
+        The list is small, and without it the same images make another data set.
+        """
+        path = self.folder / SEEN_FOLDER / f"{split.hash}.npz"
+        with self._reporting(path):
+            path.parent.mkdir(exist_ok=True)
+            if not path.exists():
+                seen = Seen.of(split.train.hashes, split.validation.hashes)
+                with written_whole(path) as file:
+                    np.savez(file, train=seen.train, validation=seen.validation)
+        if spec is not None and spec.cleaning is not None:
+            source = Path(spec.cleaning)
+            path = self._kept_list(hash_file(source))
+            with self._reporting(path):
+                path.parent.mkdir(exist_ok=True)
+                write_text(path, source.read_text(encoding="utf-8"))
+
+    def seen(self, record: RunRecord) -> Seen | None:
+        """The images that a run was trained and chosen with, as hashes; None when the store does not know."""
+        path = self.folder / SEEN_FOLDER / f"{record.data['split']}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return Seen(arrays["train"], arrays["validation"])
+
+    def data_of(
+        self, record: RunRecord, path: str, *, votes: Path | None = None, cleaning: Path | None = None
+    ) -> DataSpec:
+        """How a run's data are read again.
+
+        Args:
+            record: of the run.
+            path: where its data set is now.
+            votes: the table of votes, where the run had one; by default the file of that name beside `path`.
+            cleaning: the cleaning list, where the run had one; by default the copy that the store has kept.
+
+        Raises:
+            StoreError: votes or a list are needed, and not to be found.
+        """
+        read = dict(record.data["read"] or {})
+        for key in ("path", "votes", "cleaning"):
+            read.pop(key, None)
+        said = record.data["read"] or {}
+        if votes is None and said.get("votes"):
+            votes = Path(path).parent / said["votes"]
+            if not votes.is_file():
+                raise StoreError(f"Run {record.id} was trained with the votes {said['votes']}: name them with --votes.")
+        if cleaning is None and said.get("cleaning"):
+            cleaning = self._kept_list(said["cleaning"]["sha256"])
+            if not cleaning.is_file():
+                raise StoreError(
+                    f"Run {record.id} was trained with the cleaning list {said['cleaning']['name']}, which the store "
+                    "no longer has: name it with --cleaning."
+                )
+        return DataSpec.of(path, votes=votes, cleaning=cleaning, **read)
+
+    def _kept_list(self, digest: str) -> Path:
+        return self.folder / LISTS_FOLDER / f"{digest[:16]}.csv"
 
     @contextmanager
     def writing(self) -> Iterator[None]:

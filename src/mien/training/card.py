@@ -97,7 +97,7 @@ def make_card(
             "data": record.data["licence"],
             "pretrained_weights": weights_note or _pretrained(record.recipe),
         },
-        "data": {key: record.data[key] for key in ("name", "fingerprint", "split", "source", "notes")},
+        "data": {key: record.data[key] for key in ("name", "fingerprint", "split", "source", "framing", "notes")},
         "protocol": dict(record.protocol),
         "images": record.data["counts"],
         **test_sections,

@@ -123,6 +123,7 @@ def execute(
     if predictions and keep_weights:
         load_weights(folder, network, state.chosen[run.readouts[-1]])
         _save_network(network, folder / NETWORK_FILE)
+        store.keep_data(split, dataset.spec)
     record.write(folder)
     drop_checkpoint(folder)
     drop_weights(folder, keep=set())

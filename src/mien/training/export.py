@@ -16,21 +16,23 @@ from numpy.typing import NDArray
 import mien.training.augmentation
 import mien.training.network
 import mien.training.preprocessing  # noqa: F401
-from mien.bundle import Bundle, CropRule, Golden, UnsureRule, write_bundle
+from mien.bundle import Bundle, Golden, UnsureRule, write_bundle
 from mien.datasets.dataset import Dataset, Role
-from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.protocol import ProtocolSpec, Split, apply_protocol
 from mien.datasets.synthetic import draw_faces
 from mien.errors import BundleError, ExportError
 from mien.evaluation.calibration import choose_unsure_threshold, fit_temperature
 from mien.evaluation.evaluate import evaluate_predictions
 from mien.evaluation.metrics import Scores, score
+from mien.framing import CropRule, crop_rule_of
 from mien.inference.classifier import Classifier, softmax
 from mien.inference.crops import resize_crops
 from mien.predictions import Predictions
 from mien.randomness import generator
+from mien.seen import Seen
 from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import read_study
-from mien.study.store import STUDY_FILE
+from mien.study.store import STUDY_FILE, Store
 from mien.training.backend import in_batches
 from mien.training.card import make_card
 from mien.training.convert import WeightsType, in_float32, store_weights, to_onnx
@@ -175,9 +177,12 @@ def export_run(
     validation, test = (_shifted(record.outcome(role), shift) for role in (Role.VALIDATION, Role.TEST))
     measured = int8 = effect = None
     exact_answers = validation
+    seen = _store_of(folder).seen(record)
     if dataset is not None:
         say("answering for the validation and test roles")
-        images = _images(record, dataset)
+        split = _split(record, dataset)
+        seen = Seen.of(split.train.hashes, split.validation.hashes)
+        images = {Role.VALIDATION: split.validation.images, Role.TEST: split.test.images}
         if options.mirror:
             exact_answers = _answers(exact_classifier, images[Role.VALIDATION], validation)
         validation = _answers(classifier, images[Role.VALIDATION], validation)
@@ -223,6 +228,7 @@ def export_run(
         card=card,
         golden=_golden(network, classifier, compared[:_GOLDEN_CROPS], temperature, options),
         cam_weights=np.asarray(network.get_layer("head").kernel),
+        seen=seen,
     )
     Classifier(bundle)
     return Exported(bundle, parity, measured, int8, effect)
@@ -350,7 +356,7 @@ def _classifier(record: RunRecord, onnx: bytes) -> Classifier:
 
 
 def _crop_rule(record: RunRecord) -> CropRule:
-    return CropRule(size=int(record.network["image_size"][0]))
+    return crop_rule_of(record.data["framing"], int(record.network["image_size"][0]))
 
 
 def _predict(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -371,8 +377,8 @@ def _check_batches(classifier: Classifier, images: NDArray[np.uint8]) -> float:
     return difference
 
 
-def _images(record: RunRecord, dataset: Dataset) -> dict[Role, NDArray[np.uint8]]:
-    """The images of validation and test, in the record's order."""
+def _split(record: RunRecord, dataset: Dataset) -> Split:
+    """Who is in which role, as in the run."""
     split = apply_protocol(dataset, ProtocolSpec(**record.protocol))
     for what, wanted, received in (
         ("fingerprint", record.data["fingerprint"], dataset.fingerprint),
@@ -381,9 +387,14 @@ def _images(record: RunRecord, dataset: Dataset) -> dict[Role, NDArray[np.uint8]
         if wanted != received:
             raise ExportError(
                 f"{dataset.source} is not the data set of run {record.id} ({record.data['name']}): expected the {what} "
-                f"{wanted}. Received: {received}. Name the same data with --data, and its votes with --votes."
+                f"{wanted}. Received: {received}. Name the same data with --data, its votes with --votes, and "
+                "its cleaning list with --cleaning."
             )
-    return {Role.VALIDATION: split.validation.images, Role.TEST: split.test.images}
+    return split
+
+
+def _store_of(folder: Path) -> Store:
+    return Store(folder.resolve().parents[1])
 
 
 def _answers(classifier: Classifier, images: NDArray[np.uint8], recorded: Predictions) -> Predictions:

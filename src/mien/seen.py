@@ -1,0 +1,58 @@
+"""Which images a model has seen: hashes that go into its bundle, so that an evaluation can name them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The images that a model was made with, as hashes of 8 bytes.
+
+    Two different images share such a hash with a chance below one in 10^9, for a hundred thousand images on each side.
+
+    Attributes:
+        train: shape (N,), uint64, ascending: what it learned from.
+        validation: shape (M,), uint64, ascending: what served to choose its epoch, temperature and threshold.
+    """
+
+    train: NDArray[np.uint64]
+    validation: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, train: Iterable[str], validation: Iterable[str]) -> Seen:
+        """From the hashes of images, as `hash_images` gives them."""
+        return cls(np.unique(short_hashes(train)), np.unique(short_hashes(validation)))
+
+    def learned_from(self, hashes: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Shape (N,): which of these images, by their hashes, the model has learned from."""
+        return np.isin(short_hashes(hashes), self.train)
+
+    def chosen_with(self, hashes: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Shape (N,): which of these images served to choose the model, and it has not learned from."""
+        return np.isin(short_hashes(hashes), self.validation) & ~self.learned_from(hashes)
+
+
+def hash_images(images: NDArray[np.uint8]) -> NDArray[np.str_]:
+    """A hash of each image's pixels and size.
+
+    Args:
+        images: shape (N, H, W), uint8.
+
+    Returns:
+        Shape (N,), 32 hexadecimal digits each; equal exactly for exact copies of one size.
+    """
+    height_width = f"{images.shape[1]}x{images.shape[2]}:".encode()
+    return np.array(
+        [hashlib.blake2b(height_width + image.tobytes(), digest_size=16).hexdigest() for image in images], dtype="U32"
+    )
+
+
+def short_hashes(hashes: Iterable[str]) -> NDArray[np.uint64]:
+    """The first 8 bytes of hashes of 32 digits, shape (N,), uint64."""
+    return np.fromiter((int(str(text)[:16], 16) for text in hashes), dtype=np.uint64)
