@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from mien.web.limits import Limits
 from mien.web.problems import ServiceError
 from mien.web.service import Photo, Service
 
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
 _UNNAMED = "photo"
 _LONGEST_NAME = 255
-
-
-class _InMemory(MultiPartParser):
-    # Larger files would go to a temporary file on the disk; how large a body may be is bounded before.
-    spool_max_size = sys.maxsize
 
 
 @asynccontextmanager
@@ -89,6 +87,8 @@ async def _in_time(request: Request, limits: Limits) -> AsyncGenerator[bytes, No
     stream = request.stream()
     while True:
         try:
+            if clock() > end:
+                raise TimeoutError
             async with asyncio.timeout(min(limits.idle_seconds, end - clock())):
                 chunk = await anext(stream, None)
         except TimeoutError as error:
@@ -105,40 +105,90 @@ async def _in_time(request: Request, limits: Limits) -> AsyncGenerator[bytes, No
 
 
 async def _parts(request: Request, chunks: AsyncGenerator[bytes, None], limits: Limits, most: int) -> list[Photo]:
+    _, options = parse_options_header(request.headers["content-type"])
+    form = _Form(limits.photo_bytes, most)
     try:
-        form = await _InMemory(request.headers, chunks, max_files=most, max_fields=0).parse()
-    except MultiPartException as error:
-        raise _refused_form(error.message, most) from error
-    except (UnicodeError, ValueError, LookupError) as error:
-        raise _refused_form("", most) from error
-    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    try:
-        if not files:
+        parser = MultipartParser(options[b"boundary"], form.callbacks())
+        async for chunk in chunks:
+            parser.write(chunk)
+        parser.finalize()
+    except (FormParserError, KeyError) as error:
+        raise _no_form() from error
+    return form.photos()
+
+
+class _Form:
+    """Takes the files of a form as a parser comes across them."""
+
+    def __init__(self, photo_bytes: int, most: int) -> None:
+        self._photo_bytes = photo_bytes
+        self._most = most
+        self._names: list[str] = []
+        self._contents: list[bytearray] = []
+        self._field = bytearray()
+        self._value = bytearray()
+        self._disposition = b""
+        self._ended = False
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin_part,
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._begin_content,
+            "on_part_data": self._take,
+            "on_end": self._end,
+        }
+
+    def photos(self) -> list[Photo]:
+        """The files, once all of the form was read."""
+        if not self._ended:
+            raise _no_form()
+        if not self._names:
             raise ServiceError(422, "The form has no file.")
-        photos = [Photo(_file_name(file.filename), await file.read()) for file in files]
-    finally:
-        await form.close()
-    if any(len(photo.content) > limits.photo_bytes for photo in photos):
-        raise _too_large(limits.photo_bytes)
-    return photos
+        return [Photo(name, bytes(content)) for name, content in zip(self._names, self._contents, strict=True)]
+
+    def _begin_part(self) -> None:
+        self._disposition = b""
+
+    def _end_header(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._field.clear()
+        self._value.clear()
+
+    def _begin_content(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        if b"filename" not in options:
+            raise ServiceError(
+                422, "The form has a field that is no file. Options such as labels go into the address (?labels=six)."
+            )
+        if len(self._names) == self._most:
+            raise ServiceError(413, f"Expected at most {self._most} photos in one request.", code="too_many")
+        self._names.append(_file_name(options[b"filename"].decode("utf-8", "replace")))
+        self._contents.append(bytearray())
+
+    def _take(self, data: bytes, start: int, end: int) -> None:
+        content = self._contents[-1]
+        if len(content) + end - start > self._photo_bytes:
+            raise _too_large(self._photo_bytes)
+        content += data[start:end]
+
+    def _end(self) -> None:
+        self._ended = True
 
 
-def _refused_form(reason: str, most: int) -> ServiceError:
-    # The parser tells its own limits by its words alone. Of the rest, its words may hold what the client sent.
-    if reason.startswith("Too many files"):
-        return ServiceError(413, f"Expected at most {most} photos in one request.", code="too_many")
-    if reason.startswith("Too many fields"):
-        return ServiceError(
-            422, "The form has a field that is no file. Options such as labels go into the address (?labels=six)."
-        )
-    return ServiceError(400, "This is no multipart/form-data that can be read.")
-
-
-def _file_name(sent: str | None) -> str:
+def _file_name(sent: str) -> str:
     """The last part of a name, whatever path and control characters a client put into it."""
-    last = re.split(r"[/\\]", sent or "")[-1]
+    last = re.split(r"[/\\]", sent)[-1]
     clean = "".join(character for character in last if character.isprintable()).strip()
     return clean[:_LONGEST_NAME] if clean.strip(".") else _UNNAMED
+
+
+def _no_form() -> ServiceError:
+    # The parser's own words are not passed on: they may hold what the client sent.
+    return ServiceError(400, "This is no multipart/form-data that can be read.")
 
 
 def _media_type(request: Request) -> str:

@@ -162,6 +162,9 @@ def is_loopback(host: str) -> bool:
 def _name_of(host: str) -> str:
     """The name in a Host header, without its port: "[::1]:8420" gives "::1"."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
+        parts = urlsplit(f"//{host}")
+        _ = parts.port  # raises when it is no number
     except ValueError:
         return ""
+    # What is more than a name and a port, as in "localhost@elsewhere", is none.
+    return (parts.hostname or "").lower() if parts.netloc == host and "@" not in host else ""

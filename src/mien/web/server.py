@@ -185,7 +185,9 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     """A line for each answer, and what went wrong: time, method, route, status, seconds; nothing that was sent."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    for name in ("mien.web", "uvicorn.error"):
+    # The parser of forms warns of each that is broken, in words that come from it.
+    levels = {"mien.web": level, "uvicorn.error": logging.ERROR, "python_multipart": logging.CRITICAL}
+    for name, least in levels.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level if name == "mien.web" else logging.WARNING)
+        logger.setLevel(least)
