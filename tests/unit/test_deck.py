@@ -35,6 +35,7 @@ COMMON = Recipe(
     schedule="plateau",
     batch_size=32,
     epochs=10,
+    batch_statistics="moving",
     preprocessing=PreprocessingSpec(featurewise_center=True, featurewise_std=True),
 )
 CHANGES: dict[tuple[str, str], dict[str, object]] = {
