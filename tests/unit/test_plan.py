@@ -263,6 +263,18 @@ def test_a_run_is_named_by_the_content_of_its_data_and_its_readouts():
     assert name_run(recipe, replace(facts, train=1, validation=2, test=3), (10,)) == name
 
 
+def test_runs_whose_targets_are_weighed_part_by_part_are_not_those_of_before():
+    """Balanced mixup and votes give other results since; the names of all other runs are as they were."""
+    facts = facts_of(ProtocolSpec())
+    balanced = Recipe(class_weights="balanced").resolved(48)
+    mixed = replace(balanced, augmentation=AugmentationSpec(mixup=0.2))
+    assert name_run(balanced, replace(facts, shared=True), (10,)) != name_run(balanced, facts, (10,))
+    for recipe in (Recipe().resolved(48), mixed):
+        assert name_run(recipe, replace(facts, shared=True), (10,)) == name_run(recipe, facts, (10,))
+    assert name_run(balanced, facts, (10,)) == "056925ea0472"
+    assert name_run(mixed, facts, (10,)) != "b1c716192d9c"
+
+
 def test_a_weight_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path):
     first, renamed, other = (tmp_path / name for name in ("a.weights.h5", "b.weights.h5", "c.weights.h5"))
     first.write_bytes(b"weights")

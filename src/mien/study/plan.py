@@ -35,6 +35,7 @@ class SplitFacts:
         train: images in the training role that are used.
         validation: images in the validation role.
         test: images in the test role.
+        shared: whether the target of an image can be shared between expressions, as votes are.
     """
 
     fingerprint: str
@@ -44,6 +45,7 @@ class SplitFacts:
     train: int
     validation: int
     test: int
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,9 @@ def name_run(recipe: Recipe, facts: SplitFacts, readouts: Sequence[int]) -> str:
         "split": facts.split,
         "readouts": list(readouts),
     }
+    if recipe.class_weights == "balanced" and (recipe.augmentation.mixup or facts.shared):
+        # Since each part of a target is weighed by itself, these runs and no others give other results than before.
+        identity["class_weights"] = "of each part of a target"
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]
 
 

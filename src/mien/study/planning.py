@@ -54,6 +54,7 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> Planne
             train=len(split.train),
             validation=len(split.validation),
             test=len(split.test),
+            shared=protocol.targets != "labels",
         )
         return facts[protocol]
 

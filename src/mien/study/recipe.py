@@ -146,7 +146,8 @@ class Recipe:
         loss: compared with the one-hot (or vote) targets.
         dropout: before the head's dense layer.
         label_smoothing: share of the target spread evenly over the classes.
-        class_weights: "balanced" weighs each class by the inverse of its share of the training role.
+        class_weights: "balanced" weighs each class by the inverse of its share of the training role, and each part of a
+            target (under mixup, or with votes) by itself.
         optimizer: name of the optimizer.
         learning_rate: its first, or after warm-up its highest, learning rate.
         momentum: of sgd and rmsprop.

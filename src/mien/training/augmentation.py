@@ -245,12 +245,37 @@ def mix(
     """
     if len(images) != len(targets):
         raise DataError(f"Mixup needs one target for each image. Received: {len(images)} and {len(targets)}.")
-    partners = rng.permutation(len(images))
-    shares = rng.beta(alpha, alpha, len(images)).astype(np.float32)
-    mixed = np.empty_like(images)
+    partners, shares = draw_partners(len(images), alpha, rng)
+    mixed, blended = np.empty_like(images), np.empty(targets.shape, np.float32)
     for start in range(0, len(images), _MIX_BLOCK):
         block = slice(start, start + _MIX_BLOCK)
-        share = shares[block].reshape(-1, *(1,) * (images.ndim - 1))
-        mixed[block] = np.rint(share * images[block] + (1 - share) * images[partners[block]])
+        own, others = (images[block], targets[block]), (images[partners[block]], targets[partners[block]])
+        mixed[block], blended[block] = blend(own, others, shares[block])
+    return mixed, blended
+
+
+def draw_partners(count: int, alpha: float, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each of `count` images the place of the one that it is blended with, and its own share in the blend."""
+    partners = rng.permutation(count)
+    return partners, rng.beta(alpha, alpha, count).astype(np.float32)
+
+
+def blend(
+    own: tuple[NDArray[np.uint8], NDArray[np.floating]],
+    others: tuple[NDArray[np.uint8], NDArray[np.floating]],
+    shares: NDArray[np.float32],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Images and targets with those of their partners, as `draw_partners` drew them.
+
+    Args:
+        own: images, shape (N, H, W) or (N, H, W, 1), uint8, and targets, shape (N, classes).
+        others: likewise, of the partners.
+        shares: shape (N,): of `own` in each blend, 0..1.
+
+    Returns:
+        Blended images of the same shape, rounded to uint8, and targets, float32.
+    """
+    share = shares.reshape(-1, *(1,) * (own[0].ndim - 1))
+    images = np.rint(share * own[0] + (1 - share) * others[0]).astype(np.uint8)
     share = shares[:, None]
-    return mixed, (share * targets + (1 - share) * targets[partners]).astype(np.float32)
+    return images, (share * own[1] + (1 - share) * others[1]).astype(np.float32)

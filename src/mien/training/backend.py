@@ -121,19 +121,54 @@ def in_batches(
     Returns:
         Keyword arguments.
     """
+    columns = tuple(values for values in (inputs, targets, weights) if values is not None)
     if backend_name() != "tensorflow":
         more = {} if targets is None else {"y": targets, "sample_weight": weights}
         return {"x": inputs, "batch_size": size, **more}
+    return taken_in_batches(size, len(inputs), lambda rows: tuple(column[rows] for column in columns))
+
+
+def taken_in_batches(size: int, count: int, take: Callable[[slice], tuple[NDArray[Any], ...]]) -> dict[str, Any]:
+    """As `in_batches`, where each batch is made when its turn comes, so that no more than that one is in memory.
+
+    Args:
+        size: samples of a batch; the last one may have fewer.
+        count: samples in all.
+        take: gives the columns of some samples, by their places; of none too.
+
+    Returns:
+        Keyword arguments.
+    """
+    if backend_name() != "tensorflow":
+        import keras
+
+        class Batches(keras.utils.PyDataset):
+            """The batches, for Keras to ask for one after the other."""
+
+            def __len__(self) -> int:
+                return -(-count // size)
+
+            def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
+                return take(slice(index * size, min((index + 1) * size, count)))
+
+        return {"x": Batches()}
     import tensorflow as tf
 
-    columns = tuple(tf.convert_to_tensor(values) for values in (inputs, targets, weights) if values is not None)
+    empty = take(slice(0, 0))
     options = tf.data.Options()
     options.autotune.enabled = False
 
     def batch(start: Any) -> Any:
-        return tuple(column[start : start + size] for column in columns)
+        taken = tf.numpy_function(
+            lambda place: take(slice(int(place), min(int(place) + size, count))),
+            [start],
+            [column.dtype for column in empty],
+        )
+        for tensor, column in zip(taken, empty, strict=True):
+            tensor.set_shape((None, *column.shape[1:]))
+        return tuple(taken)
 
-    return {"x": tf.data.Dataset.range(0, len(inputs), size).map(batch).with_options(options)}
+    return {"x": tf.data.Dataset.range(0, count, size).map(batch).with_options(options)}
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
