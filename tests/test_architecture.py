@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report"},
     "root": {"root"},
     "inference": {"root", "inference"},
-    "datasets": {"root", "datasets"},
+    "datasets": {"root", "datasets", "inference.recognizer"},  # faces are cut out as in predicting
     "evaluation": {"root", "evaluation"},
     "study": {
         "root",
@@ -87,6 +87,7 @@ DOORS = {
     "prometheus_client": {"mien.web.metrics"},
     "python_multipart": {"mien.web.body"},
     "pyarrow": {"mien.datasets.parquet"},
+    "h5py": {"mien.datasets.arrays"},
     "kagglehub": {"mien.datasets.getting"},
     "filelock": {"mien.study.store"},
     "typer": {"mien.cli."},
@@ -114,6 +115,7 @@ HEAVY = {
     "kagglehub",
     "ray",
     "pyarrow",
+    "h5py",
 }
 
 # Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are

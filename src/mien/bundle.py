@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mien.errors import BundleError
 from mien.files import write_json, written_whole
 from mien.framing import CropRule
-from mien.labels import Expression, LabelSet
+from mien.labels import LabelSet, label_text, to_label
 from mien.seen import Seen
 
 SCHEMA = 2
@@ -163,7 +163,7 @@ def write_bundle(
     head = {
         "schema": SCHEMA,
         "name": name,
-        "labels": [expression.value for expression in label_set.expressions],
+        "labels": [label_text(label) for label in label_set.expressions],
         "crop_rule": crop_rule.to_json(),
         "temperature": temperature,
         "unsure": None if unsure is None else asdict(unsure),
@@ -282,7 +282,7 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
     try:
         hashes = dict(head["files"])
         _check_files(where, hashes, files)
-        expressions = tuple(Expression(label) for label in head["labels"])
+        expressions = tuple(map(to_label, head["labels"]))
         card = json.loads(files[_CARD])
         upgraded = head if head["schema"] == SCHEMA else _from_schema_1(head, card)
         crop_rule = CropRule.from_json(upgraded["crop_rule"])

@@ -1,4 +1,4 @@
-"""Expressions, label sets, and the spellings of labels that are found in data sets.
+"""Expressions, groups of them, label sets, and the spellings of labels that are found in data sets.
 
 A label is the *expression that people would call a face*, never a claim about what someone feels.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,25 +29,74 @@ class Expression(StrEnum):
     CONTEMPT = "contempt"
 
 
+class Group(str):
+    """A class that brings several expressions together under a name of its own, such as "positive".
+
+    It is equal to its name. `members` are the expressions that it holds; empty where only the name is known.
+    """
+
+    __slots__ = ("members",)
+    members: tuple[Expression, ...]
+
+    def __new__(cls, name: str, members: Iterable[Expression] = ()) -> Group:
+        """A group of these members (any order, repeats allowed)."""
+        group = super().__new__(cls, name)
+        group.members = tuple(sorted(set(members), key=_ORDER.__getitem__))
+        return group
+
+    def __getnewargs__(self) -> tuple[str, tuple[Expression, ...]]:  # type: ignore[override]  # for copies and other processes
+        return str(self), self.members
+
+    @property
+    def value(self) -> str:
+        """Its name, as an expression's."""
+        return str(self)
+
+
+Label: TypeAlias = Expression | Group
+
 _ORDER = {expression: index for index, expression in enumerate(Expression)}
+
+
+def _place(label: Label) -> tuple[int, str]:
+    return (_ORDER[label], "") if isinstance(label, Expression) else (len(_ORDER), str(label))
+
+
+def label_text(label: Label) -> str:
+    """A label as records hold it: its name, and for a group its members.
+
+    >>> label_text(Expression.FEAR), label_text(Group("good", [Expression.SURPRISE, Expression.HAPPINESS]))
+    ('fear', 'good=happiness+surprise')
+    """
+    return f"{label}={'+'.join(label.members)}" if isinstance(label, Group) else label.value
+
+
+def to_label(text: str) -> Label:
+    """The label that `label_text` wrote: an expression by its own name, or a group.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    name, equals, members = text.partition("=")
+    return Group(name, map(Expression, filter(None, members.split("+")))) if equals else Expression(text)
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """An ordered set of expressions; the index of an expression in it is its class number.
+    """An ordered set of classes; the index of a class in it is its class number.
 
     Attributes:
         name: "six", "seven", "eight", or "custom" for any other choice.
-        expressions: the expressions, in canonical order, without repeats.
+        expressions: the expressions, in canonical order, then the groups of expressions by name; without repeats.
     """
 
     name: str
-    expressions: tuple[Expression, ...]
+    expressions: tuple[Label, ...]
 
     @classmethod
-    def of(cls, expressions: Iterable[Expression]) -> LabelSet:
-        """The label set of these expressions (any order, repeats allowed), under its usual name."""
-        ordered = tuple(sorted(set(expressions), key=_ORDER.__getitem__))
+    def of(cls, expressions: Iterable[Label]) -> LabelSet:
+        """The label set of these classes (any order, repeats allowed), under its usual name."""
+        ordered = tuple(sorted(dict.fromkeys(expressions), key=_place))
         for known in (SIX, SEVEN, EIGHT):
             if known.expressions == ordered:
                 return known
@@ -64,9 +114,50 @@ class LabelSet:
                 return known
         raise DataError(f"There is no label set {name!r}. {did_you_mean(name, ['six', 'seven', 'eight'])}")
 
-    def index(self, expression: Expression) -> int:
-        """The class number of an expression; ValueError when it is not in the set."""
+    @classmethod
+    def parse(cls, text: str) -> LabelSet:
+        """The label set that a text asks for.
+
+        Args:
+            text: "six", "seven" or "eight"; or classes with commas between: expressions in any spelling that data sets
+                have, and groups with their members, such as "neutral,good=happiness+surprise,bad=anger+fear+sadness".
+
+        Raises:
+            DataError: it names no expression, only one class, or an expression twice.
+        """
+        text = text.strip()
+        if text in _NAMED:
+            return cls.named(text)
+        labels = [_parse_class(part.strip()) for part in text.split(",") if part.strip()]
+        label_set = cls.of(labels)
+        held = [e for label in labels for e in (label.members if isinstance(label, Group) else (label,))]
+        twice = next((e.value for e in held if held.count(e) > 1), None)
+        if twice or len(label_set) < len(labels):
+            raise DataError(f"The labels {text!r} hold {twice or 'a class'} twice. Name each once.")
+        if len(label_set) < 2:
+            raise DataError(
+                f"A label set needs at least two classes. Received: {text!r}. "
+                "Expected six, seven, eight, or expressions with commas between, such as anger,happiness,neutral."
+            )
+        return label_set
+
+    @property
+    def text(self) -> str:
+        """The text that `parse` reads as this set."""
+        return self.name if self.name in _NAMED else ",".join(map(label_text, self.expressions))
+
+    def index(self, expression: Label) -> int:
+        """The class number of a class; ValueError when it is not in the set."""
         return self.expressions.index(expression)
+
+    def holding(self, label: Label) -> int | None:
+        """The class number of what a label counts as here: itself, or the group that it is a member of; else None."""
+        if label in self.expressions:
+            return self.expressions.index(label)
+        if isinstance(label, Group):  # a group counts as another one when that holds all of it
+            whole = [n for n, e in enumerate(self.expressions) if label.members and set(label.members) <= _held(e)]
+            return whole[0] if whole else None
+        return next((number for number, e in enumerate(self.expressions) if label in _held(e)), None)
 
     def __len__(self) -> int:
         return len(self.expressions)
@@ -75,10 +166,37 @@ class LabelSet:
         return expression in self.expressions
 
 
+def _held(label: Label) -> set[Expression]:
+    return {label} if isinstance(label, Expression) else set(label.members)
+
+
+def _parse_class(text: str) -> Label:
+    name, equals, members = (part.strip() for part in text.partition("="))
+    if not equals:
+        found = find_expression(text)
+        if found is None:
+            known = [*_NAMED, *(e.value for e in Expression)]
+            raise UnknownLabelError(
+                f"There is no expression and no label set {text!r}. {did_you_mean(text, known)} "
+                "A group of expressions names its members: good=happiness+surprise."
+            )
+        return found
+    return Group(
+        _group_name(name), [parse_expression(member, where=f"the group {name}") for member in members.split("+")]
+    )
+
+
+def _group_name(name: str) -> str:
+    if not name or find_expression(name) is not None:
+        raise DataError(f"A group of expressions needs a name of its own, such as positive. Received: {name!r}.")
+    return name
+
+
 _SEVEN = tuple(expression for expression in Expression if expression is not Expression.CONTEMPT)
 SIX = LabelSet("six", tuple(expression for expression in _SEVEN if expression is not Expression.DISGUST))
 SEVEN = LabelSet("seven", _SEVEN)
 EIGHT = LabelSet("eight", tuple(Expression))
+_NAMED = ("six", "seven", "eight")
 
 # One table for every reader. Keys are lower case, with only letters. Sources: FER2013 and its Kaggle copies
 # ("Suprise"), FER+, RAF-DB, AffectNet, CK+, JAFFE (two-letter codes) and ExpW.
@@ -126,13 +244,43 @@ def parse_expression(text: str, *, where: str = "") -> Expression:
     return found
 
 
+def shared_labels(model: LabelSet, data: LabelSet) -> LabelSet:
+    """The classes that a model can answer for and that a data set has, by the data set's names where groups differ.
+
+    Raises:
+        DataError: they share fewer than two.
+    """
+    # The coarser of the two decides: groups of the model where the data set's classes are members of them, and the data
+    # set's own classes where the model can give them.
+    known = [label for label in data.expressions if _columns(label, model)]
+    held = {n for label in data.expressions if (n := model.holding(label)) is not None}
+    coarse = [model.expressions[number] for number in sorted(held)]
+    best = max((known, coarse), key=len)
+    if len(best) < 2:
+        raise DataError(
+            f"The model answers for {', '.join(model.expressions)}, and the data have {', '.join(data.expressions)}: "
+            f"they share {len(best) or 'none'}. A measurement needs at least two classes that both know."
+        )
+    return LabelSet.of(best)
+
+
+def _columns(label: Label, source: LabelSet) -> list[int]:
+    """The columns of a label set whose sum is the probability of a label; none where it cannot be told."""
+    if label in source:
+        return [source.index(label)]
+    members = set(label.members) if isinstance(label, Group) else set()
+    return [n for n, e in enumerate(source.expressions) if _held(e) and _held(e) <= members]
+
+
 def project(probabilities: NDArray[np.floating], source: LabelSet, target: LabelSet) -> NDArray[np.float64]:
-    """Probabilities over one label set as probabilities over another: drop what is not there and renormalise.
+    """Probabilities over one label set as probabilities over another: what is not there is dropped, the rest is scaled.
+
+    The probability of a group is the sum of those of its members.
 
     Args:
         probabilities: shape (N, len(source)), each row non-negative.
         source: the label set of the columns.
-        target: the label set wanted; each of its expressions must be in `source`.
+        target: the label set wanted; each of its expressions must be in `source`, and of each group a member.
 
     Returns:
         Shape (N, len(target)), float64, rows summing to 1. A row with no mass left becomes uniform.
@@ -140,7 +288,8 @@ def project(probabilities: NDArray[np.floating], source: LabelSet, target: Label
     Raises:
         DataError: `target` has an expression that `source` lacks, or the shapes differ.
     """
-    missing = [e.value for e in target.expressions if e not in source]
+    columns = [_columns(label, source) for label in target.expressions]
+    missing = [label.value for label, found in zip(target.expressions, columns, strict=True) if not found]
     if missing:
         raise DataError(
             f"A model of {len(source)} expressions cannot answer for {', '.join(missing)}. "
@@ -148,7 +297,8 @@ def project(probabilities: NDArray[np.floating], source: LabelSet, target: Label
         )
     if probabilities.ndim != 2 or probabilities.shape[1] != len(source):
         raise DataError(f"Expected probabilities of shape (N, {len(source)}). Received: {probabilities.shape}.")
-    kept = np.asarray(probabilities, dtype=np.float64)[:, [source.index(e) for e in target.expressions]]
+    values = np.asarray(probabilities, dtype=np.float64)
+    kept = np.stack([values[:, found].sum(axis=1) for found in columns], axis=1)
     mass = kept.sum(axis=1, keepdims=True)
     projected = np.full_like(kept, 1.0 / len(target))
     np.divide(kept, mass, out=projected, where=mass > 0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mien.datasets.dataset import Dataset
 from mien.datasets.manifest import read_manifest, write_manifest
 from mien.datasets.parquet import read_parquet, write_parquet
+from mien.datasets.samples import ReadOptions
 from mien.labels import EIGHT, SEVEN
 
 
@@ -51,7 +52,7 @@ def test_convert_then_read_gives_the_same_data_set(form, dataset):
     write, read_back, name = FORMS[form]
     with tempfile.TemporaryDirectory() as folder:
         write(dataset, Path(folder) / name)
-        read = read_back(Path(folder) / name, size=None, on_mismatch="refuse")
+        read = read_back(Path(folder) / name, ReadOptions(on_mismatch="refuse"))
     assert read.fingerprint == dataset.fingerprint
     assert read.ids.tolist() == dataset.ids.tolist()
     assert read.licence == dataset.licence

@@ -214,15 +214,68 @@ def arrays_folder(root: Path) -> Made:
     return Made(root, samples)
 
 
+def affectnet_tables(root: Path) -> Made:
+    """The release of 2017: the face is a box in each image."""
+    head = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+    rows = {"training": [("1/a.jpg", 1), ("1/b.jpg", 6), ("2/c.jpg", 10)], "validation": [("3/d.jpg", 0)]}
+    samples = {}
+    for name, images in rows.items():
+        lines = [f"{image},0,0,{SIZE},{SIZE},1.5;2,{code},-0.1,0.2" for image, code in images]
+        write(root / f"Manually_Annotated_file_lists/{name}.csv", "\n".join([head, *lines]) + "\n")
+    for number, (image, code) in enumerate(pair for images in rows.values() for pair in images):
+        padded = np.zeros((SIZE + 4, SIZE + 6), dtype=np.uint8)
+        padded[:SIZE, :SIZE] = pixels(number)
+        write(root / "Manually_Annotated_Images" / image, png(padded))
+        if code < 8:
+            label = ("neutral", "happiness", "", "", "", "", "anger")[code]
+            samples[image] = (label, "test" if image[0] == "3" else "train", "")
+    file = root / "Manually_Annotated_Images/1/a.jpg"
+    return Made(root, samples, (file, "1/a.jpg"), ["1 image left out, annotated with no expression (no face 1)"])
+
+
+def kdef(root: Path) -> Made:
+    names = {"AF01/AF01ANS.JPG": "anger", "AF01/AF01AFHL.JPG": "fear", "BM10/BM10SUFR.JPG": "surprise"}
+    write_images(root, list(names))
+    samples = {name: (label, "", name[1:4]) for name, label in names.items()}
+    return Made(root, samples, (root / "AF01/AF01ANS.JPG", "AF01/AF01ANS.JPG"))
+
+
+def ferg(root: Path) -> Made:
+    names = {"aia/aia_anger/aia_anger_1.png": "anger", "ray/ray_joy/ray_joy_22.png": "happiness"}
+    names |= {"ray/ray_surprise/ray_surprise_3.png": "surprise"}
+    write_images(root, list(names))
+    samples = {name: (label, "", name[:3].upper()) for name, label in names.items()}
+    first = next(iter(names))
+    return Made(root, samples, (root / first, first))
+
+
+def hdf5(root: Path) -> Made:
+    import h5py
+
+    root.mkdir(parents=True, exist_ok=True)
+    with h5py.File(root / "faces.h5", "w") as file:
+        for number, part in enumerate(("Training", "PrivateTest")):
+            file[f"{part}_pixel"] = np.stack([pixels(2 * number), pixels(2 * number + 1)]).astype(np.float32)
+            file[f"{part}_label"] = np.array([b"happy", b"sad"])
+    samples = {}
+    for part, role in (("Training", "train"), ("PrivateTest", "test")):
+        samples |= {f"{part}_pixel[0]": ("happiness", role, ""), f"{part}_pixel[1]": ("sadness", role, "")}
+    return Made(root / "faces.h5", samples, notes=["Training_pixel: float32 from 0 to 255"])
+
+
 # For each form the reader that must take it, and what writes a made-up copy of it.
 FORMS = {
     "raf-db": ("raf-db", raf_db),
     "raf-db, numbered": ("raf-db", raf_db_numbered),
     "affectnet": ("affectnet", affectnet),
     "ck-plus": ("ck-plus", ck_plus),
+    "affectnet, tables": ("affectnet", affectnet_tables),
     "jaffe": ("jaffe", jaffe),
+    "kdef": ("kdef", kdef),
+    "ferg": ("ferg", ferg),
     "expw": ("expw", expw),
     "parquet": ("parquet", parquet),
     "numpy": ("numpy", arrays),
     "numpy, folder": ("numpy", arrays_folder),
+    "numpy, hdf5": ("numpy", hdf5),
 }

@@ -120,7 +120,7 @@ def test_folders_keep_the_person_that_a_name_tells_of(tmp_path, name, group):
     write(tmp_path / "sad/S011_001_00000009.png", png(pixels(2)))
     dataset = read(tmp_path)
     assert found(dataset)[name][2] == group
-    assert any("named as in CK+ or JAFFE" in note for note in dataset.notes)
+    assert any("named as in CK+, JAFFE" in note for note in dataset.notes)
 
 
 @pytest.mark.parametrize("inside", ["Image", "EmoLabel", ".", ".."])
@@ -330,7 +330,7 @@ def test_a_bad_row_of_parquet_is_a_problem(tmp_path):
     ("columns", "names", "said"),
     [
         ({"text": ["a"], "label": [0]}, None, "Expected the columns image and label. Received: text, label"),
-        ({"image": CELLS, "label": [0, 1, 1]}, None, "no number that has a name"),
+        ({"image": CELLS, "label": [0, 1, 1]}, None, "they could count in the order"),
         (
             {"image": CELLS, "label": [0, 1, 1]},
             ["happy", "sadnes"],
@@ -367,10 +367,10 @@ def grays(count=2):
     ("arrays", "said"),
     [
         ({"faces": grays()}, "Expected the arrays images and labels.*Received: faces"),
-        ({"images": grays() / 255, "labels": ["happy", "sad"]}, "dtype float64"),
-        ({"images": grays()[..., None].repeat(3, 3), "labels": ["happy", "sad"]}, r"shape \(2, 8, 8, 3\)"),
+        ({"images": grays() - 128.0, "labels": ["happy", "sad"]}, "they were standardised"),
+        ({"images": grays()[..., None].repeat(4, 3), "labels": ["happy", "sad"]}, r"shape \(2, 8, 8, 4\)"),
         ({"images": grays(), "labels": ["happy"]}, r"shape \(2,\).*Received: \(1,\)"),
-        ({"images": grays(), "labels": [0, 1]}, "Add an array classes"),
+        ({"images": grays(), "labels": [0, 1]}, "--classes"),
         ({"images": grays(), "labels": [0.5, 1]}, "text or whole numbers"),
         ({"images": grays(), "labels": ["happy", "sat"]}, "Unknown expression label 'sat'"),
         ({"images": grays(), "labels": ["happy", "sad"], "roles": ["train", "exam"]}, "Unknown role 'exam'"),

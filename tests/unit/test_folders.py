@@ -12,6 +12,7 @@ from PIL import Image
 from mien.datasets.dataset import Role
 from mien.datasets.folders import list_folder, read_folder, read_zip
 from mien.datasets.pixels import decode_gray
+from mien.datasets.samples import ReadOptions
 from mien.errors import DataError, ImageError, UnknownLabelError
 from mien.labels import SEVEN, Expression
 
@@ -34,7 +35,9 @@ def make_tree(root: Path, files: dict[str, bytes | None]) -> Path:
 
 
 def read(root: Path, **options):
-    return read_folder(root, **{"size": None, "on_mismatch": "resize", **options})
+    return read_folder(
+        root, ReadOptions(**{k: v for k, v in options.items() if k != "progress"}), options.get("progress")
+    )
 
 
 def roles(dataset):
@@ -72,7 +75,7 @@ def test_a_zip_and_its_folder_are_one_data_set(tmp_path):
         for name in reversed(list_folder(root)):
             archive.write(root / name, f"faces/{name}")
         archive.writestr("__MACOSX/faces/train/happy/._0.png", b"resource fork")
-    unpacked, packed = read(root), read_zip(tmp_path / "faces.zip", size=None, on_mismatch="resize")
+    unpacked, packed = read(root), read_zip(tmp_path / "faces.zip", ReadOptions())
     assert packed.fingerprint == unpacked.fingerprint
     assert packed.name == unpacked.name == "faces"
     assert not packed.problems
@@ -170,7 +173,7 @@ def test_a_damaged_zip_is_refused_and_a_damaged_member_is_a_problem(tmp_path):
     path = tmp_path / "faces.zip"
     path.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(DataError, match="not a complete zip"):
-        read_zip(path, size=None, on_mismatch="resize")
+        read_zip(path, ReadOptions())
     damaged = encoded(size=(64, 64))
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in {"happy/1.png": encoded(), "sad/1.png": encoded(), "sad/2.png": damaged}.items():
@@ -178,7 +181,7 @@ def test_a_damaged_zip_is_refused_and_a_damaged_member_is_a_problem(tmp_path):
     content = bytearray(path.read_bytes())
     content[content.index(damaged) + 2000] ^= 0xFF
     path.write_bytes(content)
-    dataset = read_zip(path, size=None, on_mismatch="resize")
+    dataset = read_zip(path, ReadOptions())
     assert [problem.name for problem in dataset.problems] == ["sad/2.png"]
 
 
@@ -250,7 +253,7 @@ SHARED_ZIP = Path(__file__).parents[2] / ".." / "shared" / "data" / "facial-reco
 
 @pytest.mark.skipif(not SHARED_ZIP.exists(), reason="needs the six-class set")
 def test_the_six_class_set_has_its_counts():
-    dataset = read_zip(SHARED_ZIP, size=None, on_mismatch="refuse")
+    dataset = read_zip(SHARED_ZIP, ReadOptions(on_mismatch="refuse"))
     assert dataset.count(Role.TRAIN) == 28_273
     assert dataset.count(Role.VALIDATION) + dataset.count(Role.TEST) == 7_067
     assert dataset.label_set.name == "six"

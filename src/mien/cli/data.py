@@ -11,6 +11,7 @@ import typer
 
 from mien.cli.audit import audit
 from mien.cli.data_get import get
+from mien.cli.options import CLASSES_HELP
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,13 +48,14 @@ def describe(
     reader: Annotated[
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what is in a data set: roles, expressions, copies, licence, and what could not be read."""
     from mien.datasets.description import describe as describe_dataset
     from mien.datasets.reading import read_dataset
 
-    description = describe_dataset(read_dataset(path, reader=reader, votes=votes))
+    description = describe_dataset(read_dataset(path, reader=reader, votes=votes, classes=classes))
     if as_json:
         typer.echo(json.dumps(description.to_json(), indent=1, ensure_ascii=False))
         return
@@ -73,19 +75,35 @@ def convert(
     ] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    crop_faces: Annotated[
+        bool, typer.Option("--crop-faces", help="Find the face in each image and cut it out, as predicting does.")
+    ] = False,
+    size: Annotated[int | None, typer.Option(min=1, help="Side of the images, in pixels.")] = None,
 ) -> None:
-    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as gray PNG."""
+    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as gray PNG.
+
+    With --crop-faces, faces.csv beside it says of each photo whether it shows one face, several or none.
+    """
+    from mien.datasets.framing import write_face_table
     from mien.datasets.manifest import write_manifest
     from mien.datasets.parquet import write_parquet
     from mien.datasets.reading import read_dataset
 
     is_file = output.suffix.lower() == ".parquet"
-    dataset = read_dataset(path, reader=reader, votes=votes)
+    faces = "find" if crop_faces else "whole"
+    dataset = read_dataset(path, reader=reader, votes=votes, classes=classes, faces=faces, size=size)
     if (to or (Form.PARQUET if is_file else Form.MANIFEST)) is Form.PARQUET:
         place = write_parquet(dataset, output if is_file else output / "data.parquet")
     else:
         place = write_manifest(dataset, output).parent
     typer.echo(f"{len(dataset):,} images are in {place}, fingerprint {dataset.fingerprint}")
+    for note in dataset.notes:
+        typer.echo(f"note: {note}", err=True)
+    if crop_faces:
+        table = (place if place.is_dir() else place.parent) / "faces.csv"
+        write_face_table(dataset, table)
+        typer.echo(f"What was found in each photo is in {table}", err=True)
 
 
 def _show(description: Description, console: Console) -> None:

@@ -1,5 +1,13 @@
 """What is said of options that several commands share."""
 
+CLASSES_HELP = (
+    "What labels stand for: an order of numbers (fer2013, alphabetical, affectnet, raf-db, ck-plus), the names of the "
+    "numbers in turn (anger,disgust,...), or LABEL=CLASS,... for words of any language and for merging classes."
+)
+LABELS_HELP = (
+    "Label set: dataset, six, seven, eight, a list (anger,happiness,neutral), or with groups "
+    "(neutral,positive=happiness+surprise,negative=anger+fear+sadness)."
+)
 BUNDLE_HELP = "A model: the name of one that comes with mien, a folder, or a .mien file."
 FRAMING_HELP = (
     "How the faces were framed that the model learned from: fer2013, drawn, or numbers such as aligned:margin=1.3. "

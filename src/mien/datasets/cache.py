@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.dataset import Dataset, Problem
+from mien.datasets.dataset import Dataset, Missed, Problem, Role
 from mien.errors import MienError
 from mien.files import canonical_json
-from mien.labels import Expression, LabelSet
+from mien.labels import LabelSet, label_text, to_label
 from mien.machine import user_folder
 
-SCHEMA = 4
-_OPTIONAL = ("votes", "other_votes", "groups", "source_sizes")
+SCHEMA = 5
+_OPTIONAL = ("votes", "other_votes", "groups", "source_sizes", "faces")
 
 
 def default_cache() -> Path:
@@ -66,10 +66,13 @@ def load_entry(entry: Path, *, name: str, source: str) -> Dataset | None:
             name=name,
             source=source,
             images=np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False),
-            label_set=LabelSet.of(Expression(value) for value in about["expressions"]),
+            label_set=LabelSet.of(map(to_label, about["expressions"])),
             licence=about["licence"],
             notes=tuple(about["notes"]),
             problems=tuple(Problem(**problem) for problem in about["problems"]),
+            missed=tuple(
+                Missed(name, to_label(label), Role(role), outcome) for name, label, role, outcome in about["missed"]
+            ),
             **samples,
         )
         if len(hashes) != len(dataset):
@@ -100,10 +103,11 @@ def save_entry(entry: Path, dataset: Dataset) -> None:
         )
         about = {
             "schema": SCHEMA,
-            "expressions": [expression.value for expression in dataset.label_set.expressions],
+            "expressions": [label_text(label) for label in dataset.label_set.expressions],
             "licence": dataset.licence,
             "notes": list(dataset.notes),
             "problems": [{"name": problem.name, "reason": problem.reason} for problem in dataset.problems],
+            "missed": [[miss.id, label_text(miss.label), miss.role.value, miss.outcome] for miss in dataset.missed],
             "fingerprint": dataset.fingerprint,
         }
         (part / "dataset.json").write_text(json.dumps(about), encoding="utf-8")

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, list_folder
-from mien.datasets.samples import Sample, build_dataset, counted
-from mien.datasets.spec import OnMismatch
+from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
 from mien.errors import DataError
 from mien.labels import Expression
 
@@ -54,15 +53,14 @@ def ck_plus_files(path: Path) -> list[str]:
     return [f"{folder}/{name}" for folder in (found.images, found.labels) for name in list_folder(path / folder)]
 
 
-def read_ck_plus(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_ck_plus(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
     """Read the first frame of each labelled sequence as neutral and the last three as the sequence's expression.
 
     The group of a frame is its person, so that no split separates one. There are no roles.
 
     Args:
         path: the folder that holds `cohn-kanade-images` and `Emotion`.
-        size: side of the square images wanted, in pixels; None for the most common size.
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        options: the size wanted, and what happens to images of another one.
         progress: called with images done and images to be done.
 
     Raises:
@@ -96,11 +94,12 @@ def read_ck_plus(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
         )
     return build_dataset(
         samples,
-        decode_files([sample.id for sample in samples], lambda name: (path / name).read_bytes(), progress),
+        decode_files(
+            [sample.id for sample in samples], lambda name: (path / name).read_bytes(), progress, options.framing
+        ),
         path=path,
         licence=LICENCE,
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         notes=notes,
         problems=problems,
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError
-from mien.labels import LabelSet
+from mien.labels import Label, LabelSet
 from mien.seen import hash_images
 
 
@@ -39,7 +39,35 @@ class Problem:
     reason: str
 
 
-_OPTIONAL_COLUMNS = ("votes", "other_votes", "groups", "source_sizes", "left_out")
+@dataclass(frozen=True)
+class Miss(Problem):
+    """A photo in which no face was found that could be cut out.
+
+    Attributes:
+        outcome: why, in the words of `mien.inference.results.Outcome`: "no_face", "too_small".
+    """
+
+    outcome: str = "no_face"
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A labelled photo without a face that could be cut out: an evaluation counts it as answered wrongly.
+
+    Attributes:
+        id: its name in the data set.
+        label: its right label.
+        role: what it is for.
+        outcome: as `Miss.outcome`.
+    """
+
+    id: str
+    label: Label
+    role: Role
+    outcome: str
+
+
+_OPTIONAL_COLUMNS = ("votes", "other_votes", "groups", "source_sizes", "faces", "left_out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +90,7 @@ class Dataset:
             (subject, sequence). None when unknown.
         source_sizes: shape (N, 2), int64, height and width of each image before all were brought to one size; None when
             unknown.
+        faces: shape (N,), int64, how many faces each photo shows, where the largest was cut out; else None.
         left_out: shape (N,), bool, the samples that a cleaning list names; a protocol may leave them out. None
             without a list.
         notes: what a reader should tell the user (spellings mapped, images resized).
@@ -69,6 +98,7 @@ class Dataset:
         framing: how its faces are framed (see `mien.framing.crop_rule_of`); None when nobody knows.
         spec: the description by which another process reads the same; None for what was made here or taken from a
             larger data set.
+        missed: labelled photos in which no face was found, where faces were cut out; they are among `problems`, too.
     """
 
     name: str
@@ -83,11 +113,13 @@ class Dataset:
     other_votes: NDArray[np.float64] | None = None
     groups: NDArray[np.str_] | None = None
     source_sizes: NDArray[np.int64] | None = None
+    faces: NDArray[np.int64] | None = None
     left_out: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     framing: str | None = None
     spec: DataSpec | None = field(default=None, repr=False)
+    missed: tuple[Missed, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.images)

@@ -13,8 +13,7 @@ from pathlib import Path
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, is_sorted
 from mien.datasets.pixels import GrayImage
-from mien.datasets.samples import Sample, build_dataset, counted
-from mien.datasets.spec import OnMismatch
+from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
 from mien.errors import DataError
 from mien.labels import Expression
 
@@ -63,13 +62,12 @@ def expw_files(path: Path) -> list[str]:
     return [found.labels, *(f"{found.images}/{name}" for name in photos)]
 
 
-def read_expw(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_expw(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
     """Cut the labelled faces out of the photos. The group of a face is its photo; there are no roles.
 
     Args:
         path: the folder that holds `label/label.lst` and `image/origin`.
-        size: side of the square images wanted, in pixels; None for the most common size. The boxes differ in size.
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        options: the size wanted, and what happens to images of another one.
         progress: called with photos done and photos to be done.
 
     Raises:
@@ -90,8 +88,7 @@ def read_expw(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress
         images,
         path=path,
         licence=LICENCE,
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         notes=[f"{counted(repeated, 'line')} of {found.labels} left out: they repeat another"] if repeated else [],
     )
 

@@ -7,11 +7,9 @@ Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution
 from __future__ import annotations
 
 import csv
-import gzip
 import math
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,35 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import LICENCE_FER2013, Progress
-from mien.datasets.pixels import GrayImage, stack_images
-from mien.datasets.samples import LICENCE_NOT_STATED, dataset_name
-from mien.datasets.spec import OnMismatch
+from mien.datasets.folders import Progress
+from mien.datasets.known import LICENCE_FER2013, match_known
+from mien.datasets.pixels import GrayImage
+from mien.datasets.samples import LICENCE_NOT_STATED, ReadOptions, Sample, build_dataset, find_role, refuse_repeated_ids
+from mien.datasets.tables import Columns, find_tables, normal_name, open_table, other_tables
 from mien.errors import DataError
-from mien.labels import EIGHT, SEVEN
+from mien.labels import EIGHT
 
 USAGE_ROLES = {"training": Role.TRAIN, "publictest": Role.VALIDATION, "privatetest": Role.TEST}
 # FER+ answers that are no expression, in the order of `Dataset.other_votes`.
 OTHER_ANSWERS = ("unknown", "NF")
 
 _FORM = "columns emotion, pixels and, where known, Usage"
-_PROGRESS_ROWS = 500
-
-
-@dataclass(frozen=True)
-class _Columns:
-    emotion: int
-    pixels: int
-    usage: int | None
+_LIST_MARKS = bytes.maketrans(b"[],", b"   ")
+# FER2013's own words for roles: a table that has them counts the expressions as FER2013 does.
+_OWN_USAGES = frozenset({"publictest", "privatetest"})
 
 
 @dataclass
 class _Rows:
-    """What the table holds, as it is read."""
+    """What the tables hold, as they are read."""
 
     images: list[GrayImage] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
-    roles: list[Role] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
@@ -57,137 +50,125 @@ class _RowError(Exception):
     """Why a row cannot be used, as a sentence."""
 
 
-def read_csv(
-    path: Path,
-    *,
-    size: int | None,
-    on_mismatch: OnMismatch,
-    votes: Path | None = None,
-    progress: Progress | None = None,
-) -> Dataset:
-    """Read fer2013.csv, icml_face_data.csv or the challenge's train.csv, plain or compressed (.gz).
+def is_pixel_table(path: Path) -> bool:
+    """Whether a path is a table of pixels, or a folder of such tables: by their first lines."""
+    return bool(pixel_tables(path))
 
-    Labels are FER2013's own. With `votes` the label set is the eight expressions that FER+ asked for, and
+
+def pixel_tables(path: Path) -> list[Path]:
+    """The tables of pixels that a path stands for."""
+    return find_tables(path, lambda columns: columns.holds_pixels)
+
+
+def read_csv(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
+    """Read fer2013.csv, icml_face_data.csv, the challenge's train.csv or any table of pixels, plain or compressed.
+
+    Labels are words, or numbers: FER2013's where the table has FER2013's columns or counts, else as
+    `ReadOptions.classes` says. With votes the label set is the eight expressions that FER+ asked for, and
     `Dataset.votes` and `Dataset.other_votes` hold the taggers' counts.
 
     Args:
-        path: the table.
-        size: side of the images wanted, in pixels; None for the table's own.
-        on_mismatch: whether images of another size are resized or refused.
-        votes: FER+'s table, fer2013new.csv, whose rows go with the rows of `path`.
+        path: the table; or a folder of tables whose names are roles (train.csv, val.csv, test.csv).
+        options: the size wanted (None for the table's own), FER+'s votes, and what the labels stand for.
         progress: called with the bytes of the file that have been read, and all its bytes.
 
     Raises:
-        DataError: not such a table, no labels in it, damaged, no usable row, or `votes` does not go with it.
+        DataError: not such a table, no labels in it, damaged, no usable row, or the votes do not go with it.
     """
-    try:
-        rows = _read_rows(path, progress)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a complete .gz file ({error}). Download or copy it again.") from error
-    if not rows.images:
+    files = [path] if path.is_file() else pixel_tables(path)
+    if not files:
+        raise DataError(f"{path} holds no table of pixels. Expected {_FORM}.")
+    rows, own_words, fer_columns = _Rows(), False, False
+    for file in files:
+        with open_table(file, progress) as (columns, lines):
+            _check_columns(columns, file)
+            fer_columns |= {"emotion", "pixels", "usage"} <= set(map(normal_name, columns.names))
+            several = f"{file.name} " if len(files) > 1 else ""
+            own_words |= _read_rows(columns, lines, rows, several, find_role(_stem(file)) if several else None)
+    if not rows.samples:
         first = f" First: {rows.problems[0].name}: {rows.problems[0].reason}" if rows.problems else ""
         raise DataError(f"None of the {rows.count:,} rows of {path} can be used.{first}")
-    ids = [f"row {number}" for number in rows.numbers]
-    name = dataset_name(path)
-    images, notes = stack_images(rows.images, ids, name=name, size=size, on_mismatch=on_mismatch)
-    if len(set(rows.labels)) < 2:
-        raise DataError(f"{path} has images of one expression only. A data set needs at least two expressions.")
-    dataset = Dataset(
-        name=name,
-        images=images,
-        labels=np.array(rows.labels, dtype=np.int64),
-        label_set=SEVEN,
-        roles=np.array([role.value for role in rows.roles], dtype="U10"),
-        ids=np.array(ids),
-        source=str(path),
-        licence=LICENCE_FER2013 if any(rows.roles) else LICENCE_NOT_STATED,
-        source_sizes=np.array([image.pixels.shape for image in rows.images], dtype=np.int64),
-        notes=tuple(notes),
-        problems=tuple(rows.problems),
+    refuse_repeated_ids(rows.samples, str(path))
+    left_out = other_tables(files) if path.is_dir() else []
+    dataset = build_dataset(
+        rows.samples,
+        rows.images,
+        path=path,
+        licence=LICENCE_NOT_STATED,
+        options=options,
+        notes=[f"tables that hold no labelled images left out: {', '.join(left_out)}"] if left_out else [],
+        problems=rows.problems,
+        order="fer2013" if own_words or fer_columns else None,
+        order_note="" if own_words else "the columns are FER2013's (emotion, pixels, Usage)",
+        by_counts=True,
     )
-    return dataset if votes is None else _join_votes(dataset, rows, votes)
+    match = match_known(dataset)
+    if (own_words and options.classes is None) or (match is not None and match.known.name.startswith("FER2013")):
+        dataset = replace(dataset, licence=LICENCE_FER2013)
+    return dataset if options.votes is None else _join_votes(dataset, rows, options.votes)
 
 
-def _read_rows(path: Path, progress: Progress | None) -> _Rows:
-    total = path.stat().st_size
-    with path.open("rb") as file:
-
-        def report() -> None:
-            if progress is not None:
-                progress(file.tell(), total)
-
-        if path.suffix.lower() != ".gz":
-            return _parse_rows(file, path, report)
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            return _parse_rows(unpacked, path, report)
+def _stem(file: Path) -> str:
+    return file.name.partition(".")[0]
 
 
-def _parse_rows(lines: Iterable[bytes], path: Path, report: Callable[[], None]) -> _Rows:
-    rows = _Rows()
-    lines = iter(lines)
-    columns = _find_columns(next(lines, b""), path)
-    for line in lines:
-        cells = _cells(line)
-        if cells == [b""]:
-            continue
-        rows.count += 1
-        if rows.count % _PROGRESS_ROWS == 0:
-            report()
-        try:
-            label, role = _label(cells, columns), _role(cells, columns)
-            image = parse_pixels(_cell(cells, columns.pixels, "pixels"))
-        except _RowError as error:
-            rows.problems.append(Problem(f"row {rows.count}", str(error)))
-            continue
-        rows.images.append(GrayImage(image))
-        rows.labels.append(label)
-        rows.roles.append(role)
-        rows.numbers.append(rows.count)
-    report()
-    return rows
-
-
-def _cells(line: bytes) -> list[bytes]:
-    # No cell of these tables holds a comma, so that quotes need no more than to be taken off.
-    return [cell.strip(b' "\t\r\n') for cell in line.split(b",")]
-
-
-def _find_columns(header: bytes, path: Path) -> _Columns:
-    names = [cell.decode("utf-8", "replace").lower() for cell in _cells(header.removeprefix(b"\xef\xbb\xbf"))]
-    if "pixels" not in names:
+def _check_columns(columns: Columns, path: Path) -> None:
+    names = [normal_name(name) for name in columns.names]
+    if not columns.holds_pixels:
         votes = "neutral" in names and "nf" in names
         hint = " These are the votes of FER+: give the table of pixels, and this file as the votes." if votes else ""
+        if not hint and columns.at:
+            hint = (
+                " A table of image files needs two columns: one of paths (path, file, file_name, image) and one of "
+                "labels (label, emotion, expression)."
+            )
         shown = ", ".join(names)[:120]
         raise DataError(f"{path} is no table of pixels. Expected {_FORM}. Received: {shown!r}.{hint}")
-    if "emotion" not in names:
+    if "label" not in columns.at:
         raise DataError(
             f"{path} has no column 'emotion': its images have no labels. Expected {_FORM}. "
             "Give fer2013.csv, icml_face_data.csv or train.csv instead."
         )
-    return _Columns(names.index("emotion"), names.index("pixels"), names.index("usage") if "usage" in names else None)
 
 
-def _cell(cells: list[bytes], column: int, name: str) -> bytes:
-    if column >= len(cells):
-        raise _RowError(f"It has {len(cells)} cells, and none for {name}.")
-    return cells[column]
+def _read_rows(columns: Columns, lines: Iterator[list[str]], rows: _Rows, several: str, file_role: Role | None) -> bool:
+    """Add a table's rows; returns whether its roles are in FER2013's own words."""
+    own_words = False
+    start = rows.count
+    for cells in lines:
+        rows.count += 1
+        name = f"{several}row {rows.count - start}"
+        role = columns.cell(cells, "role")
+        own_words |= "".join(filter(str.isalpha, role.lower())) in _OWN_USAGES
+        try:
+            for kind in ("label", "pixels") if "pixels" in columns.at else ("label",):
+                if columns.at[kind] >= len(cells):
+                    raise _RowError(f"It has {len(cells)} cells, and none for {columns.names[columns.at[kind]]}.")
+            image = parse_pixels(_pixel_text(columns, cells))
+        except _RowError as error:
+            rows.problems.append(Problem(name, str(error)))
+            continue
+        rows.images.append(GrayImage(image))
+        rows.samples.append(
+            Sample(
+                columns.cell(cells, "id") or name,
+                columns.cell(cells, "label"),
+                role if "role" in columns.at else file_role or Role.NONE,
+                columns.cell(cells, "group"),
+            )
+        )
+        rows.numbers.append(rows.count)
+    return own_words
 
 
-def _label(cells: list[bytes], columns: _Columns) -> int:
-    text = _cell(cells, columns.emotion, "emotion")
-    if not (text.isdigit() and int(text) < len(SEVEN)):
-        raise _RowError(f"Its emotion is {text[:20].decode('utf-8', 'replace')!r}; expected 0 to {len(SEVEN) - 1}.")
-    return int(text)
-
-
-def _role(cells: list[bytes], columns: _Columns) -> Role:
-    if columns.usage is None:
-        return Role.NONE
-    usage = _cell(cells, columns.usage, "Usage").decode("utf-8", "replace")
-    role = USAGE_ROLES.get(usage.lower())
-    if role is None:
-        raise _RowError(f"Its Usage is {usage[:20]!r}; expected Training, PublicTest or PrivateTest.")
-    return role
+def _pixel_text(columns: Columns, cells: Sequence[str]) -> bytes:
+    if "pixels" in columns.at:
+        text = cells[columns.at["pixels"]]
+    else:
+        text = " ".join(cells[place] for place in columns.pixels if place < len(cells))
+    data = text.strip().encode()
+    # As notebooks write a list or an array: [70, 80, 82].
+    return data.translate(_LIST_MARKS) if data[:1] == b"[" or b"," in data else data
 
 
 def parse_pixels(text: bytes) -> NDArray[np.uint8]:
@@ -199,7 +180,7 @@ def parse_pixels(text: bytes) -> NDArray[np.uint8]:
     Returns:
         Shape (S, S), uint8.
     """
-    if not text.strip() or text.translate(None, b"0123456789 "):
+    if not text.strip() or text.translate(None, b"0123456789 \n\t"):
         raise _RowError("Its pixels are not whole numbers from 0 to 255, separated by blanks.")
     values = np.fromstring(text, dtype=np.int64, sep=" ")
     if values.max() > 255:
@@ -226,15 +207,18 @@ def _join_votes(dataset: Dataset, rows: _Rows, path: Path) -> Dataset:
             f"The votes do not go with the images: {path} has {len(table):,} rows, {dataset.source} has "
             f"{rows.count:,}. Row n of the one must be about row n of the other."
         )
-    index = [number - 1 for number in rows.numbers]
-    for position, role in zip(index, rows.roles, strict=True):
-        if role and table[position].role is not role:
+    kept = set(dataset.ids.tolist())
+    index = [n - 1 for n, sample in zip(rows.numbers, rows.samples, strict=True) if sample.id in kept]
+    for position, role in zip(index, dataset.roles.tolist(), strict=True):
+        if role and table[position].role is not Role(role):
             raise DataError(
                 f"The votes do not go with the images: in row {position + 1} {path} says {table[position].usage!r}, "
-                f"{dataset.source} has the role {role.value!r}. Row n of the one must be about row n of the other."
+                f"{dataset.source} has the role {role!r}. Row n of the one must be about row n of the other."
             )
+    numbers = np.array([EIGHT.index(label) for label in dataset.label_set.expressions])
     return replace(
         dataset,
+        labels=numbers[dataset.labels],
         label_set=EIGHT,
         votes=np.array([table[position].expressions for position in index], dtype=np.float64),
         other_votes=np.array([table[position].others for position in index], dtype=np.float64),

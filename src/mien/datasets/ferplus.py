@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.fer2013 import Vote, read_csv, read_votes
-from mien.datasets.folders import LICENCE_FER2013, LabelFiles, LabelledFile, label_files
+from mien.datasets.folders import LabelFiles, LabelledFile, label_files
+from mien.datasets.known import LICENCE_FER2013
 from mien.datasets.pixels import GrayImage, stack_images
+from mien.datasets.samples import ReadOptions
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
 from mien.labels import EIGHT
@@ -94,7 +96,7 @@ def _label_by_votes(
         else:
             vote = table[number]
             expression = EIGHT.expressions[int(np.argmax(vote.expressions))]
-            files.append(LabelledFile(path, expression.value, expression, vote.role or Role.NONE))
+            files.append(LabelledFile(path, expression, vote.role or Role.NONE))
     return files, problems
 
 
@@ -107,7 +109,7 @@ def _rows_by_pixels(dataset: Dataset, table: Sequence[Vote], votes: Path) -> tup
             "joined to rows by their pixels."
         )
     # With the votes, so that their going with the table row by row is checked on the way.
-    pixels = read_csv(beside, size=None, on_mismatch="refuse", votes=votes)
+    pixels = read_csv(beside, ReadOptions(on_mismatch="refuse", votes=votes))
     numbers = np.array([int(name.removeprefix("row ")) - 1 for name in pixels.ids.tolist()])
     if pixels.size != dataset.size:
         height, width = dataset.size

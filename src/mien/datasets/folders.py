@@ -2,8 +2,8 @@
 
 The folder nearest to the file whose name is an expression gives the label (`Training/Training/Angry`,
 `train/angry`, `03_happy`, `Angry/part1`). The role comes from the file's prefix as FER2013's exports have it
-(`PublicTest_123.jpg`), else from a folder (`train`, `validation`, `Testing`, `PrivateTest`), else there is none. A file
-named as in CK+ or JAFFE belongs to the group of its person.
+(`PublicTest_123.jpg`), else from a folder (`train`, `validation`, `Testing`, `FER2013Test`), else there is none. A file
+named as in CK+ or JAFFE belongs to the group of its person, and one in a folder below the expression to that folder's.
 """
 
 from __future__ import annotations
@@ -17,18 +17,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.pixels import GrayImage, decode_gray
-from mien.datasets.samples import LICENCE_NOT_STATED, Sample, build_dataset, counted, find_role
-from mien.datasets.spec import OnMismatch
-from mien.errors import DataError, ImageError
-from mien.labels import Expression, find_expression, parse_expression
+from mien.datasets.classes import Classes, as_number
+from mien.datasets.dataset import Dataset, Miss, Problem, Role
+from mien.datasets.known import LICENCE_FER2013
+from mien.datasets.pixels import IMAGE_SUFFIXES, GrayImage, decode_gray
+from mien.datasets.samples import (
+    LICENCE_NOT_STATED,
+    Framing,
+    ReadOptions,
+    Sample,
+    build_dataset,
+    counted,
+    find_role,
+)
+from mien.errors import DataError, ImageError, UnknownLabelError
+from mien.labels import Expression, Label, find_expression, parse_expression
 
 Progress = Callable[[int, int], None]
-
-LICENCE_FER2013 = (
-    "FER2013: research data. The images were collected by web search, and their image rights are unresolved."
-)
 
 # File-name prefixes of FER2013's exports: its own words for the roles, finer than a test folder that holds two.
 ROLE_PREFIXES = {
@@ -37,16 +42,17 @@ ROLE_PREFIXES = {
     "privatetest_": Role.TEST,
 }
 
-# Names of files that tell whose face it is: CK+ (S010_004_00000017.png) and JAFFE (KA.AN1.39.tiff). They are kept in
-# copies that sort these sets into folders by expression.
+# Names of files that tell whose face it is: CK+ (S010_004_00000017.png), JAFFE (KA.AN1.39.tiff), KDEF (AF01ANS.JPG),
+# FERG (aia_anger_1.png); SFEW names the film (Airheads_000519240_00000005.png). They are kept in copies that sort these
+# sets into folders by expression.
 _PERSON_NAMES = (
     re.compile(r"(?P<person>S\d{3})_\d{3}_\d{8}(?!\d)"),
     re.compile(r"(?P<person>[A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+(?!\d)"),
+    re.compile(r"[AB](?P<person>[FM]\d\d)(AF|AN|DI|HA|NE|SA|SU)(S|FL|FR|HL|HR)\.", re.I),
+    re.compile(r"(?P<person>aia|bonnie|jules|malcolm|mery|ray)_(anger|disgust|fear|joy|neutral|sadness|surprise)_\d+"),
+    re.compile(r"(?P<person>[A-Za-z0-9]+)_\d{9}_\d{8}(?!\d)"),
 )
 
-_IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif"}
-)
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 # Spellings so usual that reading them needs no note: the noun and the adjective.
 _USUAL_FORMS = frozenset(Expression) | {
@@ -56,14 +62,36 @@ _USUAL_FORMS = frozenset(Expression) | {
 _BATCH = 128
 
 
+# Folders below an expression that tell of no person and no clip.
+_NO_GROUP = re.compile(
+    r"(part|batch|chunk|images?|imgs?|pictures?|photos?|faces?|crop(s|ped)?|aligned|original|raw|jpe?g|png|set|folder|"
+    r"new|data)?[\W_]*\d{0,2}[\W_]*",
+    re.I,
+)
+_PERSON_FOLDER = re.compile(
+    r"(s|sub|subj|subject|p|person|participant|actor|id|user|speaker|model|clip|video|seq|sequence|session)[\W_]*\d+",
+    re.I,
+)
+# So many differently named folders above the expressions are persons or clips, not roles in other words.
+_MANY_FOLDERS = 8
+# A folder's name that counts as a number of a class: longer ones are clips.
+_LONGEST_CLASS_NUMBER = 2
+
+
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file of the tree whose place gives it a label and perhaps a role."""
+    """A file of the tree whose place gives it a label and perhaps a role and a group.
+
+    Attributes:
+        label: the folder's name, or the class where that is known already.
+        above: the folder above the expression that is no role; empty where there is none.
+    """
 
     path: str
-    label: str
-    expression: Expression
+    label: Label | str
     role: Role
+    group: str = ""
+    above: str = ""
 
 
 LabelFiles = Callable[[Iterable[str], str], tuple[list[LabelledFile], list[Problem]]]
@@ -92,13 +120,16 @@ def is_sorted(folder: Path) -> bool:
     return any(find_expression(name) is not None or find_role(name) is not None for name in inside)
 
 
+def holds_expression_folders(folder: Path, depth: int = 4) -> bool:
+    """Whether a folder holds, up to some depth, a folder that is named after an expression."""
+    inside = [entry for entry in os.scandir(folder) if not _is_litter(entry.name) and entry.is_dir()]
+    if any(find_expression(entry.name) is not None for entry in inside):
+        return True
+    return depth > 1 and any(holds_expression_folders(Path(entry.path), depth - 1) for entry in inside)
+
+
 def read_folder(
-    folder: Path,
-    *,
-    size: int | None,
-    on_mismatch: OnMismatch,
-    progress: Progress | None = None,
-    label: LabelFiles | None = None,
+    folder: Path, options: ReadOptions, progress: Progress | None = None, *, label: LabelFiles | None = None
 ) -> Dataset:
     """Read a folder tree; see the module's text for how labels and roles are found, unless `label` finds them.
 
@@ -109,24 +140,11 @@ def read_folder(
     def read(path: str) -> bytes:
         return (folder / path).read_bytes()
 
-    return _read_files(
-        list_folder(folder),
-        read,
-        folder,
-        size=size,
-        on_mismatch=on_mismatch,
-        progress=progress,
-        label=label or label_files,
-    )
+    return _read_files(list_folder(folder), read, folder, options, progress, label)
 
 
 def read_zip(
-    path: Path,
-    *,
-    size: int | None,
-    on_mismatch: OnMismatch,
-    progress: Progress | None = None,
-    label: LabelFiles | None = None,
+    path: Path, options: ReadOptions, progress: Progress | None = None, *, label: LabelFiles | None = None
 ) -> Dataset:
     """Read a .zip of a folder tree without unpacking it.
 
@@ -146,15 +164,7 @@ def read_zip(
             def read(name: str) -> bytes:
                 return archive.read(members[name])
 
-            return _read_files(
-                sorted(members),
-                read,
-                path,
-                size=size,
-                on_mismatch=on_mismatch,
-                progress=progress,
-                label=label or label_files,
-            )
+            return _read_files(sorted(members), read, path, options, progress, label)
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a complete zip archive ({error}). Download or copy it again.") from error
 
@@ -167,39 +177,45 @@ def _read_files(
     paths: Sequence[str],
     read: Callable[[str], bytes],
     source: Path,
-    *,
-    size: int | None,
-    on_mismatch: OnMismatch,
+    options: ReadOptions,
     progress: Progress | None,
-    label: LabelFiles,
+    label: LabelFiles | None,
 ) -> Dataset:
-    files, problems = label(paths, str(source))
+    if label is None:
+        files, problems = label_files(paths, str(source), options.classes)
+    else:
+        files, problems = label(paths, str(source))
     if not files:
         raise DataError(_nothing_found(source, paths, problems))
-    samples = [Sample(file.path, file.expression, file.role, name_group(file.path)) for file in files]
+    files, group_notes = (
+        _with_groups(files) if options.groups == "auto" else ([replace(f, group="") for f in files], [])
+    )
     dataset = build_dataset(
-        samples,
-        decode_files([file.path for file in files], read, progress),
+        [Sample(file.path, file.label, file.role, file.group) for file in files],
+        decode_files([file.path for file in files], read, progress, options.framing),
         path=source,
         licence=LICENCE_FER2013 if any(_prefix_role(file.path) for file in files) else LICENCE_NOT_STATED,
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         problems=problems,
     )
     used = set(dataset.ids.tolist())
+    read_files = [file for file in files if file.path in used]
     return replace(
         dataset,
-        notes=(*_spelling_notes([file for file in files if file.path in used]), *_group_notes(dataset), *dataset.notes),
+        notes=(*_spelling_notes(read_files), *_role_notes(read_files), *group_notes, *dataset.notes),
         problems=tuple(sorted(dataset.problems, key=lambda problem: problem.name)),
     )
 
 
-def label_files(paths: Iterable[str], where: str) -> tuple[list[LabelledFile], list[Problem]]:
-    """Label and role of each file by its place in the tree.
+def label_files(
+    paths: Iterable[str], where: str, classes: Classes | None = None
+) -> tuple[list[LabelledFile], list[Problem]]:
+    """Label, role and group of each file by its place in the tree.
 
     Args:
         paths: relative paths, with "/" between the parts.
         where: the tree's own path, for the message.
+        classes: what the user says of the folders' names.
 
     Returns:
         The files that have a label, and the rest, each with the reason.
@@ -214,20 +230,91 @@ def label_files(paths: Iterable[str], where: str) -> tuple[list[LabelledFile], l
         by_folder[str(PurePosixPath(path).parent)].append(path)
     for folder, inside in by_folder.items():
         parts = [] if folder == "." else folder.split("/")
-        label = next((part for part in reversed(parts) if find_expression(part) is not None), None)
-        if label is None:
+        place = _class_place(parts, classes)
+        if place is None:
             problems += _without_label(parts, inside, where)
             continue
-        expression = parse_expression(label)
-        role = next((found for part in reversed(parts) if (found := find_role(part)) is not None), Role.NONE)
-        files += [LabelledFile(path, label, expression, _prefix_role(path) or role) for path in inside]
+        roles = [find_role(part) for number, part in enumerate(parts) if number != place]
+        role = next((found for found in reversed(roles) if found is not None), Role.NONE)
+        below = [part for part in parts[place + 1 :] if find_role(part) is None and not _NO_GROUP.fullmatch(part)]
+        above = [part for part in parts[:place] if find_role(part) is None]
+        files += [
+            LabelledFile(
+                path,
+                parts[place],
+                _prefix_role(path) or role,
+                name_group(path) or (below[0] if below else ""),
+                above[-1] if above and role is Role.NONE else "",
+            )
+            for path in inside
+        ]
     return files, problems
+
+
+def _class_place(parts: Sequence[str], classes: Classes | None) -> int | None:
+    """Which folder of a path names the class: the nearest that names an expression, else one that is a number."""
+    for place in reversed(range(len(parts))):
+        if (classes is not None and classes.knows(parts[place])) or find_expression(parts[place]) is not None:
+            return place
+    for place in reversed(range(len(parts))):
+        if len(parts[place]) <= _LONGEST_CLASS_NUMBER and as_number(parts[place]) is not None:
+            return place
+    return None
+
+
+def _with_groups(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], list[str]]:
+    """The files with the folders above the expressions as groups where those tell of persons; and what was done."""
+    notes = []
+    named = [file for file in files if name_group(file.path)]
+    if named:
+        persons = {file.group for file in named}
+        notes.append(
+            f"{counted(len(named), 'image')} named as in CK+, JAFFE, KDEF, FERG or SFEW, of "
+            f"{len(persons):,} {'person or film' if len(persons) == 1 else 'persons or films'}: their names are groups"
+        )
+    below = {file.group for file in files if file.group and not name_group(file.path)}
+    if below:
+        notes.append(
+            f"{counted(len(below), 'folder')} below the expressions, such as {min(below)!r}, taken as groups (a clip "
+            "or a person each), which no split that is made separates; groups = 'none' says otherwise"
+        )
+    above = {file.above for file in files if file.above}
+    persons_above = len(above) > 1 and (len(above) >= _MANY_FOLDERS or all(map(_PERSON_FOLDER.fullmatch, above)))
+    if not persons_above:
+        return list(files), notes
+    notes.append(
+        f"{counted(len(above), 'folder')} above the expressions, such as {min(above)!r}, taken as groups (a person "
+        "or a clip each), which no split that is made separates; groups = 'none' says otherwise"
+    )
+    return [replace(file, group=file.group or file.above, above="") for file in files], notes
+
+
+def _role_notes(files: Sequence[LabelledFile]) -> list[str]:
+    """Folders above the expressions that are no roles that mien knows, where there is more than one."""
+    above = Counter(file.above for file in files if file.above)
+    if len(above) < 2 and not (above and any(file.role for file in files)):
+        return []
+    said = ", ".join(f"{name} ({counted(count, 'image')})" for name, count in above.most_common(5))
+    more = f" and {len(above) - 5:,} more" if len(above) > 5 else ""
+    return [
+        f"folders above the expressions that name no role: {said}{more}; their images have no role, and a protocol "
+        "gives them one (roles are called train, validation and test)"
+    ]
 
 
 def _without_label(parts: list[str], inside: list[str], where: str) -> list[Problem]:
     if parts and find_role(parts[-1]) is None and any(map(_looks_like_image, inside)):
-        parse_expression(parts[-1], where=f"the folders of {where}")
+        _refuse_folder(parts[-1], where)
     return [Problem(path, "It lies in no folder that is named after an expression.") for path in inside]
+
+
+def _refuse_folder(name: str, where: str) -> None:
+    try:
+        parse_expression(name, where=f"the folders of {where}")
+    except UnknownLabelError as error:
+        raise UnknownLabelError(
+            f"{error} classes says what a folder stands for: --classes '{name}=anger', or '{name}=-' to leave it out."
+        ) from None
 
 
 def _prefix_role(path: str) -> Role | None:
@@ -236,13 +323,28 @@ def _prefix_role(path: str) -> Role | None:
 
 
 def _looks_like_image(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in _IMAGE_SUFFIXES
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Problem]) -> str:
-    expected = "Expected one folder of images per expression, such as train/happy/1.jpg."
+    expected = (
+        "Expected one folder of images per expression, such as train/happy/1.jpg, or a table with the columns path and "
+        "label beside the images."
+    )
     if not paths:
         return f"{source} holds no files. {expected}"
+    boxes = [path for path in paths if path.lower().endswith(".txt") and "labels" in path.lower().split("/")[:-1]]
+    if boxes:
+        return (
+            f"{source} is in YOLO's form: {counted(len(boxes), 'file')} of boxes such as {boxes[0]} beside the images. "
+            f"mien reads faces that are cut out. Cut the boxes out into one folder per expression. {expected}"
+        )
+    pickles = [path for path in paths if path.lower().endswith((".pkl", ".pickle", ".joblib"))]
+    if pickles:
+        return (
+            f"{source} holds {pickles[0]}, which is pickled: reading it can run code, and mien never does. Save the "
+            f"arrays with numpy.savez(file, images=…, labels=…). {expected}"
+        )
     tables = [path for path in paths if path.lower().endswith((".csv", ".csv.gz"))]
     if tables:
         return f"{source} holds no folder of images, but the table {tables[0]}: give that file. {expected}"
@@ -260,25 +362,19 @@ def name_group(path: str) -> str:
     return found["person"] if found else ""
 
 
-def _group_notes(dataset: Dataset) -> list[str]:
-    if dataset.groups is None:
-        return []
-    persons = dataset.groups[dataset.groups != ""]
-    return [f"{counted(len(persons), 'image')} named as in CK+ or JAFFE, of {counted(len(set(persons)), 'person')}"]
-
-
 def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
-    counts = Counter((file.label, file.expression) for file in files)
+    counts = Counter(file.label for file in files if not isinstance(file.label, Expression))
     notes = []
-    for (label, expression), count in sorted(counts.items()):
+    for label, count in sorted(counts.items()):
         letters = "".join(character for character in label.lower() if character.isalpha())
-        if letters not in _USUAL_FORMS:
+        expression = find_expression(label)
+        if expression is not None and letters not in _USUAL_FORMS:
             notes.append(f"{label} read as {expression} ({counted(count, 'image')})")
     return notes
 
 
 def decode_files(
-    paths: Sequence[str], read: Callable[[str], bytes], progress: Progress | None
+    paths: Sequence[str], read: Callable[[str], bytes], progress: Progress | None, framing: Framing | None = None
 ) -> Iterator[GrayImage | Problem]:
     """The image of each path, or why it has none, in order; decoded in threads.
 
@@ -286,10 +382,11 @@ def decode_files(
         paths: names of files.
         read: gives the bytes of one.
         progress: called with files done and files to be done.
+        framing: cuts the face out of each; None to take the image as it is.
     """
 
     def decode_batch(start: int) -> list[GrayImage | Problem]:
-        return [_decode_one(path, read) for path in paths[start : start + _BATCH]]
+        return [_decode_one(path, read, framing) for path in paths[start : start + _BATCH]]
 
     done = 0
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -300,13 +397,18 @@ def decode_files(
                 progress(done, len(paths))
 
 
-def _decode_one(path: str, read: Callable[[str], bytes]) -> GrayImage | Problem:
+def _decode_one(path: str, read: Callable[[str], bytes], framing: Framing | None) -> GrayImage | Problem:
     try:
-        return decode_gray(read(path))
+        if framing is None:
+            return decode_gray(read(path))
+        found = framing.cut(read(path))
+        return replace(found, name=path) if isinstance(found, Miss) else found
     except ImageError as error:
         return Problem(path, _sentence(str(error)))
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         return Problem(path, f"It cannot be read: {getattr(error, 'strerror', None) or error}.")
+    except DataError:
+        raise
     except Exception as error:  # zlib.error and lzma's own errors, when an archive's member is damaged
         return Problem(path, f"It is damaged: {error}.")
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, is_sorted
-from mien.datasets.samples import Sample, build_dataset
-from mien.datasets.spec import OnMismatch
+from mien.datasets.samples import ReadOptions, Sample, build_dataset
 from mien.errors import DataError
 from mien.labels import parse_expression
 
@@ -34,13 +33,12 @@ def jaffe_files(path: Path) -> list[str]:
     return [os.path.relpath(folder / name, path) for name in _names(folder)]
 
 
-def read_jaffe(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_jaffe(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
     """Read the images; label and person come from each file's name. The group is the person; there are no roles.
 
     Args:
         path: the folder of the images, or the one above if that is named `jaffe` or `jaffedbase`.
-        size: side of the square images wanted, in pixels; None for the most common size (256).
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        options: the size wanted, and what happens to images of another one.
         progress: called with images done and images to be done.
 
     Raises:
@@ -57,11 +55,12 @@ def read_jaffe(path: Path, *, size: int | None, on_mismatch: OnMismatch, progres
             samples.append(Sample(name, parse_expression(match["expression"]), group=match["person"]))
     return build_dataset(
         samples,
-        decode_files([sample.id for sample in samples], lambda name: (folder / name).read_bytes(), progress),
+        decode_files(
+            [sample.id for sample in samples], lambda name: (folder / name).read_bytes(), progress, options.framing
+        ),
         path=path,
         licence=LICENCE,
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         problems=problems,
     )
 

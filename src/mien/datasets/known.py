@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mien.datasets.classes import ORDERS
 from mien.datasets.dataset import Dataset, Role
-from mien.datasets.folders import LICENCE_FER2013
-from mien.labels import SEVEN, SIX, Expression
+from mien.labels import SIX, Expression, Label
 
 # Share of a known set's images by which a data set may differ and still count as a copy of it.
 _NEAR = 0.1
+# The same where the counts decide what numbers mean: FER2013's classes in another order differ by far more.
+_NEAR_ORDER = 0.05
 
-Counts = Mapping[Role, Mapping[Expression, int]]
+LICENCE_FER2013 = (
+    "FER2013: research data. The images were collected by web search, and their image rights are unresolved."
+)
+
+Counts = Mapping[Role, Mapping[Label, int]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Difference:
     """A role and expression whose number of images is not the known one."""
 
     role: Role
-    expression: Expression
+    expression: Label
     known: int
     found: int
 
@@ -63,17 +70,19 @@ class Match:
     exchanged: str | None
 
 
-def _by_role(**numbers: str) -> dict[Role, dict[Expression, int]]:
+# In FER2013's order.
+_SEVEN = tuple(expression for expression in Expression if expression is not Expression.CONTEMPT)
+
+
+def _by_role(**numbers: str) -> dict[Role, dict[Label, int]]:
     """Counts of the seven expressions in FER2013's order, by role."""
     roles = {"train": Role.TRAIN, "validation": Role.VALIDATION, "test": Role.TEST, "none": Role.NONE}
-    return {
-        roles[role]: dict(zip(SEVEN.expressions, map(int, text.split()), strict=True)) for role, text in numbers.items()
-    }
+    return {roles[role]: dict(zip(_SEVEN, map(int, text.split()), strict=True)) for role, text in numbers.items()}
 
 
-def _added(counts: Counts, *merged: Role, into: Role) -> dict[Role, dict[Expression, int]]:
+def _added(counts: Counts, *merged: Role, into: Role) -> dict[Role, dict[Label, int]]:
     """The counts with some roles brought together."""
-    sums: dict[Role, dict[Expression, int]] = {}
+    sums: dict[Role, dict[Label, int]] = {}
     for role, numbers in counts.items():
         place = sums.setdefault(into if role in merged else role, dict.fromkeys(numbers, 0))
         for expression, number in numbers.items():
@@ -105,13 +114,17 @@ def _fer2013_forms() -> Iterator[KnownSet]:
         yield KnownSet(f"{name}, without disgust", six, source)
 
 
+_CK_PLUS_TABLE = _by_role(none="45 59 25 69 28 83 593")
+_CK_PLUS_TABLE[Role.NONE][Expression.CONTEMPT] = 18
+
 KNOWN_SETS: tuple[KnownSet, ...] = (
     *_fer2013_forms(),
+    KnownSet("CK+ as a table (ckextended.csv)", _CK_PLUS_TABLE, "Lucey et al., CVPR Workshops 2010, and the table"),
     KnownSet("RAF-DB, aligned, single label", _RAF_DB, "Li et al., Reliable Crowdsourcing, CVPR 2017"),
 )
 
 
-def count_roles(dataset: Dataset) -> dict[Role, dict[Expression, int]]:
+def count_roles(dataset: Dataset) -> dict[Role, dict[Label, int]]:
     """For each role that occurs, the images of each expression that occurs at all."""
     present = [e for e in dataset.label_set.expressions if (dataset.labels == dataset.label_set.index(e)).any()]
     counts = {}
@@ -142,6 +155,36 @@ def known_framing(dataset: Dataset) -> str | None:
     return "fer2013" if match and match.known.name.startswith("FER2013") and not match.differences else None
 
 
+def order_by_counts(numbers: Sequence[int | None], roles: Sequence[Role]) -> str | None:
+    """The order in which labels that are numbers count, where the counts are those of a published set.
+
+    Args:
+        numbers: the label of each sample; None where it is no number.
+        roles: the role of each sample.
+
+    Returns:
+        The name of one of `mien.datasets.classes.ORDERS`; None where no set, or more than one order, fits.
+    """
+    pairs = Counter((role, number) for role, number in zip(roles, numbers, strict=True) if number is not None)
+    found: dict[str, int] = {}
+    for name, order in ORDERS.items():
+        counts: dict[Role, dict[Label, int]] = {}
+        for (role, number), count in pairs.items():
+            label = order.of(number)
+            if label is None:
+                break
+            counts.setdefault(role, {})[label] = count
+        else:
+            for known in KNOWN_SETS:
+                apart = sum(abs(d.found - d.known) for d in _differences(counts, known.counts))
+                if apart <= _NEAR_ORDER * known.total:
+                    found[name] = min(apart, found.get(name, apart))
+    if not found:
+        return None
+    best = min(found, key=found.__getitem__)
+    return best if list(found.values()).count(found[best]) == 1 else None
+
+
 def _distance(match: Match) -> tuple[bool, int]:
     """Complete copies and those with something exchanged first, then by the number of images that differ."""
     unexplained = bool(match.differences) and match.exchanged is None
@@ -154,8 +197,8 @@ def _unlike(found: Counts, known: KnownSet) -> int:
     return sum(abs(one - other) for one, other in itertools.zip_longest(*sizes, fillvalue=0))
 
 
-def _sums(counts: Counts) -> dict[Expression, int]:
-    sums: dict[Expression, int] = {}
+def _sums(counts: Counts) -> dict[Label, int]:
+    sums: dict[Label, int] = {}
     for numbers in counts.values():
         for expression, number in numbers.items():
             sums[expression] = sums.get(expression, 0) + number
@@ -178,7 +221,7 @@ def _exchange(found: Counts, known: Counts) -> str | None:
         if not any(_differences(exchanged, known)):
             return f"{names[one]} and {names[other]}"
     for first, second in itertools.combinations(Expression, 2):
-        swap = {first: second, second: first}
+        swap: dict[Label, Label] = {first: second, second: first}
         exchanged = {role: {swap.get(e, e): n for e, n in numbers.items()} for role, numbers in found.items()}
         if not any(_differences(exchanged, known)):
             return f"{first.value} and {second.value}"

@@ -1,88 +1,107 @@
 """Data sets as a manifest: a table with a row for each image file, and the files beside it.
 
-The columns `path` (relative to the table) and `label` are required. `role`, `group` (a person or a sequence, never to
-be separated), `id`, and the votes of taggers (`votes:EXPRESSION`, `other_votes:ANSWER`) may be there.
+The columns `path` (relative to the table) and `label` are required, under these or other usual names
+(`mien.datasets.tables.NAMES`). `role`, `group` (a person or a sequence, never to be separated), `id`, and the votes of
+taggers (`votes:EXPRESSION`, `other_votes:ANSWER`) may be there.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.datasets.dataset import Dataset
-from mien.datasets.folders import Progress, decode_files
+from mien.datasets.dataset import Dataset, Problem, Role
+from mien.datasets.folders import Progress, decode_files, holds_expression_folders
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
     VOTES,
+    ReadOptions,
     Sample,
     build_dataset,
-    parse_role,
+    find_role,
     refuse_repeated_ids,
     refuse_unwritable_ids,
 )
-from mien.datasets.spec import OnMismatch
+from mien.datasets.tables import Columns, find_tables, open_table, other_tables, read_columns
 from mien.errors import DataError, did_you_mean
 from mien.files import write_text
 from mien.images import png_bytes
-from mien.labels import Expression, parse_expression
+from mien.labels import Label, parse_expression
 
 MANIFEST_FILE = "manifest.csv"
 LICENCE_FILE = "LICENCE.txt"
 
 
+# Where images are looked for, beside the table, when they are not where it says.
+_IMAGE_FOLDERS = ("images", "image", "img", "imgs", "faces", "data", "photos", "pictures")
+_ENDINGS = ("", ".jpg", ".png", ".jpeg")
+_TRIED = 50
+
+
 @dataclass(frozen=True)
 class _Table:
+    """What the tables say.
+
+    Attributes:
+        paths: of the images, relative to `folder`, one for each sample.
+        expressions: those that have a column of votes.
+    """
+
+    folder: Path
     paths: list[str]
     samples: list[Sample]
-    expressions: list[Expression]
+    expressions: list[Label]
+    problems: list[Problem]
+    notes: list[str]
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a path is a manifest, or a folder that holds one: by the head line of its table."""
-    path = _table_of(path)
-    if path.suffix.lower() != ".csv" or not path.is_file():
+    """Whether a path is a table that names image files, or a folder that holds one, by the tables' first lines.
+
+    A folder that is sorted by expression is one only where the table is called manifest.csv.
+    """
+    if path.is_dir() and not (path / MANIFEST_FILE).is_file() and holds_expression_folders(path):
         return False
-    with path.open("rb") as file:
-        head = file.readline(4096).removeprefix(b"\xef\xbb\xbf")
-    columns = {cell.strip(b' "\r\n').lower() for cell in head.split(b",")}
-    return {b"path", b"label"} <= columns
+    return bool(_tables_of(path))
 
 
 def manifest_files(path: Path) -> list[str]:
-    """The image files that a manifest names, relative to its folder; those that are missing are left out."""
-    table = _table_of(path)
-    return [name for name in _read_table(table).paths if (table.parent / name).is_file()]
+    """The tables and the image files that they name, relative to the path's folder; missing ones are left out."""
+    table = _read_tables(path)
+    folder = path if path.is_dir() else path.parent
+    names = [*(file for file in _tables_of(path)), *(table.folder / name for name in table.paths)]
+    return [os.path.relpath(name, folder) for name in names if name.is_file()]
 
 
-def read_manifest(
-    path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None
-) -> Dataset:
-    """Read a manifest and its images.
+def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
+    """Read tables that name image files, and these.
 
     Args:
-        path: the table, or the folder that holds it as manifest.csv.
-        size: side of the square images wanted, in pixels; None for the most common size.
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        path: the table, or the folder that holds it as manifest.csv, under another name, or as one table a role.
+        options: the size wanted, what happens to images of another one, and what the labels stand for.
         progress: called with images done and images to be done.
 
     Raises:
-        DataError: a column is missing, a row cannot be understood, no image can be read, or there is one class only.
+        DataError: a column is missing, no image can be read, or there is one class only.
     """
-    file = _table_of(path)
-    table = _read_table(file)
-    licence = file.parent / LICENCE_FILE
+    table = _read_tables(path)
+    licence = table.folder / LICENCE_FILE
     return build_dataset(
         table.samples,
-        decode_files(table.paths, lambda name: (file.parent / name).read_bytes(), progress),
+        decode_files(table.paths, lambda name: (table.folder / name).read_bytes(), progress, options.framing),
         path=path,
         licence=licence.read_text(encoding="utf-8").strip() if licence.is_file() else LICENCE_NOT_STATED,
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         voted=table.expressions,
+        notes=table.notes,
+        problems=table.problems,
+        by_counts=True,
     )
 
 
@@ -139,50 +158,126 @@ def _csv_text(lines: Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _table_of(path: Path) -> Path:
-    return path / MANIFEST_FILE if path.is_dir() else path
+def _tables_of(path: Path) -> list[Path]:
+    if path.is_dir() and (path / MANIFEST_FILE).is_file():
+        path = path / MANIFEST_FILE
+    return find_tables(path, lambda columns: columns.holds_paths and "label" in columns.at)
 
 
-def _read_table(path: Path) -> _Table:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            for name in ("path", "label"):
-                if name not in columns:
-                    raise DataError(
-                        f"{path} is no manifest: it has no column {name!r}. {did_you_mean(name, columns)} "
-                        "Expected the columns path, label and, where known, role and group."
-                    )
-            voted = [name for name in columns if name.startswith(VOTES)]
-            others = [name for name in columns if name.startswith(OTHER_VOTES)]
-            rows = [_row(row, number, [*voted, *others], path) for number, row in enumerate(reader, start=1)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"The manifest {path} cannot be read: {error}.") from error
-    samples = [sample for _, sample in rows]
+def _read_tables(path: Path) -> _Table:
+    files = _tables_of(path)
+    if not files:
+        raise DataError(_no_manifest(path / MANIFEST_FILE if path.is_dir() else path))
+    names: list[str] = []
+    samples: list[Sample] = []
+    problems: list[Problem] = []
+    expressions: list[Label] = []
+    for file in files:
+        with open_table(file) as (columns, lines):
+            voted = [name for name in columns.names if name.startswith(VOTES)]
+            others = [name for name in columns.names if name.startswith(OTHER_VOTES)]
+            expressions = [parse_expression(name.removeprefix(VOTES), where=str(file)) for name in voted]
+            votes = [columns.names.index(name) for name in (*voted, *others)]
+            several = f"{file.name} " if len(files) > 1 else ""
+            file_role = find_role(file.name.partition(".")[0]) if several else None
+            for number, cells in enumerate(lines, start=1):
+                row = _row(columns, cells, votes, f"row {number} of {file}", file_role)
+                if isinstance(row, Problem):
+                    problems.append(Problem(f"{several}row {number}", row.reason))
+                    continue
+                names.append(row[0])
+                samples.append(row[1])
     refuse_repeated_ids(samples, f"The manifest {path}")
-    expressions = [parse_expression(name.removeprefix(VOTES), where=str(path)) for name in voted]
-    return _Table([name for name, _ in rows], samples, expressions)
+    folder = files[0].parent
+    left_out = other_tables(files) if path.is_dir() else []
+    notes = [f"tables that hold no labelled images left out: {', '.join(left_out)}"] if left_out else []
+    paths = _locate(folder, names, samples, [file.name.partition(".")[0] for file in files], notes)
+    return _Table(folder, paths, samples, expressions, problems, notes)
 
 
-def _row(row: dict[str, str], number: int, voted: Sequence[str], path: Path) -> tuple[str, Sample]:
+def _no_manifest(file: Path) -> str:
+    columns = read_columns(file)
+    names = [] if columns is None else list(columns.names)
+    near = "" if columns is None else did_you_mean("path" if "label" in columns.at else "label", names)
+    return (
+        f"{file} is no manifest. Expected a column of paths (path, file, file_name, filename, image or image_path) and "
+        f"a column of labels (label, emotion or expression); and, where known, role and group. "
+        f"Received: {', '.join(names)[:120] or 'no such table'}. {near}"
+    ).strip()
+
+
+def _row(
+    columns: Columns, cells: Sequence[str], voted: Sequence[int], where: str, file_role: Role | None
+) -> tuple[str, Sample] | Problem:
     """The path of an image and what the row says of it."""
-    where = f"row {number} of {path}"
-    name = (row["path"] or "").strip()
+    name = columns.cell(cells, "path")
     if not name:
         raise DataError(f"In {where} the path is empty.")
+    if (what := no_file(name)) is not None:
+        return Problem(name[:80], what)
     try:
-        votes = tuple(float(row[column]) for column in voted)
-    except (TypeError, ValueError) as error:
+        votes = tuple(float(cells[place]) for place in voted)
+    except (IndexError, ValueError) as error:
         raise DataError(f"In {where} a vote is not a number.") from error
     if not all(0 <= vote < float("inf") for vote in votes):
         raise DataError(f"In {where} a vote is not a number of people.")
     sample = Sample(
-        id=(row.get("id") or "").strip() or name,
-        expression=parse_expression(row["label"] or "", where=where),
-        role=parse_role(row.get("role") or "", where),
-        group=(row.get("group") or "").strip(),
+        id=columns.cell(cells, "id") or name,
+        label=columns.cell(cells, "label"),
+        role=columns.cell(cells, "role") if "role" in columns.at else file_role or Role.NONE,
+        group=columns.cell(cells, "group"),
         votes=votes,
     )
     return name, sample
+
+
+def no_file(name: str) -> str | None:
+    """What a cell holds in place of a file's name, as a sentence; None where it may be one."""
+    if re.match(r"(https?|s3|gs|ftp)://", name, re.I):
+        return "It is a web address, and mien reads files: fetch the images first, and name the files."
+    if name.startswith("data:image") or (len(name) > 1000 and re.fullmatch(r"[A-Za-z0-9+/=\s]+", name[:2000])):
+        return "It is an image as base64 text, and mien reads files: decode it into one first, and name that."
+    return None
+
+
+def _locate(
+    folder: Path, names: Sequence[str], samples: Sequence[Sample], stems: Sequence[str], notes: list[str]
+) -> list[str]:
+    """The path of each image, relative to the folder of the table: as it says, or where images usually lie."""
+    plain = [name.replace("\\", "/") for name in names]
+    if all((folder / name).is_file() for name in plain[:_TRIED]):
+        return plain
+    places = ["", *(f"{inner}/" for inner in (*_IMAGE_FOLDERS, *stems))]
+    ways: list[tuple[str, Callable[[int], str]]] = []
+    for place in places:
+        for ending in _ENDINGS:
+            ways += [
+                (f"{place}…{ending}", lambda n, p=place, e=ending: f"{p}{plain[n]}{e}"),  # type: ignore[misc]
+                (f"{place}ROLE/…{ending}", lambda n, p=place, e=ending: f"{p}{samples[n].role}/{plain[n]}{e}"),  # type: ignore[misc]
+                (
+                    f"{place}LABEL/…{ending}",
+                    lambda n, p=place, e=ending: f"{p}{samples[n].label}/{plain[n]}{e}",  # type: ignore[misc]
+                ),
+                (
+                    f"{place}ROLE/LABEL/…{ending}",
+                    lambda n, p=place, e=ending: f"{p}{samples[n].role}/{samples[n].label}/{plain[n]}{e}",  # type: ignore[misc]
+                ),
+            ]
+    # A path of another machine: its end may be found here.
+    depth = max((name.count("/") for name in plain[:_TRIED]), default=0)
+    for dropped in range(1, depth + 1):
+        for place in places[:3]:
+            ways.append(
+                (f"{place}… without its first folders", lambda n, p=place, d=dropped: p + _without(plain[n], d))  # type: ignore[misc]
+            )
+    tried = range(0, len(plain), max(1, len(plain) // _TRIED))
+    found = {name: sum((folder / way(n)).is_file() for n in tried) for name, way in ways}
+    best, way = max(ways, key=lambda entry: found[entry[0]])
+    if not found[best] or best == "…":
+        return plain
+    notes.append(f"images are not where the table says, but at {best}")
+    return [moved if (folder / (moved := way(n))).is_file() else plain[n] for n in range(len(plain))]
+
+
+def _without(name: str, folders: int) -> str:
+    return name.split("/", folders)[-1] if name.count("/") >= folders else name

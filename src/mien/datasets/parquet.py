@@ -1,8 +1,9 @@
 """Data sets as Parquet, as the Hugging Face hub keeps them: encoded images and their labels in one table.
 
-A column `image` (a struct of `bytes` and `path`, or the bytes alone) and a column `label` (text, or numbers whose names
-stand in the table's `huggingface` metadata). `role` or `split`, `group`, `id`, and the votes of taggers
-(`votes:EXPRESSION`, `other_votes:ANSWER`) may be there. Without a column the role comes from the file's name or folder.
+A column of images (a struct of `bytes` and `path`, or the bytes alone; `image`, or the one of such a type) and a column
+`label` (text, or numbers whose names stand in the table's `huggingface` metadata or in `classes`). `role` or `split`,
+`group`, `id`, and the votes of taggers (`votes:EXPRESSION`, `other_votes:ANSWER`) may be there. Without a column the
+role comes from the file's name or folder.
 """
 
 from __future__ import annotations
@@ -19,29 +20,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
+from mien.datasets.emonet_face import RATINGS_NOTE, label_by_ratings, rating_columns
+from mien.datasets.folders import Progress, decode_files, holds_expression_folders, list_folder
 from mien.datasets.pixels import GrayImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
     VOTES,
+    Framing,
+    ReadOptions,
     Sample,
     build_dataset,
     find_role,
-    parse_role,
     refuse_repeated_ids,
     refuse_unwritable_ids,
 )
-from mien.datasets.spec import OnMismatch
+from mien.datasets.tables import NAMES, normal_name
 from mien.errors import DataError, MissingExtraError
 from mien.files import written_whole
 from mien.images import png_bytes
-from mien.labels import Expression, parse_expression
+from mien.labels import Label, parse_expression
 
 _ENDING = ".parquet"
-_IMAGE_COLUMNS = ("image", "img")
-_LABEL_COLUMNS = ("label", "labels", "emotion", "expression")
-_ROLE_COLUMNS = ("role", "split")
 # Rows that are decoded, or encoded, before the next are taken: a large table never lies in memory as a whole.
 _BATCH_ROWS = 256
 # How a table is called that was written in parts; a hash behind it, where there is one, tells versions apart.
@@ -56,27 +56,29 @@ class _Columns:
 
     Attributes:
         names: the names of the classes that whole numbers count, or None where labels are text.
+        ratings: the column of each of EmoNet-Face's categories, where there are no labels; else empty.
     """
 
     image: str
-    label: str
+    label: str | None
     names: list[str] | None
     role: str | None
     group: str | None
     id: str | None
     votes: list[str]
+    ratings: Mapping[str, str]
 
     def all(self) -> list[str]:
         """The columns to be read."""
         optional = [name for name in (self.role, self.group, self.id) if name is not None]
-        return [self.image, self.label, *optional, *self.votes]
+        labels = [*self.ratings.values()] if self.label is None else [self.label]
+        return [self.image, *labels, *optional, *self.votes]
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a path is a .parquet, or a folder that holds such files itself or in `data`."""
+    """Whether a path is a .parquet, or a folder that holds such files at any depth and is not sorted by expression."""
     if path.is_dir():
-        places = [folder for folder in (path, path / "data") if folder.is_dir()]
-        return any(any(folder.glob(f"*{_ENDING}")) for folder in places) and not any(map(is_sorted, places))
+        return bool(parquet_files(path)) and not holds_expression_folders(path)
     return path.name.lower().endswith(_ENDING)
 
 
@@ -85,13 +87,12 @@ def parquet_files(path: Path) -> list[str]:
     return [name for name in list_folder(path) if name.lower().endswith(_ENDING)]
 
 
-def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_parquet(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
     """Read one .parquet file, or all below a folder as one data set.
 
     Args:
         path: the file or the folder.
-        size: side of the square images wanted, in pixels; None for the most common size.
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        options: the size wanted, what happens to images of another one, and what the labels stand for.
         progress: called with rows done and rows to be done.
 
     Raises:
@@ -111,6 +112,9 @@ def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
     total = sum(table.metadata.num_rows for table in tables)
     rows = _Rows()
 
+    rated = [found.ratings for found in columns if found.ratings]
+    rows.framing = options.framing
+
     def report() -> None:
         if progress is not None:
             progress(rows.count, total)
@@ -126,9 +130,10 @@ def read_parquet(path: Path, *, size: int | None, on_mismatch: OnMismatch, progr
         rows.images,
         path=path,
         licence=next(filter(None, (_licence(table.schema_arrow) for table in tables)), LICENCE_NOT_STATED),
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         problems=[*missing, *rows.problems],
+        notes=[RATINGS_NOTE] if rated else [],
+        by_counts=True,
         voted=[parse_expression(name, where=str(path)) for name in voted],
     )
 
@@ -177,6 +182,7 @@ class _Rows:
     images: list[GrayImage | Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
+    framing: Framing | None = None
 
 
 def _libraries(what: str) -> tuple[Any, Any]:
@@ -229,24 +235,44 @@ def _missing_parts(names: Sequence[str]) -> list[Problem]:
 
 
 def _find_columns(schema: Any, file: Path) -> _Columns:
-    there = list(schema.names)
-    image = next((name for name in _IMAGE_COLUMNS if name in there), None)
-    label = next((name for name in _LABEL_COLUMNS if name in there), None)
-    if image is None or label is None:
+    arrow, _ = _libraries("Reading Parquet")
+    there = {normal_name(name): name for name in reversed(schema.names)}
+
+    def known(kind: str) -> str | None:
+        return next((there[name] for name in NAMES[kind] if name in there), None)
+
+    kinds = {name: schema.field(name).type for name in schema.names}
+    bytes_columns = [name for name, kind in kinds.items() if _holds_bytes(kind, arrow)]
+    named = [name for name in ("image", "img") if name in kinds]
+    image = named[0] if named else bytes_columns[0] if len(bytes_columns) == 1 else None
+    ratings = rating_columns(schema.names)
+    label = known("label")
+    if image is None or (label is None and not ratings):
+        several = f" Of {', '.join(bytes_columns)} any could be the image." if image is None and bytes_columns else ""
         raise DataError(
             f"{file} is no data set of labelled images. Expected the columns image and label. "
-            f"Received: {', '.join(there)[:200]}."
+            f"Received: {', '.join(schema.names)[:200]}.{several}"
         )
-    votes = [name for name in there if name.startswith(VOTES)]
+    votes = [name for name in schema.names if name.startswith(VOTES)]
+    role = known("role")
     return _Columns(
         image=image,
         label=label,
-        names=_features(schema).get(label, {}).get("names"),
-        role=next((name for name in _ROLE_COLUMNS if name in there), None),
-        group="group" if "group" in there else None,
-        id="id" if "id" in there else None,
-        votes=[*votes, *(name for name in there if name.startswith(OTHER_VOTES))],
+        names=_features(schema).get(label or "", {}).get("names"),
+        role=role if role != label else None,
+        group=known("group"),
+        id=there.get("id"),
+        votes=[*votes, *(name for name in schema.names if name.startswith(OTHER_VOTES))],
+        ratings={} if label is not None else ratings,
     )
+
+
+def _holds_bytes(kind: Any, arrow: Any) -> bool:
+    """Whether a column can hold encoded images: bytes, or the hub's struct of bytes and path."""
+    types = arrow.types
+    if types.is_struct(kind):
+        return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def _info(schema: Any) -> dict[str, Any]:
@@ -277,23 +303,23 @@ def _read_table(table: Any, columns: _Columns, where: str, rows: _Rows, report: 
             for row in cells:
                 number += 1
                 place = f"{where} row {number}"
-                expression = _expression(row[columns.label], columns, place)
-                if isinstance(expression, Problem):
-                    rows.problems.append(expression)
+                label = _label(row, columns, place)
+                if isinstance(label, Problem):
+                    rows.problems.append(label)
                     continue
                 data, name = _image(row[columns.image], columns, where)
                 encoded[place] = data
                 rows.samples.append(
                     Sample(
                         id=place,
-                        expression=expression,
-                        role=file_role if columns.role is None else parse_role(_text(row[columns.role]), place),
+                        label=label,
+                        role=file_role if columns.role is None else _text(row[columns.role]),
                         group="" if columns.group is None else _text(row[columns.group]),
                         votes=tuple(_vote(row[column], place) for column in columns.votes),
                     )
                 )
                 rows.own.append(name if columns.id is None else _text(row[columns.id]))
-            rows.images += decode_files(list(encoded), encoded.__getitem__, None)
+            rows.images += decode_files(list(encoded), encoded.__getitem__, None, rows.framing)
             rows.count += len(cells)
             report()
     except _ARROW_ERRORS as error:
@@ -307,19 +333,27 @@ def _role_of_file(where: str) -> Role:
     return next((role for word in words if (role := find_role(word)) is not None), Role.NONE)
 
 
-def _expression(label: object, columns: _Columns, place: str) -> Expression | Problem:
-    if isinstance(label, str):
-        return parse_expression(label, where=place)
+def _label(row: Mapping[str, object], columns: _Columns, place: str) -> Label | str | Problem:
+    """A row's label: as it is, or by its name where the table's metadata tells the names of numbers."""
+    if columns.ratings:
+        return label_by_ratings({name: row[column] for name, column in columns.ratings.items()}, place)
+    label = row[columns.label or ""]
+    if isinstance(label, (list, tuple)) and len(label) == 1:
+        label = label[0]
     if label is None:
         return Problem(place, "It has no label.")
-    if not isinstance(label, int) or columns.names is None:
+    if isinstance(label, str):
+        return label
+    if isinstance(label, bool) or not isinstance(label, (int, float)) or label != int(label):
         raise DataError(
             f"The label in {place} is no text, and no number that has a name. Received: {columns.label}={label!r}. "
-            "Expected text, or whole numbers whose names stand in the table's huggingface metadata."
+            "Expected text, or whole numbers whose names stand in the table's huggingface metadata or in classes."
         )
+    if columns.names is None:
+        return str(int(label))
     if not 0 <= label < len(columns.names):
         return Problem(place, f"Its label is {label}; expected 0 to {len(columns.names) - 1}.")
-    return parse_expression(columns.names[label], where=f"the class names of {place}")
+    return str(columns.names[int(label)])
 
 
 def _image(cell: object, columns: _Columns, where: str) -> tuple[bytes, str]:

@@ -17,6 +17,9 @@ from mien.images import read_image
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Bit depth and colour type of a PNG header: 8-bit gray and 8-bit RGB.
 _PLAIN_PNG = (b"\x08\x00", b"\x08\x02")
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif"}
+)
 IN_COLOUR = "in colour, turned gray"
 
 
@@ -27,10 +30,12 @@ class GrayImage:
     Attributes:
         pixels: shape (H, W), uint8.
         notes: what was done to the image on the way, each a short phrase.
+        faces: how many faces the photo shows out of which this one was cut; None where nothing was cut.
     """
 
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
+    faces: int | None = None
 
 
 def decode_gray(data: bytes) -> GrayImage:
@@ -44,7 +49,7 @@ def decode_gray(data: bytes) -> GrayImage:
     if pixels is None:
         pixels = _decode_any(data, notes)
     if pixels.ndim == 3:
-        pixels = _to_gray(pixels, notes)
+        pixels = _gray_of(pixels, notes)
     return GrayImage(pixels, tuple(notes))
 
 
@@ -84,11 +89,16 @@ def _decode_any(data: bytes, notes: list[str]) -> NDArray[np.uint8]:
     return image.pixels
 
 
-def _to_gray(rgb: NDArray[np.uint8], notes: list[str]) -> NDArray[np.uint8]:
+def _gray_of(rgb: NDArray[np.uint8], notes: list[str]) -> NDArray[np.uint8]:
     # Many gray data sets are stored with three equal channels: those are gray already, and need no note.
     if np.array_equal(rgb[:, :, 0], rgb[:, :, 1]) and np.array_equal(rgb[:, :, 0], rgb[:, :, 2]):
         return np.ascontiguousarray(rgb[:, :, 0])
     notes.append(IN_COLOUR)
+    return to_gray(rgb)
+
+
+def to_gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Gray of colour by ITU-R BT.601 luma: shape (H, W, 3) in RGB to (H, W), uint8."""
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 

@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
-from mien.datasets.samples import Sample, build_dataset, refuse_repeated_ids
-from mien.datasets.spec import OnMismatch
+from mien.datasets.samples import ReadOptions, Sample, build_dataset, refuse_repeated_ids
 from mien.errors import DataError
 from mien.labels import Expression
 
@@ -62,14 +61,13 @@ def raf_db_files(path: Path) -> list[str]:
     return sorted({str(file.relative_to(path) if file.is_relative_to(path) else file.absolute()) for file in files})
 
 
-def read_raf_db(path: Path, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None = None) -> Dataset:
+def read_raf_db(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
     """Read RAF-DB's basic expressions; roles come from the names of the images (train_00001, test_0001).
 
     Args:
         path: the folder that holds `EmoLabel/list_patition_label.txt` and `Image/`, the one above (`basic` is found in
             it), `Image` or `EmoLabel` itself; or the folder that holds `train/1` to `train/7` and `test/1` to `test/7`.
-        size: side of the square images wanted, in pixels; None for the most common size (100 in the aligned images).
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        options: the size wanted, and what happens to images of another one.
         progress: called with images done and images to be done.
 
     Raises:
@@ -96,11 +94,10 @@ def read_raf_db(path: Path, *, size: int | None, on_mismatch: OnMismatch, progre
             )
     return build_dataset(
         samples,
-        decode_files(names, lambda name: (root / name).read_bytes(), progress),
+        decode_files(names, lambda name: (root / name).read_bytes(), progress, options.framing),
         path=path,
         licence=LICENCE,
-        size=size,
-        on_mismatch=on_mismatch,
+        options=options,
         notes=notes,
         problems=problems,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from mien.datasets.affectnet import affectnet_files, is_affectnet, read_affectnet
+from mien.datasets.archives import is_archive, unpacked, zip_is_sorted
 from mien.datasets.arrays import arrays_files, is_arrays, read_arrays
 from mien.datasets.cache import (
     CacheEntryError,
@@ -17,24 +19,32 @@ from mien.datasets.cache import (
     save_entry,
 )
 from mien.datasets.ckplus import ck_plus_files, is_ck_plus, read_ck_plus
+from mien.datasets.classes import parse_classes
 from mien.datasets.cleaning import apply_cleaning, read_cleaning
 from mien.datasets.dataset import Dataset
 from mien.datasets.expw import expw_files, is_expw, read_expw
-from mien.datasets.fer2013 import read_csv
+from mien.datasets.fer2013 import is_pixel_table, pixel_tables, read_csv
 from mien.datasets.ferplus import read_with_votes, table_beside
 from mien.datasets.folders import LabelFiles, Progress, list_folder, read_folder, read_zip
 from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
 from mien.datasets.known import known_framing
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
+from mien.datasets.named_files import FERG, KDEF, NamedSet, is_named, read_named
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
 from mien.datasets.places import why_missing
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
-from mien.datasets.samples import dataset_name
+from mien.datasets.samples import Framing, ReadOptions, dataset_name
 from mien.datasets.sources import SOURCES
-from mien.datasets.spec import DataSpec, OnMismatch
+from mien.datasets.spec import DataSpec
+from mien.datasets.tables import TABLE_ENDINGS, read_columns
 from mien.errors import DataError, did_you_mean
 from mien.files import hash_file, hash_listing
+from mien.framing import crop_rule_of
 from mien.labels import LabelSet
+
+# How faces that mien finds are cut out, where nothing else is said: as the models that come with it want them.
+FOUND_FRAMING = "fer2013"
+_CROP_SIZE = 48
 
 
 @dataclass(frozen=True)
@@ -54,50 +64,32 @@ class Reader:
     recognises: str
     matches: Callable[[Path], bool]
     content_hash: Callable[[Path], str]
-    read: Callable[[Path, DataSpec, Progress | None], Dataset]
+    read: Callable[[Path, ReadOptions, Progress | None], Dataset]
     takes_votes: bool = False
 
 
-class _ReadImages(Protocol):
-    def __call__(
-        self, path: Path, /, *, size: int | None, on_mismatch: OnMismatch, progress: Progress | None
-    ) -> Dataset: ...
+def _read_folder(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return _with_any_votes(read_folder, path, options, progress)
 
 
-def _images(read: _ReadImages) -> Callable[[Path, DataSpec, Progress | None], Dataset]:
-    """A reader whose only options are those of images."""
-
-    def read_images(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
-        return read(path, size=spec.size, on_mismatch=spec.on_mismatch, progress=progress)
-
-    return read_images
+def _read_zip(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return _with_any_votes(read_zip, path, options, progress)
 
 
-def _read_folder(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
-    return _with_any_votes(read_folder, path, spec, progress)
+def _with_any_votes(
+    read: Callable[..., Dataset], path: Path, options: ReadOptions, progress: Progress | None
+) -> Dataset:
+    if options.votes is None:
+        return read(path, options, progress)
+
+    def read_at(size: int | None, label: LabelFiles) -> Dataset:
+        return read(path, replace(options, size=size), progress, label=label)
+
+    return read_with_votes(read_at, options.votes, size=options.size, on_mismatch=options.on_mismatch)
 
 
-def _read_zip(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
-    return _with_any_votes(read_zip, path, spec, progress)
-
-
-def _with_any_votes(read: Callable[..., Dataset], path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
-    def read_at(size: int | None, label: LabelFiles | None = None) -> Dataset:
-        return read(path, size=size, on_mismatch=spec.on_mismatch, progress=progress, label=label)
-
-    if spec.votes is None:
-        return read_at(spec.size)
-    return read_with_votes(read_at, Path(spec.votes), size=spec.size, on_mismatch=spec.on_mismatch)
-
-
-def _read_csv(path: Path, spec: DataSpec, progress: Progress | None) -> Dataset:
-    votes = None if spec.votes is None else Path(spec.votes)
-    return read_csv(path, size=spec.size, on_mismatch=spec.on_mismatch, votes=votes, progress=progress)
-
-
-def _hash_manifest(path: Path) -> str:
-    table = path / MANIFEST_FILE if path.is_dir() else path
-    return hash_file(table) + hash_listing(table.parent, manifest_files(path))
+def _names(folder: Path, files: list[Path]) -> list[str]:
+    return [str(file.relative_to(folder)) for file in files]
 
 
 def _hash_files(files: Callable[[Path], list[str]]) -> Callable[[Path], str]:
@@ -105,65 +97,87 @@ def _hash_files(files: Callable[[Path], list[str]]) -> Callable[[Path], str]:
     return lambda path: hash_listing(path, files(path)) if path.is_dir() else hash_file(path)
 
 
+def _read_named(named: NamedSet, path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return read_named(path, named, options, progress)
+
+
 # The forms of single data sets look for more than the general ones, and so come before them.
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
         Reader(
-            "manifest",
-            "a .csv with the columns path and label, or a folder with such a table as manifest.csv",
-            is_manifest,
-            _hash_manifest,
-            _images(read_manifest),
-        ),
-        Reader(
             "raf-db",
             "RAF-DB: a folder with EmoLabel/list_patition_label.txt and Image/aligned",
             is_raf_db,
             _hash_files(raf_db_files),
-            _images(read_raf_db),
+            read_raf_db,
         ),
         Reader(
             "affectnet",
-            "AffectNet: a folder with train_set and val_set, each with images and annotations",
+            "AffectNet: a folder with train_set and val_set, each with images and annotations, or with training.csv",
             is_affectnet,
             _hash_files(affectnet_files),
-            _images(read_affectnet),
+            read_affectnet,
         ),
         Reader(
             "ck-plus",
             "CK+: a folder with cohn-kanade-images and Emotion",
             is_ck_plus,
             _hash_files(ck_plus_files),
-            _images(read_ck_plus),
+            read_ck_plus,
         ),
         Reader(
             "jaffe",
             "JAFFE: a folder of images such as KA.AN1.39.tiff",
             is_jaffe,
             _hash_files(jaffe_files),
-            _images(read_jaffe),
+            read_jaffe,
+        ),
+        *(
+            Reader(
+                named.name.lower(),
+                f"{named.name}: a folder of images such as {named.example}",
+                partial(is_named, named=named),
+                _hash_files(list_folder),
+                partial(_read_named, named),
+            )
+            for named in (KDEF, FERG)
         ),
         Reader(
             "expw",
             "ExpW: a folder with label/label.lst and image/origin",
             is_expw,
             _hash_files(expw_files),
-            _images(read_expw),
+            read_expw,
         ),
         Reader(
             "parquet",
-            "a .parquet with the columns image and label, or a folder of such files",
+            "a .parquet with the columns image and label, or a folder of such files at any depth",
             is_parquet,
             _hash_files(parquet_files),
-            _images(read_parquet),
+            read_parquet,
         ),
         Reader(
             "numpy",
-            "an .npz with the arrays images and labels, or a folder with such arrays as .npy",
+            "an .npz or HDF5 file with the arrays images and labels, or a folder with such arrays as .npy",
             is_arrays,
             _hash_files(arrays_files),
-            _images(read_arrays),
+            read_arrays,
+        ),
+        Reader(
+            "manifest",
+            "a table (.csv, .tsv, .txt) with a column of paths and one of labels, or a folder with such tables",
+            is_manifest,
+            lambda path: hash_listing(path if path.is_dir() else path.parent, manifest_files(path)),
+            read_manifest,
+        ),
+        Reader(
+            "fer2013-csv",
+            "a table with the columns emotion, pixels and Usage, plain or as .gz, or a folder of such tables",
+            is_pixel_table,
+            lambda path: hash_file(path) if path.is_file() else hash_listing(path, _names(path, pixel_tables(path))),
+            read_csv,
+            takes_votes=True,
         ),
         Reader(
             "folders",
@@ -176,17 +190,9 @@ READERS: dict[str, Reader] = {
         Reader(
             "zip",
             "a .zip of such a folder, read in place",
-            lambda path: path.suffix.lower() == ".zip",
+            zip_is_sorted,
             hash_file,
             _read_zip,
-            takes_votes=True,
-        ),
-        Reader(
-            "fer2013-csv",
-            "a .csv or .csv.gz with the columns emotion, pixels and Usage",
-            lambda path: path.name.lower().endswith((".csv", ".csv.gz")),
-            hash_file,
-            _read_csv,
             takes_votes=True,
         ),
     )
@@ -220,7 +226,8 @@ def read_dataset(
     """
     spec = _found(DataSpec.of(data, **keys))
     dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress)
-    framing = spec.framing or ("drawn" if spec.drawn else known_framing(dataset))
+    cut = FOUND_FRAMING if spec.faces == "find" else None
+    framing = spec.framing or cut or ("drawn" if spec.drawn else known_framing(dataset))
     dataset = dataset.annotated(framing=framing, spec=replace(spec, framing=framing).resolved(Path.cwd()))
     if spec.cleaning is None:
         return dataset
@@ -243,25 +250,59 @@ def _moved(text: str, found: str) -> bool:
 
 def _read(spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None) -> Dataset:
     path = Path(spec.path)
-    chosen = _choose(path, spec.reader)
-    if spec.votes is not None and not chosen.takes_votes:
+    if not path.exists():
+        raise DataError(why_missing(path))
+    options = ReadOptions(
+        size=spec.size,
+        on_mismatch=spec.on_mismatch,
+        votes=None if spec.votes is None else Path(spec.votes),
+        classes=None if spec.classes is None else parse_classes(spec.classes),
+        groups=spec.groups,
+        framing=_framing(spec),
+    )
+    packed = (
+        is_archive(path)
+        and (spec.reader is None or not READERS[spec.reader].matches(path))
+        and not (spec.reader is None and any(reader.matches(path) for reader in READERS.values()))
+    )
+    chosen = None if packed else _choose(path, spec.reader)
+    if spec.votes is not None and chosen is not None and not chosen.takes_votes:
         raise _no_votes(spec)
+
+    def read() -> Dataset:
+        if chosen is not None:
+            return chosen.read(path, options, progress)
+        with unpacked(path) as folder:
+            inside = _choose(folder, spec.reader)
+            if spec.votes is not None and not inside.takes_votes:
+                raise _no_votes(spec)
+            return replace(inside.read(folder, options, progress), name=dataset_name(path), source=str(path))
+
+    def settings() -> dict[str, Any]:
+        return {
+            "reader": spec.reader if chosen is None else chosen.name,
+            "content": hash_file(path) if chosen is None else chosen.content_hash(path),
+            "size": spec.size,
+            "on_mismatch": spec.on_mismatch,
+            "votes": None if spec.votes is None else _hash_votes(Path(spec.votes)),
+            "classes": spec.classes,
+            "groups": spec.groups,
+            "framing": None if options.framing is None else options.framing.key,
+        }
+
     try:
-        return _read_cached(
-            lambda: chosen.read(path, spec, progress),
-            lambda: {
-                "reader": chosen.name,
-                "content": chosen.content_hash(path),
-                "size": spec.size,
-                "on_mismatch": spec.on_mismatch,
-                "votes": None if spec.votes is None else _hash_votes(Path(spec.votes)),
-            },
-            cache,
-            name=dataset_name(path),
-            source=str(path),
-        )
+        return _read_cached(read, settings, cache, name=dataset_name(path), source=str(path))
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
+
+
+def _framing(spec: DataSpec) -> Framing | None:
+    if spec.faces == "whole":
+        return None
+    from mien.datasets.framing import Framer
+
+    rule = crop_rule_of(spec.framing or FOUND_FRAMING, spec.size or _CROP_SIZE)
+    return None if rule is None else Framer(rule=rule)
 
 
 def _no_votes(spec: DataSpec) -> DataError:
@@ -269,17 +310,30 @@ def _no_votes(spec: DataSpec) -> DataError:
 
 
 def _choose(path: Path, name: str | None) -> Reader:
-    if not path.exists():
-        raise DataError(why_missing(path))
     if name is not None:
         if name not in READERS:
             raise DataError(f"There is no reader {name!r}. {did_you_mean(name, READERS)}")
         return READERS[name]
+    if (path / MANIFEST_FILE).is_file():
+        return READERS["manifest"]
     for reader in READERS.values():
         if reader.matches(path):
             return reader
+    if path.suffix.lower() in (".pkl", ".pickle", ".joblib"):
+        raise DataError(
+            f"{path} is pickled: reading it can run code, and mien never does. Save the arrays with "
+            "numpy.savez(file, images=…, labels=…)."
+        )
+    if path.name.lower().endswith(TABLE_ENDINGS):
+        return READERS["manifest"] if _names_images(path) else READERS["fer2013-csv"]
     forms = "; ".join(f"{reader.name}: {reader.recognises}" for reader in READERS.values())
     raise DataError(f"{path} is not in a form that mien can read. Known forms: {forms}.")
+
+
+def _names_images(path: Path) -> bool:
+    """Whether a table without labels or without images has a column of paths: for the message that fits."""
+    columns = read_columns(path)
+    return columns is not None and columns.holds_paths
 
 
 def _read_cached(

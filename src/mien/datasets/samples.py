@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.pixels import GrayImage, stack_images
+from mien.datasets.classes import Classes, are_slips, name_labels
+from mien.datasets.dataset import Dataset, Miss, Missed, Problem, Role
+from mien.datasets.known import order_by_counts
+from mien.datasets.pixels import IMAGE_SUFFIXES, GrayImage, stack_images
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, did_you_mean
-from mien.labels import Expression, LabelSet
+from mien.labels import Label, LabelSet
 
 LICENCE_NOT_STATED = "Not stated by the data set; check before you publish."
 
+# Words for a role in the names of folders, files, columns and cells; every reader has these and no others.
 ROLE_WORDS = {
     name: role
     for role, names in {
         Role.TRAIN: "train training trainset trainingset",
-        Role.VALIDATION: "validation val valid publictest",
-        Role.TEST: "test testing testset privatetest",
+        Role.VALIDATION: "validation val valid validate validationset valset dev devset development publictest",
+        Role.TEST: "test testing testset testingset eval evaluation evalset holdout privatetest",
     }.items()
     for name in names.split()
 }
+# Words beside a role that change nothing: train_data, Training Images, FER2013Test, Val_Aligned_Faces_new.
+_BESIDE_A_ROLE = frozenset(
+    "a all aligned crop cropped crops csv data dataset face faces file files folder fold images image imgs img jpg new "
+    "npy of part png pictures photos samples set sets split subset the".split()
+)
 
 # Columns of votes in a table: one for each expression, and one for each answer that is none.
 VOTES = "votes:"
 OTHER_VOTES = "other_votes:"
 
-_ENDINGS = (".gz", ".csv", ".zip", ".npz", ".parquet")
+# Above this share of images that could not be used, the note is a warning, and stands beside every figure.
+_MOST_LOST = 0.01
+LOSS_WARNING = "warning: "
+_ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tar", ".tgz", ".zip", ".npz", ".parquet", ".h5", ".hdf5")
+_LONGEST_ROLE = 60
+# A capital after a small letter begins a word: FER2013Train, TrainingData.
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+Groups: TypeAlias = Literal["auto", "none"]
+
+
+class Framing(Protocol):
+    """Cuts the face out of a photo while a data set is read; see `mien.datasets.framing`."""
+
+    @property
+    def key(self) -> str:
+        """All that can change what is cut out, for the cache."""
+
+    def cut(self, data: bytes) -> GrayImage | Miss:
+        """The face in an encoded photo, or why there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a data set is read, as readers take it: what `mien.datasets.spec.DataSpec` says, ready for use.
+
+    Attributes:
+        size: side of the square images wanted, in pixels; None for the most common size in the data set.
+        on_mismatch: what happens to images of another size or in colour: "resize" (with a note) or "refuse".
+        votes: FER+'s table of votes, for FER2013 as a table, a folder or a .zip.
+        classes: what the labels stand for, where the data do not say it in words that mien knows.
+        groups: "auto": folders below an expression, and names that tell of a person, are groups; "none": they are not.
+        framing: cuts the face out of each image; None where images are taken as they are.
+    """
+
+    size: int | None = None
+    on_mismatch: OnMismatch = "resize"
+    votes: Path | None = None
+    classes: Classes | None = None
+    groups: Groups = "auto"
+    framing: Framing | None = None
 
 
 @dataclass(frozen=True)
@@ -40,15 +90,15 @@ class Sample:
 
     Attributes:
         id: its name inside the data set, unique.
-        expression: its label.
-        role: what it is for.
+        label: its class; or as the data have it, for `build_dataset` to name.
+        role: what it is for; or the word that the data have for it.
         group: the person or sequence it belongs to; empty when unknown.
         votes: the taggers' votes: for the expressions that have a column, then for answers that are no expression.
     """
 
     id: str
-    expression: Expression
-    role: Role = Role.NONE
+    label: Label | str
+    role: Role | str = Role.NONE
     group: str = ""
     votes: tuple[float, ...] = ()
 
@@ -63,22 +113,53 @@ def dataset_name(path: Path) -> str:
 
 
 def find_role(text: str) -> Role | None:
-    """The role that a folder, a file's prefix or a cell names, or None. Case and all but letters do not count."""
-    return ROLE_WORDS.get("".join(character for character in text.lower() if character.isalpha()))
+    """The role that a folder, a file's prefix or a cell names, or None.
+
+    Case, digits and punctuation do not count, nor do words such as "data" and "images", or what a data set is called.
+
+    >>> find_role("Training"), find_role("FER2013Valid"), find_role("test_data"), find_role("train station")
+    (<Role.TRAIN: 'train'>, <Role.VALIDATION: 'validation'>, <Role.TEST: 'test'>, None)
+    """
+    role = ROLE_WORDS.get("".join(character for character in text.lower() if character.isalpha()))
+    if role is not None or len(text) > _LONGEST_ROLE:
+        return role
+    words = [word.lower() for word in _WORDS.findall(text)]
+    while words and words[-1] in _BESIDE_A_ROLE:
+        words.pop()
+    # "public test" and "training set" are two words each.
+    for count in (2, 1):
+        if len(words) >= count and (role := ROLE_WORDS.get("".join(words[-count:]))) is not None:
+            return role
+    return None
 
 
-def parse_role(text: str, where: str) -> Role:
-    """The role that a cell names; none when it is empty.
+def name_roles(raw: Sequence[Role | str], ids: Sequence[str], where: str) -> tuple[list[Role | None], list[Problem]]:
+    """The role of each sample; none when the cell is empty, None where the word is no role.
+
+    Args:
+        raw: roles, of which those that are no `Role` yet are as the data have them.
+        ids: names of the samples.
+        where: the data set, for messages.
+
+    Returns:
+        The roles; and a problem for each sample whose word is no role, where these are few.
 
     Raises:
-        DataError: the word is no role.
+        DataError: more than a few samples have a word that is no role.
     """
-    if not any(map(str.isalnum, text)):
-        return Role.NONE
-    role = find_role(text)
-    if role is None:
-        raise DataError(f"Unknown role {text!r} in {where}. {did_you_mean(text, ['train', 'validation', 'test'])}")
-    return role
+    words = {text: find_role(text) for text in set(raw) if not isinstance(text, Role) and any(map(str.isalnum, text))}
+    unknown = {text for text, role in words.items() if role is None}
+    roles = [role if isinstance(role, Role) else words.get(role, Role.NONE) for role in raw]
+    rows = [number for number, role in enumerate(raw) if role in unknown and not isinstance(role, Role)]
+    counts = Counter(str(raw[row]) for row in rows)
+    if rows and not are_slips(counts, len(raw)):
+        said = ", ".join(f"{word[:40]!r} ({counted(count, 'image')})" for word, count in counts.most_common(5))
+        near = did_you_mean(counts.most_common(1)[0][0], ["train", "validation", "test"])
+        raise DataError(
+            f"Unknown role {said} in {where}. {near} Expected train, validation or test, in any usual spelling."
+        )
+    reason = "Its role is {!r}, which is none that mien knows (train, validation, test)."
+    return roles, [Problem(str(ids[row]), reason.format(str(raw[row])[:40])) for row in rows]
 
 
 def refuse_repeated_ids(samples: Iterable[Sample], where: str) -> None:
@@ -116,41 +197,70 @@ def build_dataset(
     *,
     path: Path,
     licence: str,
-    size: int | None,
-    on_mismatch: OnMismatch,
+    options: ReadOptions,
     notes: Sequence[str] = (),
     problems: Sequence[Problem] = (),
-    voted: Sequence[Expression] = (),
+    voted: Sequence[Label] = (),
+    order: str | None = None,
+    order_note: str = "",
+    by_counts: bool = False,
 ) -> Dataset:
-    """The data set of samples whose images could be decoded.
+    """The data set of samples whose labels can be understood and whose images could be decoded.
 
     Args:
         samples: what is said of each image.
-        decoded: for each of them, in the same order, its image or why there is none.
+        decoded: for each of them, in the same order, its image or why there is none. It is asked for after the labels
+            were understood.
         path: where the data set is.
         licence: one sentence on what it may be used for.
-        size: side of the square images wanted, in pixels; None for the most common size.
-        on_mismatch: whether images of another size or in colour are converted, with a note, or refused.
+        options: size, what happens to other sizes, what labels stand for.
         notes: what the reader has to tell.
-        problems: what the reader could not use; those of decoding are added.
+        problems: what the reader could not use; those of labels and decoding are added.
         voted: the expressions that `Sample.votes` begins with.
+        order: the order of labels that are numbers, where the form tells it (`mien.datasets.classes.ORDERS`).
+        order_note: why, for the note.
+        by_counts: whether the counts of a published set may tell the order.
 
     Raises:
         DataError: no image can be read, there is one expression only, or a mismatch that is to be refused.
+        UnknownLabelError: a class has no name that mien understands.
     """
     problems = list(problems)
+    names = [sample.id for sample in samples]
+    roles, role_problems = name_roles([sample.role for sample in samples], names, str(path))
+    known_roles = [role or Role.NONE for role in roles]
+    known_roles = [role or Role.NONE for role in roles]
+    named = name_labels(
+        [sample.label for sample in samples],
+        names,
+        where=str(path),
+        classes=options.classes,
+        order=order,
+        order_note=order_note,
+        by_counts=(lambda numbers: order_by_counts(numbers, known_roles)) if by_counts else None,
+    )
+    problems += [*role_problems, *named.problems]
     kept: list[Sample] = []
+    kept_roles: list[Role] = []
+    labels: list[Label] = []
     images: list[GrayImage] = []
-    for sample, image in zip(samples, decoded, strict=True):
+    missed: list[Missed] = []
+    for sample, role, label, image in zip(samples, roles, named.labels, decoded, strict=True):
+        if label is None or role is None:
+            continue
+        if isinstance(image, Miss):
+            missed.append(Missed(sample.id, label, role, image.outcome))
         if isinstance(image, Problem):
             problems.append(image)
         else:
             kept.append(sample)
+            kept_roles.append(role)
+            labels.append(label)
             images.append(image)
     if not kept:
         first = f" First: {problems[0].name}: {problems[0].reason}" if problems else ""
         raise DataError(f"None of the {len(samples) or len(problems):,} images of {path} can be read.{first}")
-    label_set = LabelSet.of([*(sample.expression for sample in kept), *voted])
+    label_set = LabelSet.of([*labels, *voted])
     if len(label_set) < 2:
         raise DataError(
             f"{path} has images of one expression only ({label_set.expressions[0]}). "
@@ -158,15 +268,16 @@ def build_dataset(
         )
     ids = [sample.id for sample in kept]
     name = dataset_name(path)
-    stacked, stacking_notes = stack_images(images, ids, name=name, size=size, on_mismatch=on_mismatch)
+    stacked, stacking_notes = stack_images(images, ids, name=name, size=options.size, on_mismatch=options.on_mismatch)
     votes, other_votes = _vote_arrays(kept, voted, label_set)
     groups = np.array([sample.group for sample in kept])
+    numbers = {label: number for number, label in enumerate(label_set.expressions)}
     return Dataset(
         name=name,
         images=stacked,
-        labels=np.array([label_set.index(sample.expression) for sample in kept], dtype=np.int64),
+        labels=np.array([numbers[label] for label in labels], dtype=np.int64),
         label_set=label_set,
-        roles=np.array([sample.role.value for sample in kept], dtype="U10"),
+        roles=np.array([role.value for role in kept_roles], dtype="U10"),
         ids=np.array(ids),
         source=str(path),
         licence=licence,
@@ -174,13 +285,36 @@ def build_dataset(
         other_votes=other_votes,
         groups=groups if (groups != "").any() else None,
         source_sizes=np.array([image.pixels.shape for image in images], dtype=np.int64),
-        notes=(*notes, *stacking_notes),
+        faces=None if options.framing is None else np.array([image.faces or 0 for image in images], dtype=np.int64),
+        missed=tuple(missed),
+        notes=(*notes, *named.notes, *stacking_notes, *_loss_notes(problems, len(kept))),
         problems=tuple(problems),
     )
 
 
+def _loss_notes(problems: Sequence[Problem], used: int) -> list[str]:
+    """How many images could not be used, and why; a warning where they are more than 1 %."""
+    lost = [problem for problem in problems if not _is_another_file(problem.name)]
+    notes = []
+    if len(problems) > len(lost):
+        notes.append(f"{counted(len(problems) - len(lost), 'file')} of other types left out")
+    if lost:
+        share = len(lost) / (len(lost) + used)
+        reasons = Counter(problem.reason.removesuffix(".") for problem in lost).most_common(2)
+        said = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
+        warning = LOSS_WARNING if share > _MOST_LOST else ""
+        notes.append(f"{warning}{len(lost):,} of {len(lost) + used:,} images could not be used ({share:.1%}): {said}")
+    return notes
+
+
+def _is_another_file(name: str) -> bool:
+    """Whether a problem is about a file that is called as no image is, such as a README."""
+    ending = re.search(r"\.[A-Za-z][A-Za-z0-9]{0,5}$", name)
+    return ending is not None and ending[0].lower() not in IMAGE_SUFFIXES and ending[0].lower() != ".parquet"
+
+
 def _vote_arrays(
-    samples: Sequence[Sample], voted: Sequence[Expression], label_set: LabelSet
+    samples: Sequence[Sample], voted: Sequence[Label], label_set: LabelSet
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     values = np.array([sample.votes for sample in samples], dtype=np.float64).reshape(len(samples), -1)
     votes = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mien.datasets.folders import LICENCE_FER2013
+from mien.datasets.known import LICENCE_FER2013
 
 _CHALLENGE = "challenges-in-representation-learning-facial-expression-recognition-challenge"
 _FER2013_ORIGIN = (

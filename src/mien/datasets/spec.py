@@ -28,6 +28,13 @@ class DataSpec:
         framing: how the faces are framed, which decides how a photo's faces are cut out for a model of these data:
             "fer2013", "drawn", or in numbers "aligned:margin=1.3,shift=0" (see `mien.framing`); known of FER2013 and
             drawn faces. Without it such a model reads no photos unless the framing is said there.
+        classes: what the labels stand for where they are numbers, words of another language, or to be merged: the name
+            of an order ("fer2013", "alphabetical"), a list of names by number, or a table of labels and classes, kept
+            as one text (see `mien.datasets.classes.parse_classes`).
+        groups: "auto": folders below an expression, and files' names that tell of a person, say what no split
+            separates; "none": they do not.
+        faces: "whole": images are faces that are cut out already. "find": in each image the face is found and cut out
+            as in predicting; one without a face is counted, and one with several gives the largest.
     """
 
     path: str
@@ -37,6 +44,9 @@ class DataSpec:
     size: int | None = None
     on_mismatch: OnMismatch = "resize"
     framing: str | None = None
+    classes: Any = None
+    groups: Literal["auto", "none"] = "auto"
+    faces: Literal["whole", "find"] = "whole"
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
@@ -44,6 +54,14 @@ class DataSpec:
         if self.on_mismatch not in ("resize", "refuse"):
             raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
         crop_rule_of(self.framing, 48)  # raises when there is no such framing
+        if self.groups not in ("auto", "none"):
+            raise DataError(f"groups is 'auto' or 'none'. Received: {self.groups!r}.")
+        if self.faces not in ("whole", "find"):
+            raise DataError(f"faces is 'whole' or 'find'. Received: {self.faces!r}.")
+        if self.classes is not None:
+            from mien.datasets.classes import parse_classes  # which imports what this module is for
+
+            object.__setattr__(self, "classes", parse_classes(self.classes).text)
 
     @classmethod
     def of(cls, data: Self | str | Path, **keys: Any) -> Self:

@@ -131,7 +131,9 @@ def _check(count: int, size: int, seed: int, label_set: LabelSet, hardness: floa
 
 def _expressions(count: int, seed: int, label_set: LabelSet) -> list[Expression]:
     """What each sample shows: shuffled blocks that each hold every expression at its frequency."""
-    block = [expression for expression in label_set.expressions for _ in range(_FREQUENCIES[expression])]
+    block = [
+        expression for expression in map(Expression, label_set.expressions) for _ in range(_FREQUENCIES[expression])
+    ]
     shown: list[Expression] = []
     for number in range(math.ceil(count / len(block))):
         order = generator(seed, "drawn", label_set.name, "expressions", str(number)).permutation(len(block))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.errors import DataError
 from mien.evaluation.calibration import BINS, bin_of
 from mien.evaluation.intervals import Estimate, percentile_estimate, resampled_sums, wilson
-from mien.labels import Expression, LabelSet
+from mien.labels import Label, LabelSet, label_text, to_label
 from mien.predictions import Predictions
 from mien.randomness import generator
 
@@ -37,7 +37,7 @@ class ClassScores:
         f1: harmonic mean of precision and recall (0 when none of its images was found); None when it has no images.
     """
 
-    expression: Expression
+    expression: Label
     support: int
     predicted: Estimate
     precision: Estimate | None
@@ -47,7 +47,7 @@ class ClassScores:
     def to_json(self) -> dict[str, Any]:
         """The figures as plain JSON values."""
         return {
-            "expression": self.expression.value,
+            "expression": label_text(self.expression),
             "support": self.support,
             "predicted": self.predicted.to_json(),
             "precision": _json_or_none(self.precision),
@@ -59,7 +59,7 @@ class ClassScores:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The figures that `to_json` gave."""
         return cls(
-            expression=Expression(value["expression"]),
+            expression=to_label(value["expression"]),
             support=int(value["support"]),
             predicted=Estimate.from_json(value["predicted"]),
             precision=_estimate_or_none(value["precision"]),
@@ -96,7 +96,7 @@ class Scores:
     count: int
     undecided: int
     confusion: tuple[tuple[int, ...], ...]
-    majority: Expression
+    majority: Label
     majority_share: Estimate
     accuracy: Estimate
     balanced_accuracy: Estimate
@@ -111,11 +111,11 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """The scores as plain JSON values."""
         return {
-            "labels": [expression.value for expression in self.label_set.expressions],
+            "labels": [label_text(label) for label in self.label_set.expressions],
             "count": self.count,
             "undecided": self.undecided,
             "confusion": [list(row) for row in self.confusion],
-            "majority": self.majority.value,
+            "majority": label_text(self.majority),
             "majority_share": self.majority_share.to_json(),
             **{name: metric.of(self).to_json() for name, metric in METRICS.items()},
             "log_loss_floor": self.log_loss_floor,
@@ -126,11 +126,11 @@ class Scores:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The scores that `to_json` gave."""
         return cls(
-            label_set=LabelSet.of(Expression(name) for name in value["labels"]),
+            label_set=LabelSet.of(map(to_label, value["labels"])),
             count=int(value["count"]),
             undecided=int(value["undecided"]),
             confusion=tuple(tuple(int(cell) for cell in row) for row in value["confusion"]),
-            majority=Expression(value["majority"]),
+            majority=to_label(value["majority"]),
             majority_share=Estimate.from_json(value["majority_share"]),
             log_loss_floor=float(value["log_loss_floor"]),
             classes=tuple(ClassScores.from_json(entry) for entry in value["classes"]),

@@ -22,7 +22,7 @@ from mien.inference.crops import crop_face, crop_to_photo
 from mien.inference.detector import Face
 from mien.inference.drawing import canvas_of
 from mien.inference.results import FaceResult, PhotoResult
-from mien.labels import Expression, parse_expression
+from mien.labels import Label, parse_expression
 
 if TYPE_CHECKING:
     from mien.inference.recognizer import Recognizer
@@ -55,7 +55,7 @@ class Explanation:
             covered, -1 to 1. `CAM`: its part in the label's logit, any unit. Negative: it speaks against the label.
     """
 
-    expression: Expression
+    expression: Label
     method: Method
     heat: NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def _chosen_faces(result: PhotoResult, number: int | None) -> list[FaceResult]:
 
 
 def explain(
-    classifier: Classifier, crop: NDArray[np.uint8], expression: Expression, method: Method | None = None
+    classifier: Classifier, crop: NDArray[np.uint8], expression: Label, method: Method | None = None
 ) -> Explanation:
     """Make a map for a label.
 
@@ -145,9 +145,7 @@ def explain(
     return Explanation(expression, method, make(classifier, crop, expression))
 
 
-def class_activation_map(
-    classifier: Classifier, crop: NDArray[np.uint8], expression: Expression
-) -> NDArray[np.float64]:
+def class_activation_map(classifier: Classifier, crop: NDArray[np.uint8], expression: Label) -> NDArray[np.float64]:
     """The feature maps before the average, weighted as the head weighs them for a label.
 
     Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016.
@@ -170,7 +168,7 @@ def class_activation_map(
     return np.asarray(cv2.resize(coarse, crop.shape[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float64)
 
 
-def occlusion_map(classifier: Classifier, crop: NDArray[np.uint8], expression: Expression) -> NDArray[np.float64]:
+def occlusion_map(classifier: Classifier, crop: NDArray[np.uint8], expression: Label) -> NDArray[np.float64]:
     """How far a label's probability falls when a patch of the crop is covered with the crop's mean gray.
 
     Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014.
@@ -195,7 +193,7 @@ def occlusion_map(classifier: Classifier, crop: NDArray[np.uint8], expression: E
 
 
 def deletion_curve(
-    classifier: Classifier, crop: NDArray[np.uint8], expression: Expression, heat: NDArray[np.floating]
+    classifier: Classifier, crop: NDArray[np.uint8], expression: Label, heat: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """A label's probability while the crop's pixels are covered, those with the most heat first.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.errors import DataError
 from mien.inference.detector import LANDMARK_NAMES, Box, Face
-from mien.labels import Expression
+from mien.labels import Expression, Label, to_label
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,15 +56,15 @@ class FaceResult:
 
     face: Face
     outcome: Outcome
-    probabilities: tuple[tuple[Expression, float], ...]
+    probabilities: tuple[tuple[Label, float], ...]
 
     @property
-    def most_probable(self) -> Expression | None:
+    def most_probable(self) -> Label | None:
         """The most probable expression, however unsure; None when the face is too small."""
         return max(self.probabilities, key=lambda pair: pair[1])[0] if self.probabilities else None
 
     @property
-    def label(self) -> Expression | None:
+    def label(self) -> Label | None:
         """The expression label; None unless the outcome is `OK`."""
         return self.most_probable if self.outcome is Outcome.OK else None
 
@@ -94,7 +94,7 @@ class FaceResult:
         return cls(
             face=Face(int(value["id"]), box, landmarks, float(value["score"])),
             outcome=Outcome(value["outcome"]),
-            probabilities=tuple((Expression(name), float(p)) for name, p in value["probabilities"].items()),
+            probabilities=tuple((to_label(name), float(p)) for name, p in value["probabilities"].items()),
         )
 
 

@@ -14,7 +14,7 @@ from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ContradictionError, DataError, NetworkError
 from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import METRICS, Metric, Scores
-from mien.labels import Expression
+from mien.labels import Label
 from mien.report.measured import Measured, Measurer
 from mien.study.backbones import BACKBONES
 from mien.study.plan import Cell, Plan, PlannedRun
@@ -47,7 +47,7 @@ class Collapse:
         silent: share of the images for which all its outputs were equal, so that the label is no answer at all.
     """
 
-    answer: Expression
+    answer: Label
     share: float
     support: float
     silent: float

@@ -24,7 +24,7 @@ from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Split
 from mien.errors import RecordError
 from mien.files import json_text, written_whole
-from mien.labels import Expression, LabelSet
+from mien.labels import LabelSet, label_text, to_label
 from mien.predictions import Predictions
 
 RUN_FILE = "run.json"
@@ -148,7 +148,7 @@ class RunRecord:
             "recipe": self.recipe,
             "protocol": self.protocol,
             "data": self.data,
-            "labels": [e.value for e in self.label_set.expressions],
+            "labels": [label_text(label) for label in self.label_set.expressions],
             "readouts": list(self.readouts),
             "chosen": list(self.chosen),
             "network": self.network,
@@ -199,7 +199,7 @@ class RunRecord:
         try:
             if values["schema"] == 1:
                 values = _from_schema_1(values)
-            label_set = LabelSet.of(Expression(name) for name in values["labels"])
+            label_set = LabelSet.of(map(to_label, values["labels"]))
             predictions, others = _read_predictions(folder / PREDICTIONS_FILE) if answers else ({}, {})
             return cls(
                 id=values["id"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mien.bundle import Bundle
-from mien.labels import Expression
+from mien.labels import Label
 
 SCHEMA = 1
 LAW = "Regulation (EU) 2024/1689 (AI Act)"
@@ -69,7 +69,7 @@ class Deployer:
     contact: str = ""
 
 
-def information_for_people(deployer: Deployer, labels: tuple[Expression, ...]) -> list[str]:
+def information_for_people(deployer: Deployer, labels: tuple[Label, ...]) -> list[str]:
     """The text for those whose faces are read, a paragraph each.
 
     Args:

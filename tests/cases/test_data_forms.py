@@ -1,0 +1,444 @@
+"""What people bring: each row is a form of data and what reading it must give, or must say.
+
+Images are noise of one size; what counts is how labels, roles and groups are understood.
+"""
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.datasets.dataset import Dataset
+from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.reading import read_dataset
+from mien.errors import DataError, MienError
+from support.field_samples import parquet_table, pixels, png, write, write_images
+
+SIX_LABELS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
+
+
+def numbers(number: int) -> str:
+    return " ".join(map(str, pixels(number).ravel()))
+
+
+def rows(labels: list[object], *, roles: list[str] | None = None) -> list[str]:
+    """Lines of a table of pixels."""
+    words = [""] * len(labels) if roles is None else [f",{role}" for role in roles]
+    return [f"{label},{numbers(n)}{role}" for n, (label, role) in enumerate(zip(labels, words, strict=True))]
+
+
+def table(head: str, lines: list[str], name: str = "faces.csv") -> Callable[[Path], Path]:
+    return lambda root: write(root / name, "\n".join([head, *lines]) + "\n")
+
+
+def tree(*names: str) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        write_images(root / "set", list(names))
+        return root / "set"
+
+    return make
+
+
+def tables(files: dict[str, list[str]], head: str) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        for name, lines in files.items():
+            write(root / "set" / name, "\n".join([head, *lines]) + "\n")
+        return root / "set"
+
+    return make
+
+
+def named_images(lines: str, name: str = "labels.csv", folder: str = "", count: int = 4) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        write_images(root / "set" / folder, [f"{n}.png" for n in range(count)])
+        return write(root / "set" / name, lines)
+
+    return make
+
+
+def packed(make: Callable[[Path], Path], ending: str) -> Callable[[Path], Path]:
+    """What another maker writes, as an archive."""
+
+    def pack(root: Path) -> Path:
+        made = make(root / "inside")
+        files = [made] if made.is_file() else sorted(file for file in made.rglob("*") if file.is_file())
+        above = made.parent if made.is_file() else made.parent
+        path = root / f"faces{ending}"
+        if ending == ".zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for file in files:
+                    archive.write(file, file.relative_to(above).as_posix())
+        else:
+            with tarfile.open(path, "w:gz") as archive:
+                for file in files:
+                    archive.add(file, file.relative_to(above).as_posix())
+        return path
+
+    return pack
+
+
+def npz(**arrays: Any) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        np.savez(root / "faces.npz", **arrays)
+        return root / "faces.npz"
+
+    return make
+
+
+def parquet(columns: dict[str, object], name: str) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        parquet_table(root / "set" / name, columns)
+        return root / "set"
+
+    return make
+
+
+GRAYS = np.stack([pixels(n) for n in range(4)])
+CELLS = [png(pixels(n)) for n in range(4)]
+WORDS = ["happy", "sad", "happy", "sad"]
+PAIRS = {"happiness": 2, "sadness": 2}
+ROLES = ["Training", "Training", "Validation", "Testing"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A form of data.
+
+    Attributes:
+        make: writes it; returns its path.
+        labels: images of each class.
+        roles: images of each role; None where there are none.
+        groups: the groups.
+        says: what a note must hold.
+        keys: of `DataSpec`.
+        problems: how many are listed.
+    """
+
+    make: Callable[[Path], Path]
+    labels: dict[str, int]
+    roles: dict[str, int] | None = None
+    groups: set[str] = field(default_factory=set)
+    says: str = ""
+    keys: dict[str, Any] = field(default_factory=dict)
+    problems: int = 0
+
+
+FIVE = table("emotion, pixels", rows([0, 1, 2, 3, 4] * 2))
+NAMED_FIVE = {"anger": 2, "disgust": 2, "sadness": 2, "happiness": 2, "surprise": 2}
+MADE_ROLES = {"train": 2, "validation": 1, "test": 1}
+
+READ = {
+    "1 five classes, named": Case(
+        FIVE,
+        NAMED_FIVE,
+        says="0 anger, 1 disgust, 2 sadness",
+        keys={"classes": "anger,disgust,sadness,happiness,surprise"},
+    ),
+    "1 five classes, named by a list": Case(
+        FIVE, NAMED_FIVE, keys={"classes": ["anger", "disgust", "sadness", "happiness", "surprise"]}
+    ),
+    "2 FER2013Train": Case(
+        tree("FER2013Train/happy/1.png", "FER2013Train/sad/1.png", "FER2013Valid/happy/2.png", "FER2013Test/sad/3.png"),
+        PAIRS,
+        MADE_ROLES,
+    ),
+    "2 train_data": Case(
+        tree("train_data/happy/1.png", "train_data/sad/1.png", "test_data/happy/2.png", "test_data/sad/3.png"),
+        PAIRS,
+        {"train": 2, "test": 2},
+    ),
+    "2 dev and eval": Case(
+        tree("train/happy/1.png", "train/sad/1.png", "dev/happy/2.png", "eval/sad/3.png"), PAIRS, MADE_ROLES
+    ),
+    "2 Train_images, training_set": Case(
+        tree("Train_images/happy/1.png", "training_set/sad/1.png", "Test_images/happy/2.png", "Test_images/sad/3.png"),
+        PAIRS,
+        {"train": 2, "test": 2},
+    ),
+    "2 folders that are no roles": Case(
+        tree("first/happy/1.png", "first/sad/1.png", "second/happy/2.png", "second/sad/3.png"),
+        PAIRS,
+        says="name no role: first (2 images), second (2 images)",
+    ),
+    "3 Usage with Validation and Testing": Case(
+        table("emotion,pixels,Usage", rows([0, 3, 0, 3], roles=ROLES)), {"anger": 2, "happiness": 2}, MADE_ROLES
+    ),
+    "4 a folder a clip": Case(
+        tree(*(f"Train/{'Fear' if n < 3 else 'Happy'}/{n:09d}/{i}.jpg" for n in (1, 2, 3, 4) for i in (1, 2))),
+        {"fear": 4, "happiness": 4},
+        {"train": 8},
+        {"000000001", "000000002", "000000003", "000000004"},
+        "4 folders below the expressions, such as '000000001', taken as groups",
+    ),
+    "4 said otherwise": Case(
+        tree("Fear/0137/1.jpg", "Fear/0138/1.jpg", "Happy/0139/1.jpg"),
+        {"fear": 2, "happiness": 1},
+        keys={"groups": "none"},
+    ),
+    "4 a folder a person, above": Case(
+        tree("S01/happy/1.png", "S01/sad/1.png", "S02/happy/2.png", "S02/sad/3.png"),
+        PAIRS,
+        groups={"S01", "S02"},
+        says="above the expressions, such as 'S01', taken as groups",
+    ),
+    "9 folders of numbers": Case(
+        tree("train/0/1.png", "train/1/1.png", "test/0/2.png", "test/1/3.png"),
+        {"happiness": 2, "sadness": 2},
+        {"train": 2, "test": 2},
+        keys={"classes": "happiness,sadness"},
+    ),
+    "9 Parquet of digits": Case(
+        parquet({"image": CELLS, "label": [0, 1, 0, 1]}, "data.parquet"), PAIRS, keys={"classes": "0=happy,1=sad"}
+    ),
+    "9 RAF-DB from 0": Case(
+        tree("train/0/a.png", "train/3/b.png", "test/6/c.png", "test/0/d.png"),
+        {"surprise": 2, "happiness": 1, "neutral": 1},
+        {"train": 2, "test": 2},
+        keys={"classes": "raf-db"},
+    ),
+    "9 counted from 1": Case(
+        tree("1/a.png", "2/b.png", "1/c.png", "2/d.png"), PAIRS, keys={"classes": "happiness,sadness"}
+    ),
+    "9 another language": Case(
+        tree("Freude/1.png", "Freude/2.png", "Wut/1.png", "悲しみ/1.png"),
+        {"happiness": 2, "anger": 1, "sadness": 1},
+        keys={"classes": {"wut": "anger", "freude": "happiness", "悲しみ": "sadness"}},
+    ),
+    "9 a class left out": Case(
+        tree("happy/1.png", "sad/1.png", "bored/1.png", "bored/2.png"),
+        {"happiness": 1, "sadness": 1},
+        says="left out, as classes says: bored (2)",
+        keys={"classes": "bored=-"},
+    ),
+    "10 three expressions": Case(
+        tree("happy/1.png", "sad/1.png", "neutral/1.png"), {"happiness": 1, "sadness": 1, "neutral": 1}
+    ),
+    "10 a thinned FER2013": Case(
+        table("emotion,pixels,Usage", rows([0, 3, 4, 0, 3, 4], roles=["Training"] * 3 + ["PublicTest"] * 3)),
+        {"anger": 2, "happiness": 2, "sadness": 2},
+        {"train": 3, "validation": 3},
+    ),
+    "11 merged": Case(
+        tree("happy/1.png", "surprise/1.png", "sad/1.png", "angry/1.png", "neutral/1.png"),
+        {"neutral": 1, "negative": 2, "positive": 2},
+        keys={"classes": "positive=happy+surprise,negative=sad+angry"},
+    ),
+    "14 words in place of numbers": Case(table("emotion,pixels", rows(WORDS)), PAIRS),
+    "14 whole floats": Case(
+        table("emotion,pixels,Usage", rows(["3.0", "6.0", "3.0", "6.0"], roles=["Training"] * 4)),
+        {"happiness": 2, "neutral": 2},
+        {"train": 4},
+    ),
+    "14 quotes": Case(table("emotion,pixels", [f'"{word}","{numbers(n)}"' for n, word in enumerate(WORDS)]), PAIRS),
+    "14 lists in cells": Case(
+        table("emotion,pixels", [f'{word},"[{numbers(n).replace(" ", ", ")}]"' for n, word in enumerate(WORDS)]), PAIRS
+    ),
+    "14 one table a role": Case(
+        tables({f"{role}.csv": rows(WORDS) for role in ("train", "val", "test")}, "emotion,pixels"),
+        {"happiness": 6, "sadness": 6},
+        {"train": 4, "validation": 4, "test": 4},
+    ),
+    "14 a table inside .zip": Case(packed(table("emotion,pixels", rows(WORDS)), ".zip"), PAIRS),
+    "14 a table inside .tar.gz": Case(packed(table("emotion,pixels", rows(WORDS)), ".tar.gz"), PAIRS),
+    "14 a bad row": Case(
+        table("emotion,pixels", [*rows(WORDS), f"hapy,{numbers(9)}", f"happy,{numbers(8)}"]),
+        {"happiness": 3, "sadness": 2},
+        problems=1,
+    ),
+    "14 a column of paths": Case(
+        named_images(
+            "emotion,path,Usage\nhappy,0.png,Training\nsad,1.png,Training\nhappy,2.png,Test\nsad,3.png,Test\n"
+        ),
+        PAIRS,
+        {"train": 2, "test": 2},
+    ),
+    "14 a column a pixel": Case(
+        table(
+            ",".join(["label", *(f"pixel{n}" for n in range(64))]),
+            [f"{word},{numbers(n).replace(' ', ',')}" for n, word in enumerate(WORDS)],
+        ),
+        PAIRS,
+    ),
+    "15 image,emotion": Case(named_images("image,emotion\n0.png,happy\n1.png,sad\n2.png,happy\n3.png,sad\n"), PAIRS),
+    "15 file_name,label in images": Case(
+        named_images("file_name,label\n0.png,happy\n1.png,sad\n2.png,happy\n3.png,sad\n", folder="images"),
+        PAIRS,
+        says="images/…",
+    ),
+    "15 lines of path and label": Case(
+        named_images("0.png happy\n1.png sad\n2.png happy\n3.png sad\n", name="list.txt"), PAIRS
+    ),
+    "15 no head": Case(named_images("0.png,happy\n1.png,sad\n2.png,happy\n3.png,sad\n"), PAIRS),
+    "15 names without endings": Case(named_images("image;label\n0;happy\n1;sad\n2;happy\n3;sad\n"), PAIRS),
+    "16 Parquet at a depth": Case(
+        parquet({"img_bytes": CELLS, "emotion": WORDS}, "default/train/0000.parquet"), PAIRS, {"train": 4}
+    ),
+    "17 X_train": Case(
+        npz(X_train=GRAYS[:2], y_train=WORDS[:2], X_test=GRAYS[2:], y_test=WORDS[2:]), PAIRS, {"train": 2, "test": 2}
+    ),
+    "17 floats from 0 to 1": Case(
+        npz(X_train=GRAYS / 255, y_train=WORDS), PAIRS, {"train": 4}, says="float64 from 0 to 1, multiplied by 255"
+    ),
+    "17 floats from 0 to 255": Case(
+        npz(images=GRAYS.astype(np.float32), labels=WORDS), PAIRS, says="float32 from 0 to 255"
+    ),
+    "17 equal channels": Case(
+        npz(images=GRAYS[..., None].repeat(3, 3), labels=WORDS), PAIRS, says="three equal channels, one of them taken"
+    ),
+    "17 channels first, one-hot": Case(
+        npz(images=GRAYS[:, None], labels=np.eye(2)[[0, 1, 0, 1]]), PAIRS, keys={"classes": "happy,sad"}
+    ),
+    "17 rows of pixels": Case(npz(data=GRAYS.reshape(4, -1), target=WORDS), PAIRS, says="taken as images of 8x8"),
+    "18 SFEW": Case(
+        tree(
+            "Train_Aligned_Faces/Happy/Airheads_000519240_00000005.png",
+            "Train_Aligned_Faces/Sad/Hangover_000519240_00000006.png",
+            "Val_Aligned_Faces_new/Happy/Unborn_003519240_00000001.png",
+        ),
+        {"happiness": 2, "sadness": 1},
+        {"train": 2, "validation": 1},
+        {"Airheads", "Hangover", "Unborn"},
+    ),
+    "19 a zip of RAF-DB": Case(
+        packed(tree("DATASET/train/1/train_00001_aligned.jpg", "DATASET/test/4/test_0001_aligned.jpg"), ".zip"),
+        {"surprise": 1, "happiness": 1},
+        {"train": 1, "test": 1},
+    ),
+    "19 a zip of KDEF": Case(
+        packed(tree("AF01/AF01ANS.JPG", "AM02/AM02HAS.JPG"), ".zip"),
+        {"anger": 1, "happiness": 1},
+        groups={"F01", "M02"},
+    ),
+    "20 CK+ as a table": Case(
+        table("emotion,pixels,Usage", rows([*range(8)], roles=["Training"] * 6 + ["PublicTest", "PrivateTest"])),
+        {name: 1 for name in [*SIX_LABELS, "neutral", "contempt"]},
+        {"train": 6, "validation": 1, "test": 1},
+    ),
+    "EmoNet-Face": Case(
+        parquet(
+            {
+                "image": CELLS,
+                "annotations": [
+                    [{"Anger": 6.0, "Elation": 1.0}, {"Anger": 5.0, "Elation": 2.0}],
+                    [{"Anger": 0.0, "Elation": 4.0}, {"Anger": 1.0, "Elation": 5.0}],
+                    [{"Anger": 2.0, "Elation": 2.0}, {"Anger": 0.0, "Elation": 0.0}],
+                    [{"Anger": 1.0, "Elation": 0.0}, {"Anger": 1.0, "Elation": 0.0}],
+                ],
+            },
+            "data/train-00000-of-00001.parquet",
+        ),
+        {"anger": 2, "happiness": 1},
+        {"train": 3},
+        says="mien's map of EmoNet-Face",
+        problems=1,
+    ),
+}
+
+
+def read(path: Path, **keys: Any) -> Dataset:
+    return read_dataset(path, cache=None, **keys)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_form_is_read_as_it_is_meant(tmp_path, name):
+    case = READ[name]
+    dataset = read(case.make(tmp_path), **case.keys)
+    names = [dataset.label_set.expressions[label].value for label in dataset.labels]
+    assert Counter(names) == case.labels
+    assert {role: n for role, n in Counter(dataset.roles.tolist()).items() if role} == (case.roles or {})
+    groups = set() if dataset.groups is None else set(dataset.groups.tolist())
+    assert groups == case.groups
+    assert case.says in " | ".join(dataset.notes)
+    assert len(dataset.problems) == case.problems
+    assert [expression.value for expression in dataset.label_set.expressions] == sorted(
+        case.labels, key=[e.value for e in dataset.label_set.expressions].index
+    )
+
+
+REFUSED = {
+    "1 five classes without names": (FIVE, "fer2013 .* or alphabetical .*3: happiness \\(2 images: row 4, row 9\\)"),
+    "9 numbers that could mean two orders": (
+        tree("0/1.png", "4/2.png", "4/3.png", "4/5.png", "4/6.png", "6/7.png"),
+        "4: sadness or neutral \\(4 images: 4/2.png, 4/3.png, 4/5.png\\).*--classes fer2013 or --classes alphabetical",
+    ),
+    "9 numbers beyond any order": (tree("0/1.png", "11/2.png"), "nothing says which expressions they stand for"),
+    "9 an unknown word": (tree("happy/1.png", "bored/1.png"), "--classes 'bored=anger'"),
+    "3 a role in other words": (
+        table("emotion,pixels,Usage", rows([0, 3, 0, 3], roles=["Erste", "Erste", "Zweite", "Zweite"])),
+        "Unknown role 'Erste' \\(2 images\\), 'Zweite' \\(2 images\\)",
+    ),
+    "15 no column of labels": (
+        named_images("image,mood\n0.png,happy\n"),
+        "a column of paths .* and a column of labels",
+    ),
+    "18 YOLO": (tree("images/train/1.jpg", "labels/train/1.txt", "data.yaml"), "YOLO's form"),
+    "17 standardised": (npz(images=GRAYS - 128.0, labels=WORDS), "they were standardised"),
+    "a pickle": (lambda root: write(root / "faces.pkl", b"x"), "pickled.*numpy.savez"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_known_is_refused_with_the_way_out(tmp_path, name):
+    make, says = REFUSED[name]
+    with pytest.raises(DataError, match=f"(?s){says}"):
+        read(make(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "classes", ["", "positiv,=", "angre=hapiness", "0=hapyness", "a=,a=", "fer2014", "anger,0=fear"]
+)
+def test_classes_that_say_nothing_are_refused_in_words(tmp_path, classes):
+    with pytest.raises(DataError, match="classes"):
+        read(FIVE(tmp_path), classes=classes)
+
+
+def test_a_clip_never_lies_on_two_sides_of_a_split(tmp_path):
+    names = [f"{label}/{n:09d}/{i}.jpg" for label in ("Fear", "Happy") for n in range(10) for i in range(3)]
+    names = [name.replace("Happy/00000000", "Happy/00000010") for name in names]
+    dataset = read(tree(*names)(tmp_path))
+    split = apply_protocol(dataset, ProtocolSpec())
+    group_of = dict(zip(dataset.ids.tolist(), dataset.groups.tolist(), strict=True))
+    sides = [{group_of[name] for name in part.ids.tolist()} for part in (split.train, split.validation, split.test)]
+    assert all(sides)
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 20
+
+
+def test_the_counts_of_fer2013_tell_its_order(tmp_path):
+    from mien.datasets.dataset import Role
+    from mien.datasets.known import order_by_counts
+
+    counts = [3995, 436, 4097, 7215, 4830, 3171, 4965]
+    labels = [number for number, count in enumerate(counts) for _ in range(count)]
+    assert order_by_counts(labels, [Role.NONE] * len(labels)) == "fer2013"
+    alphabetical = [(0, 1, 2, 3, 5, 6, 4)[label] for label in labels]
+    assert order_by_counts(alphabetical, [Role.NONE] * len(labels)) == "alphabetical"
+    assert order_by_counts(labels[:9000], [Role.NONE] * 9000) is None
+
+
+def test_a_table_of_another_set_has_no_licence_of_fer2013(tmp_path):
+    dataset = read(READ["14 words in place of numbers"].make(tmp_path))
+    assert "FER2013" not in dataset.licence
+
+
+def test_compressed_and_other_encodings_are_read(tmp_path):
+    text = "\n".join(["emotion,pixels", *rows(WORDS)])
+    write(tmp_path / "a.csv.gz", gzip.compress(text.encode()))
+    write(tmp_path / "b.csv", text.encode("utf-16"))
+    assert read(tmp_path / "a.csv.gz").fingerprint == read(tmp_path / "b.csv").fingerprint
+
+
+def test_no_error_is_a_traceback_of_another_library(tmp_path):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("notes/readme.txt", "nothing")
+    for name, content in {"a.zip": data.getvalue(), "b.tar.gz": b"no archive", "c.tar": b""}.items():
+        with pytest.raises(MienError):
+            read(write(tmp_path / name, content))
