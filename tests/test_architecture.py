@@ -75,7 +75,7 @@ DOORS = {
     "onnx": {"mien.training."},
     "onnxruntime": {"mien.inference.runtime"},
     "cv2": PIXELS,
-    "PIL": PIXELS,
+    "PIL": PIXELS | {"mien.decoding"},
     "pillow_heif": {"mien.images"},
     "matplotlib": {f"mien.report.{name}" for name in ("figures", "diagrams", "pictures")},
     "jinja2": {"mien.report.page"},

@@ -10,8 +10,8 @@ import hashlib
 import io
 import json
 import math
+import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import BundleError
-from mien.files import write_json, written_whole
+from mien.errors import BundleError, MienError
+from mien.files import parse_json, read_file, read_npz, write_json, written_whole
 from mien.framing import CropRule
 from mien.labels import LabelSet, label_text, to_label
 from mien.seen import Seen
+from mien.shapes import check_shape
 
 SCHEMA = 2
 SUFFIX = ".mien"
@@ -42,6 +43,18 @@ _CAM = "cam.npz"
 _SEEN = "seen.npz"
 _REQUIRED = (_MODEL, _CARD, _CARD_TEXT, _GOLDEN)
 _LARGEST_FILE = 1 << 30
+# A few crops and a matrix; compressed in the file, so that a small one could unpack to gigabytes.
+_LARGEST_ARRAYS_BYTES = 64 * 2**20
+
+_HEAD_SHAPE = {
+    "name": str,
+    "labels": [str],
+    "crop_rule": {"size": int},
+    "temperature": float,
+    "unsure": (None, {"threshold": float, "risk": float, "coverage": float, "measured_on": str}),
+    "files": {"*": str},
+}
+_CARD_SHAPE = {"data?": {"*": object}, "protocol?": {"*": (str, bool, int, float, None)}}
 
 
 @dataclass(frozen=True)
@@ -229,7 +242,7 @@ def load_bundle(bundle: Path | str) -> Bundle:
     if _HEAD not in contents:
         raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.")
     try:
-        head = json.loads(contents.pop(_HEAD))
+        head = parse_json(contents.pop(_HEAD))
     except ValueError as error:
         raise BundleError(f"The bundle {path} is damaged: {_HEAD} is not JSON ({error}).") from error
     return _parse(head, contents, str(path))
@@ -280,10 +293,11 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
     if head["schema"] < 1:
         raise BundleError(f"{where} has schema {head['schema']}. Expected: 1 to {SCHEMA}.")
     try:
+        check_shape(head, _HEAD_SHAPE)
         hashes = dict(head["files"])
         _check_files(where, hashes, files)
         expressions = tuple(map(to_label, head["labels"]))
-        card = json.loads(files[_CARD])
+        card = _card(files[_CARD])
         upgraded = head if head["schema"] == SCHEMA else _from_schema_1(head, card)
         crop_rule = CropRule.from_json(upgraded["crop_rule"])
         bundle = Bundle(
@@ -295,14 +309,14 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
             onnx=files[_MODEL],
             card=card,
             golden=_golden(files[_GOLDEN]),
-            cam_weights=_arrays(files[_CAM])["weights"] if _CAM in hashes else None,
+            cam_weights=_numbers(_arrays(files[_CAM])["weights"]).astype(np.float32) if _CAM in hashes else None,
             fingerprint=hashlib.sha256(_json_bytes(head)).hexdigest()[:12],
             source=source,
             seen=_seen(files[_SEEN]) if _SEEN in hashes else None,
         )
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, MienError) as error:
         raise BundleError(f"{where} is damaged: {type(error).__name__} {error}.") from error
     if bundle.label_set.expressions != expressions:
         raise BundleError(
@@ -349,7 +363,13 @@ def _check_shapes(where: str, bundle: Bundle) -> None:
 
 def _golden(content: bytes) -> Golden:
     arrays = _arrays(content)
-    return Golden(arrays["crops"], arrays["probabilities"].astype(np.float64))
+    return Golden(arrays["crops"], _numbers(arrays["probabilities"]).astype(np.float64))
+
+
+def _card(content: bytes) -> dict[str, Any]:
+    card = parse_json(content)
+    check_shape(card, _CARD_SHAPE, _CARD)
+    return dict(card)
 
 
 def _seen(content: bytes) -> Seen:
@@ -358,8 +378,13 @@ def _seen(content: bytes) -> Seen:
 
 
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return dict(read_npz(io.BytesIO(content), largest_bytes=_LARGEST_ARRAYS_BYTES))
+
+
+def _numbers(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ValueError(f"an array of dtype {array.dtype} has something else than finite numbers")
+    return array
 
 
 def _npz(**arrays: NDArray[Any]) -> bytes:
@@ -381,7 +406,7 @@ def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
 
 def _read_folder(path: Path) -> dict[str, bytes]:
     known = (_HEAD, *_REQUIRED, _CAM, _SEEN)
-    return {name: (path / name).read_bytes() for name in known if (path / name).is_file()}
+    return {name: read_file(path / name, largest_bytes=_LARGEST_FILE) for name in known if os.path.lexists(path / name)}
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:

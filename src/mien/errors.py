@@ -58,6 +58,10 @@ class RecordError(StoreError):
     """A run record is damaged, or was written by a newer version of mien."""
 
 
+class UnwritableError(RecordError):
+    """A store cannot be written to: its disk is full, or writing is not permitted, so no other run could be kept."""
+
+
 class ImageError(MienError):
     """A photo cannot be read, or is larger than the limit."""
 

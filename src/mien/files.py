@@ -2,15 +2,70 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
+import re
 import secrets
+import shutil
+import stat
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import tomllib
+import zipfile
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LONGEST_NAME = 200
+
+
+# What `written_whole` calls a file before it is whole.
+_PART = re.compile(r".+\.[0-9a-f]{8}\.part")
+_swept: set[Path] = set()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder; looked for once, at the first writing there."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                remove_abandoned(Path(entry.path))
+
+
+def create_held(name: Callable[[], Path]) -> tuple[BinaryIO, Path]:
+    """Make a new file and lock it, which tells other processes that somebody still writes it.
+
+    Args:
+        name: gives a path that no file has yet; asked again when another process took the file for an abandoned one
+            before it was locked.
+    """
+    while True:
+        path = name()
+        file = path.open("xb")
+        with suppress(FileNotFoundError):
+            if lock(file) is not False and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file, path
+        file.close()
+
+
+def remove_abandoned(path: Path, *, lock_file: str | None = None) -> None:
+    """Remove a file, or a folder with `lock_file` in it, unless a process holds it locked or locks are not known."""
+    with suppress(OSError):
+        with (path if lock_file is None else path / lock_file).open("r+b") as file:
+            abandoned = lock(file)
+        if abandoned and lock_file is None:
+            path.unlink()
+        elif abandoned:
+            shutil.rmtree(path)
 
 
 @contextmanager
@@ -27,9 +82,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         The open binary file to write to.
     """
     # Named by chance, so that two writers do not meet; `open` gives it the permissions that any other file would have.
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    _sweep(path.parent)
+    file, part = create_held(lambda: path.with_name(f"{shortened(path.name)}.{secrets.token_hex(4)}.part"))
     try:
-        with part.open("xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -37,6 +93,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def shortened(name: str) -> str:
+    """A file's name with room for an ending: as it is, or cut to 200 bytes. File systems take names of 255."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= _LONGEST_NAME else os.fsdecode(raw[:_LONGEST_NAME]).encode("utf-8", "ignore").decode()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -53,6 +115,124 @@ def json_text(value: Any) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Write `json_text` of a value, whole or not at all."""
     write_text(path, json_text(value))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text from a file, which may hold anything.
+
+    Raises:
+        ValueError: it is not JSON: NaN and infinity are not, nor is a number too large for either, nor what is nested
+            deeper than Python follows.
+    """
+
+    def refuse(word: str) -> Any:
+        raise ValueError(f"{word} is no number of JSON")
+
+    def number(word: str) -> float:
+        value = float(word)
+        return value if math.isfinite(value) else refuse(word[:40])
+
+    try:
+        return json.loads(text, parse_constant=refuse, parse_float=number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def parse_toml(text: str, *, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        TOMLDecodeError: it is not TOML, or is nested deeper than Python follows.
+    """
+    try:
+        return tomllib.loads(text, parse_float=parse_float)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("it is nested too deeply") from error
+
+
+def read_npz(
+    file: BinaryIO, *, largest_bytes: int, wanted: Container[str] | None = None
+) -> dict[str, NDArray[np.generic]]:
+    """The arrays of an .npz, which may hold anything. Nothing is unpickled, and nothing is unpacked beyond a limit.
+
+    Args:
+        file: the archive.
+        largest_bytes: how large the arrays may be together.
+        wanted: names of the arrays to be read; None for all.
+
+    Raises:
+        ValueError: it is damaged, an array's header declares other than the archive holds, or it is over the limit.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            arrays: dict[str, NDArray[np.generic]] = {}
+            room = largest_bytes
+            for name, entry in entries.items():
+                if wanted is not None and name not in wanted:
+                    continue
+                room -= entry.file_size
+                if room < 0:
+                    raise ValueError(f"its arrays have more than {largest_bytes / 1e6:,.0f} MB")
+                with archive.open(entry) as member:
+                    _check_npy(member, entry.file_size)
+                with archive.open(entry) as member:
+                    arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+            return arrays
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # of zipfile, zlib, tokenize and ast, for what they cannot read
+        raise ValueError(f"{type(error).__name__} {error}".strip()) from error
+
+
+def read_npy(path: Path, *, largest_bytes: int) -> NDArray[np.generic]:
+    """The array of an .npy file, under the promises of `read_npz`.
+
+    Raises:
+        ValueError: as `read_npz`.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > largest_bytes:
+                raise ValueError(f"it has more than {largest_bytes / 1e6:,.0f} MB")
+            _check_npy(file, size)
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # of tokenize and ast, for a header they cannot read
+        raise ValueError(f"{type(error).__name__} {error}".strip()) from error
+
+
+def _check_npy(file: IO[bytes], size: int) -> None:
+    """Raise ValueError when an array's header declares more bytes than there are: NumPy would reserve them all."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"an array has version {version}, and only plain ones (1.0 and 2.0) are read")
+    if dtype.hasobject:
+        raise ValueError("Object arrays are not read")
+    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"an array declares the shape {str(shape)[:80]}, and the file holds {size:,} bytes")
+
+
+def read_file(path: Path, *, largest_bytes: int) -> bytes:
+    """The bytes of a file. A pipe or a device is refused, never waited for.
+
+    Raises:
+        OSError: it cannot be read, is none, or is larger.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and not a file", str(path))
+    if status.st_size > largest_bytes:
+        text = f"it has {status.st_size / 1e6:,.0f} MB, and {largest_bytes / 1e6:,.0f} are read at most"
+        raise OSError(errno.EFBIG, text, str(path))
+    return path.read_bytes()
 
 
 def canonical_json(value: Any) -> str:
@@ -79,12 +259,11 @@ def hash_listing(folder: Path, paths: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def hold(file: BinaryIO) -> bool:
+def lock(file: IO[bytes]) -> bool | None:
     """Lock an open file for this process, until it is closed or the process ends.
 
     Returns:
-        False when another process, or another opening in this one, holds it. On a file system without locks always
-        True.
+        False when another process, or another opening in this one, holds it; None on a file system without locks.
     """
     if sys.platform == "win32":
         import msvcrt
@@ -102,5 +281,5 @@ def hold(file: BinaryIO) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        pass
+        return None
     return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.decoding import DECODING, STRIP_PIXELS, allowed_pixels, decoding_bytes, is_jpeg
 from mien.errors import ImageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _KEPT_SIDE = 32_000
 # Only these: Pillow also opens vector, film and scientific formats, some through helper programs.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF")
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
-_STRIP_PIXELS = 8_000_000
+_LARGEST_VALUE = 1e30  # their differences still are numbers of four bytes
 _LEAST_READABLE_PART = 0.5
 _ORIENTATION_TAG = 0x0112
 
@@ -76,8 +77,8 @@ def read_image(
     Args:
         source: a path; the bytes of a file; a Pillow image; or an array of shape (H, W), (H, W, 1), (H, W, 3) RGB or
             (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1. An `Image` is returned as it is.
-        max_pixels: a photo with more pixels is refused before it is decoded. It holds for baseline JPEG, which can
-            be decoded at a part of its size; what must be decoded whole may have half as many.
+        max_pixels: a photo with more pixels is refused before it is decoded. It holds for what is decoded in at most
+            5 bytes a pixel; other formats may have fewer (a WebP, at 16 bytes a pixel, 5/16 of it).
         name: what the bytes of a file are called in the result and in errors; None for "bytes".
         least_pixels: a JPEG is decoded at a half, a quarter or an eighth of its sides, which takes less time and
             memory, when at least so many pixels are left; None for the whole photo.
@@ -162,24 +163,29 @@ def _from_pillow(
     least_pixels: int | None = None,
 ) -> Image:
     width, height = image.size
-    reducible = image.format in ("JPEG", "MPO") and not image.info.get("progressive")
-    limit = max_pixels if reducible else max_pixels // 2
-    if width * height > limit:
-        raise ImageError(
-            f"{name} has {width} x {height} pixels, which is more than the limit of {limit / 1e6:g} megapixels. "
-            "Raise it (max_pixels, or --max-megapixels) if the photo can be trusted."
-        )
+    if not (width and height):
+        raise ImageError(f"{name} has no pixels ({width} x {height}).")
     finest = reduction = _reduction(width, height, name)
-    if least_pixels is not None and file is not None and image.format in ("JPEG", "MPO"):
+    limit = allowed_pixels(image, finest, max_pixels)
+    if width * height > limit:
+        form = "" if limit == max_pixels else f" for such a {image.format} picture"
+        raise ImageError(
+            f"{name} has {width} x {height} pixels, which is more than the limit of {limit / 1e6:.3g} megapixels{form}."
+            " Raise it (max_pixels, or --max-megapixels) if the photo can be trusted."
+        )
+    if least_pixels is not None and file is not None and is_jpeg(image):
         reduction = max(finest, *(f for f in (1, 2, 4, 8) if (width // f) * (height // f) >= least_pixels or f == 1))
     frames = _frame_count(image, notes)
     if frames > 1:
         notes.append(f"frame {image.tell() + 1} of {frames}")
     try:
-        image = _decode(image, name, (width // reduction, height // reduction), notes, file)
-        orientation = _orientation(image, notes)
-        drafted = max(1, round(width / image.width))  # what the JPEG decoder has already done of the reduction
-        pixels = _eight_bits(image, max(1, reduction // drafted), notes)
+        with DECODING.take(decoding_bytes(image, reduction)):
+            image = _decode(image, name, (width // reduction, height // reduction), notes, file)
+            orientation = _orientation(image, notes)
+            drafted = max(1, round(width / image.width))  # what the JPEG decoder has already done of the reduction
+            pixels = _eight_bits(image, max(1, reduction // drafted), notes)
+            if file is not None:
+                image.close()  # the decoded pixels go before another picture takes their room
     except ImageError:
         raise
     except MemoryError as error:
@@ -199,7 +205,7 @@ def _decode(
     image: pillow.Image, name: str, wanted: tuple[int, int], notes: list[str], file: BinaryIO | None
 ) -> pillow.Image:
     """Decode the first frame; of a JPEG at least the `wanted` width and height, of others all pixels."""
-    if file is None or image.format not in ("JPEG", "MPO"):
+    if file is None or not is_jpeg(image):
         with _quiet(notes) if image.format == "TIFF" else nullcontext():  # TIFF tags are parsed again, with warnings
             image.load()
         return image
@@ -233,18 +239,30 @@ def _decode_cut_off(file: BinaryIO, name: str, wanted: tuple[int, int], notes: l
 def _eight_bits(image: pillow.Image, reduction: int, notes: list[str]) -> NDArray[np.uint8]:
     """8-bit gray or RGB pixels at 1/reduction of the size, strip by strip, so that no second full copy is made."""
     if image.mode.startswith(("I", "F")):
-        return _scaled_to_eight_bits(np.asarray(image)[::reduction, ::reduction], notes)
+        # Copies, since a view would keep its whole strip.
+        picked = [np.asarray(strip)[::reduction, ::reduction].copy() for _, strip in _strips(image, reduction)]
+        return _scaled_to_eight_bits(picked[0] if len(picked) == 1 else np.concatenate(picked), notes)
     transparent = image.has_transparency_data
     gray = image.mode in ("L", "LA", "1", "La")
-    rows = max(1, _STRIP_PIXELS // (image.width * reduction)) * reduction
-    strips = []
-    for top in range(0, image.height, rows):
-        strip = image if image.height <= rows else image.crop((0, top, image.width, min(top + rows, image.height)))
+    shape = (-(-image.height // reduction), -(-image.width // reduction))
+    pixels = np.empty(shape if gray else (*shape, 3), dtype=np.uint8)
+    for top, strip in _strips(image, reduction):
         if transparent:
             strip = _on_white(strip, gray, notes)
         strip = strip.convert("L" if gray else "RGB")
-        strips.append(np.asarray(strip.reduce(reduction) if reduction > 1 else strip))
-    return strips[0] if len(strips) == 1 else np.concatenate(strips)
+        part = np.asarray(strip.reduce(reduction) if reduction > 1 else strip)
+        pixels[top // reduction :][: len(part)] = part
+    return pixels
+
+
+def _strips(image: pillow.Image, reduction: int) -> Iterator[tuple[int, pillow.Image]]:
+    """Parts of an image from top to bottom, each with its first row; of whole steps of the reduction."""
+    rows = max(1, STRIP_PIXELS // (image.width * reduction)) * reduction
+    if image.height <= rows:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _on_white(image: pillow.Image, gray: bool, notes: list[str]) -> pillow.Image:
@@ -265,6 +283,8 @@ def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str]) -> NDArray[np.
     if not np.isfinite(values).all():
         raise ImageError("the picture has pixels that are not finite numbers.")
     low, high = float(values.min()), float(values.max())
+    if max(-low, high) > _LARGEST_VALUE:
+        raise ImageError(f"the picture has values from {low:g} to {high:g}, which are too large for pixels.")
     if values.dtype.kind == "b":
         low, top = 0.0, 1.0
     elif values.dtype == np.uint16 or (values.dtype.kind in "iu" and low >= 0 and 255 < high <= 65535):
@@ -275,10 +295,15 @@ def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str]) -> NDArray[np.
     elif values.dtype.kind == "f" and low >= 0 and high <= 1:
         low, top = 0.0, 1.0
     else:
-        top = high if high > low else low + 1
+        top = high if high > low else low + max(1.0, abs(low))
         notes.append(f"values from {low:g} to {high:g} stretched to 8 bits")
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (top - low))
-    return np.asarray(np.clip(scaled + 0.5, 0, 255), dtype=np.uint8)
+    scale = np.float32(255 / (top - low))
+    pixels = np.empty(values.shape, dtype=np.uint8)
+    rows = max(1, STRIP_PIXELS // max(1, values[:1].size))
+    for start in range(0, len(values), rows):  # no second full copy in four bytes
+        scaled = (values[start : start + rows].astype(np.float32) - np.float32(low)) * scale
+        pixels[start : start + rows] = np.clip(scaled + 0.5, 0, 255)
+    return pixels
 
 
 def _from_array(array: NDArray[Any], max_pixels: int) -> Image:
@@ -357,7 +382,7 @@ def _orientation(image: pillow.Image, notes: list[str]) -> int:
 
 
 def _frame_count(image: pillow.Image, notes: list[str]) -> int:
-    if image.format in ("JPEG", "MPO"):
+    if is_jpeg(image):
         return 1  # further pictures in a JPEG are previews and depth maps
     try:
         with _quiet(notes):

@@ -151,7 +151,7 @@ def record_of(
             "parameters": 1_240_000,
             "trainable": 1_230_000,
             "depth": 21,
-            "image_size": 48,
+            "image_size": [48, 48],
             "backbone_size": 48,
         },
         "history": history_of(run.recipe.epochs) if complete else (),

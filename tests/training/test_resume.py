@@ -39,8 +39,8 @@ def work(job: Job, kill_after: float | None = None) -> list[dict]:
         text=True,
         encoding="utf-8",
     )
-    process.stdin.write(job.to_json())
-    process.stdin.close()
+    process.stdin.write(job.to_json() + "\n")
+    process.stdin.flush()
     said = []
     timer = None
     for line in process.stdout:

@@ -1,15 +1,20 @@
 import io
 import struct
+import subprocess
 import sys
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as pillow
-from PIL import ImageOps
+from PIL import ImageOps, TiffImagePlugin
 
 import mien.images
+from mien.decoding import Budget
 from mien.errors import ImageError
 from mien.images import Image, read_image, upright
 from mien.randomness import generator
@@ -134,16 +139,81 @@ def test_a_bomb_is_refused_by_its_header(width, height):
         read_image(png_that_claims(width, height))
 
 
-def test_the_limit_can_be_raised_and_is_half_for_what_must_be_decoded_whole():
-    photo = pillow.fromarray(textured())
-    for form, limit in [("JPEG", 60_000), ("PNG", 120_000)]:
-        content = encoded(photo, form)
-        assert read_image(content, max_pixels=limit).photo_size == (300, 200)
-        with pytest.raises(ImageError, match="max_pixels"):
-            read_image(content, max_pixels=limit - 2)
-    progressive = encoded(photo, "JPEG", progressive=True)
-    with pytest.raises(ImageError, match="limit"):
-        read_image(progressive, max_pixels=119_998)
+@pytest.mark.parametrize(
+    ("form", "options", "share"),
+    [
+        ("JPEG", {}, 1),
+        ("JPEG", {"progressive": True}, 5 / 10),
+        ("PNG", {}, 1),
+        ("BMP", {}, 1),
+        ("WEBP", {}, 5 / 16),
+        ("AVIF", {}, 5 / 16),
+        ("TIFF", {}, 5 / 8),
+    ],
+)
+def test_the_limit_can_be_raised_and_is_lower_for_what_takes_more_memory(form, options, share):
+    content = encoded(pillow.fromarray(textured()), form, **options)
+    limit = round(60_000 / share)
+    assert read_image(content, max_pixels=limit).photo_size == (300, 200)
+    with pytest.raises(ImageError, match="max_pixels"):
+        read_image(content, max_pixels=limit - 4)
+
+
+def test_a_small_tiff_with_a_huge_tile_is_refused():
+    ifd = TiffImagePlugin.ImageFileDirectory_v2()
+    tags = {256: 8, 257: 8, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40_000, 323: 40_000, 324: 8, 325: 12}
+    for tag, value in tags.items():
+        ifd[tag] = value
+    content = io.BytesIO()
+    content.write(b"II*\0" + (20).to_bytes(4, "little") + zlib.compress(b"\0" * 64).ljust(12, b"\0")[:12])
+    ifd.save(content)
+    with pytest.raises(ImageError, match="8 x 8 pixels, which is more than the limit"):
+        read_image(content.getvalue())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for the largest resident memory")
+def test_what_decoding_takes_is_known_before_it():
+    script = Path(__file__).parents[2] / "benchmarks" / "decoding_memory.py"
+    answer = subprocess.run([sys.executable, script, "--megapixels", "1.5"], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_threads_share_one_budget_and_a_large_picture_gets_its_turn():
+    budget = Budget(100)
+    held, most, order = [], [], []
+    lock = threading.Lock()
+
+    def work(name, amount):
+        with budget.take(amount):
+            with lock:
+                held.append(min(amount, 100))
+                most.append(sum(held))
+                order.append(name)
+            time.sleep(0.002)
+            with lock:
+                held.remove(min(amount, 100))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(40), [1000 if n == 20 else 30 for n in range(40)]))
+    assert max(most) <= 100
+    assert 10 <= order.index(20) <= 30
+
+
+@pytest.mark.parametrize("value", [1e300, -1e38, np.finfo(np.float64).max])
+def test_an_array_of_huge_values_is_refused(value):
+    with pytest.raises(ImageError, match="too large for pixels"):
+        read_image(np.full((40, 40), value))
+
+
+@pytest.mark.parametrize("value", [0.0, 1e20, -1e25, 7.0])
+def test_a_constant_array_is_a_picture(value):
+    assert len(np.unique(read_image(np.full((40, 40), value)).pixels)) == 1
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0)])
+def test_a_picture_of_no_height_is_refused(size):
+    with pytest.raises(ImageError, match="no pixels"):
+        read_image(pillow.new("L", size))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
@@ -170,7 +240,7 @@ def test_strips_do_not_change_the_picture(monkeypatch):
     picture.putalpha(120)
     content = encoded(picture, "PNG")
     whole = read_image(content).pixels
-    monkeypatch.setattr(mien.images, "_STRIP_PIXELS", 7 * 300)
+    monkeypatch.setattr(mien.images, "STRIP_PIXELS", 7 * 300)
     np.testing.assert_array_equal(read_image(content).pixels, whole)
 
 

@@ -257,6 +257,21 @@ def test_photos_of_folders_are_found_in_order_each_once_without_hidden_files(tmp
     assert [photo.name.as_posix() for photo in found] == ["a.png", "b.JPG", "deep/c.webp"]
 
 
+@pytest.mark.parametrize("columns", [20, 40, 59, 200])
+def test_the_name_of_a_photo_is_there_at_any_width(run, photo_folder, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = "".join(run(photo_folder, code=3).stdout.split())
+    assert "a.jpg" in text
+    assert "b.png" in text
+
+
+def test_drawings_of_photos_with_names_as_long_as_can_be_have_room_for_their_ending(run, portrait, tmp_path):
+    photo = tmp_path / ("é" * 120 + ".jpg")  # 244 bytes
+    photo.write_bytes(portrait.read_bytes())
+    run(photo, "--draw", tmp_path / "drawn", "--csv", tmp_path / "faces.csv")
+    assert len(list((tmp_path / "drawn").glob("é*.faces.jpg"))) == 1
+
+
 def test_drawings_of_photos_with_one_name_do_not_overwrite_each_other(tmp_path):
     photos = find_photos([tmp_path / "one" / "a.jpg", tmp_path / "two" / "a.jpg"])
     names = [path.name for path in drawing_paths(photos, tmp_path).values()]

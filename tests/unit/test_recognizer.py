@@ -184,3 +184,19 @@ def test_other_options_give_what_a_recognizer_made_with_them_gives(recognizer, b
     assert recognizer.label_set == SEVEN
     with pytest.raises(DataError):
         recognizer.with_options(labels="eight")
+
+
+def test_results_come_before_what_the_source_of_photos_raises(bundle, portrait):
+    def photos():
+        yield portrait
+        yield portrait
+        raise OSError("the camera is gone")
+
+    results = Recognizer(bundle).recognize_many(photos(), batch=8)
+    assert [next(results).outcome, next(results).outcome] == [Outcome.OK, Outcome.OK]
+    with pytest.raises(OSError, match="the camera is gone"):
+        next(results)
+
+
+def test_an_array_of_huge_values_is_unreadable_and_no_error(bundle):
+    assert Recognizer(bundle).recognize(np.full((64, 64), 1e300)).outcome is Outcome.UNREADABLE

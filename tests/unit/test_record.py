@@ -100,9 +100,9 @@ def test_the_answers_under_the_other_averages_are_kept_beside_the_records_own(tm
 
 @pytest.mark.parametrize(("largest", "kept"), [(1.0, np.float16), (70_000.0, np.float32), (np.inf, np.float32)])
 def test_rounded_answers_take_half_the_room_where_they_fit(tmp_path, largest, kept):
-    outputs = rounded(np.array([[0.1, 0.2, largest]], dtype=np.float32))
+    outputs = rounded(np.array([[0.1, 0.2, 0, 0, 0, 0, largest]], dtype=np.float32))
     assert outputs.dtype == np.float32
-    np.testing.assert_allclose(outputs, [[0.1, 0.2, largest]], rtol=2**-11)
+    np.testing.assert_allclose(outputs, [[0.1, 0.2, 0, 0, 0, 0, largest]], rtol=2**-11)
     one = np.array([0])
     entry = Predictions(outputs, outputs, one, np.array(["a"]), one > 0)
     make_record(predictions={(3, Role.TEST): entry}, readouts=(3,)).write(tmp_path)

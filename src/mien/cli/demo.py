@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.options import finite
+
 
 def demo(
     output: Annotated[Path, typer.Option("--output", help="Folder of the records and the report.")] = Path("mien-demo"),
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time; run again to go on.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, callback=finite, help="Stop after this time; run again to go on.")
+    ] = None,
 ) -> None:
     """Run a small study of real networks on drawn faces (no download) and write its report."""
     from mien.cli.study import run_in_store, write_report_of

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.options import finite
+
 if TYPE_CHECKING:
     from mien.bundle import UnsureRule
     from mien.training.export import Exported
@@ -34,7 +36,12 @@ def export(
     ] = WeightsChoice.FLOAT32,
     risk: Annotated[
         float,
-        typer.Option(min=0.001, max=0.999, help='Share of wrong labels that the threshold for "unsure" keeps to.'),
+        typer.Option(
+            min=0.001,
+            max=0.999,
+            callback=finite,
+            help='Share of wrong labels that the threshold for "unsure" keeps to.',
+        ),
     ] = 0.2,
     licence: Annotated[str | None, typer.Option(help="Licence of the model, in words, for its card.")] = None,
     weights_note: Annotated[
@@ -42,7 +49,12 @@ def export(
     ] = None,
     adjust_prior: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Prefer common expressions less; says what it does on validation images."),
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            callback=finite,
+            help="Prefer common expressions less; says what it does on validation images.",
+        ),
     ] = 0.0,
     mirror: Annotated[
         bool,

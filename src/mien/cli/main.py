@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +21,13 @@ GROUPS = {
     "models": "The networks that mien knows.",
     "study": "Plan, run and report studies.",
 }
+# What a user can mend: a name, a permission, a full disk.
+_OF_THE_SYSTEM = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES),
+        *(errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO),
+    }
+)
 COMMANDS = ("predict", "explain", "serve", "notice", "train", "export", "evaluate", "demo")
 
 
@@ -59,17 +70,92 @@ def _options(
     version: Annotated[  # noqa: ARG001 - typer calls it by its name
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    debug: Annotated[  # noqa: ARG001 - `main` takes it, wherever it stands
+        bool, typer.Option("--debug", help="Show the traceback of an error. May stand behind the command too.")
+    ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Run the command line. Bad input ends with one sentence and exit code 2."""
+    """Run the command line.
+
+    Exit codes: 0; 1 for a fault of mien, and where a study is not finished; 2 for input that cannot be used; 3 where
+    some photos could not be read; 130 after Ctrl-C; 141 when whoever read the output has gone.
+    """
+    words = sys.argv[1:]
+    debug = "--debug" in words
     try:
-        command_line(sys.argv[1:])()
-    except MienError as error:
-        typer.echo(f"mien: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("mien: stopped; the same command goes on from the last finished epoch.", err=True)
-        sys.exit(130)
+        if sys.stdout is None:
+            raise MienError("Standard output is closed. Expected a terminal, a file, a pipe or /dev/null.")
+        if any(word == "" or (word.startswith("--") and word.endswith("=")) for word in words):
+            raise MienError("One of the words is empty. Perhaps a variable that should stand there has no value.")
+        command_line(words)([word for word in words if word != "--debug"], prog_name="mien")
+    except SystemExit as end:
+        # typer ends with one, whatever happened.
+        _end(_flushed(end.code if isinstance(end.code, int) else int(end.code is not None), end), debug)
+    except BaseException as error:
+        _end(error, debug)
+
+
+def _flushed(code: int, end: SystemExit) -> int | BaseException:
+    """The exit code of a command that ended, or what kept it from ending well."""
+    for error in _causes(end):
+        if isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+            return error
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left cannot be written at the exit either, and Python would say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+    return code
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _end(ending: int | BaseException, debug: bool) -> NoReturn:
+    """Leave the program: an exit code is that, an error is a sentence and the exit code of its kind."""
+    if isinstance(ending, int):
+        sys.exit(ending)
+    if debug:
+        traceback.print_exception(ending)
+    code, text = _described(ending)
+    if text:
+        with suppress(OSError):
+            typer.echo(f"mien: {text}", err=True)
+    sys.exit(code)
+
+
+def _described(error: BaseException) -> tuple[int, str]:
+    """The exit code and the sentence for what ended a command."""
+    if isinstance(error, MienError):
+        return 2, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "stopped. " + (str(error) or "What was finished is kept, and the same command goes on from there.")
+    if isinstance(error, BrokenPipeError):
+        return 141, ""
+    if isinstance(error, MemoryError):
+        return 1, "there is not enough memory for this."
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        what = f"{error.filename} cannot be used" if error.filename else "the output cannot be written"
+        return 2, f"{what}: {error.strerror}."
+    return 1, (
+        f"this is a fault of mien, not of yours: {type(error).__name__}: {' '.join(str(error).split())[:300]}. "
+        f"Please report it {_place()}, with what the same command says under --debug."
+    )
+
+
+def _place() -> str:
+    """Where faults are reported: the address that the package names, if it names one."""
+    from importlib.metadata import metadata
+
+    for entry in metadata("mien").get_all("Project-URL") or []:
+        label, _, address = entry.partition(",")
+        if label.strip().lower() in ("issues", "tracker", "bug tracker"):
+            return f"at {address.strip()}"
+    return "where you have mien from (pip show mien)"

@@ -1,5 +1,11 @@
 """What is said of options that several commands share."""
 
+from __future__ import annotations
+
+import math
+
+import typer
+
 CLASSES_HELP = (
     "What labels stand for: an order of numbers (fer2013, alphabetical, affectnet, raf-db, ck-plus), the names of the "
     "numbers in turn (anger,disgust,...), or LABEL=CLASS,... for words of any language and for merging classes."
@@ -13,3 +19,10 @@ FRAMING_HELP = (
     "How the faces were framed that the model learned from: fer2013, drawn, or numbers such as aligned:margin=1.3. "
     "Needed for photos where the model does not say."
 )
+
+
+def finite(value: float | None) -> float | None:
+    """The callback of every option that takes a number: NaN and infinity pass any range, and mean nothing."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"Expected a number. Received: {value}.")
+    return value

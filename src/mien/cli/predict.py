@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP, FRAMING_HELP
+from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, finite
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -24,23 +24,30 @@ if TYPE_CHECKING:
 EXIT_UNREADABLE = 3
 EXIT_INTERRUPTED = 130
 _PHOTOS_PER_TABLE = 100
+_LEAST_TABLE_WIDTH = 60
 
 
 def predict(
     paths: Annotated[list[Path] | None, typer.Argument(help="Photos, and folders of photos.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per photo instead of tables.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write a row per face to this CSV file.")] = None,
-    draw: Annotated[Path | None, typer.Option(help="Write a copy of each photo with its faces to this folder.")] = None,
+    csv: Annotated[Path | None, typer.Option(dir_okay=False, help="Write a row per face to this CSV file.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write a copy of each photo with its faces to this folder.")
+    ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search folders within folders.")] = False,
     labels: Annotated[str | None, typer.Option(help="six or seven: keep only these labels of the model.")] = None,
     unsure: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least probability for a label to be given; 0 always gives one."),
+        typer.Option(
+            min=0, max=1, callback=finite, help="Least probability for a label to be given; 0 always gives one."
+        ),
     ] = None,
     bundle: Annotated[str, typer.Option(help=BUNDLE_HELP)] = "default",
     framing: Annotated[str | None, typer.Option(help=FRAMING_HELP)] = None,
-    detector: Annotated[Path | None, typer.Option(help="A YuNet model file, instead of the packaged one.")] = None,
-    max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 200,
+    detector: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="A YuNet model file, instead of the packaged one.")
+    ] = None,
+    max_megapixels: Annotated[float, typer.Option(min=0, callback=finite, help="Refuse larger photos.")] = 200,
     sample: Annotated[bool, typer.Option("--sample", help="Take the sample photo that comes with mien.")] = False,
 ) -> None:
     """Find the faces in photos and say which expression people would see in each.
@@ -136,7 +143,12 @@ def _print_table(results: list[PhotoResult], progress: Progress | None) -> None:
 
     if progress is not None:
         progress.stop()
-    open_console().print(results_table(results))
+    console = open_console()
+    if console.width < _LEAST_TABLE_WIDTH:  # where rich would leave out the photo's name
+        for result in results:
+            console.print(result.summary(), markup=False)
+    else:
+        console.print(results_table(results))
     if progress is not None:
         progress.start()
 

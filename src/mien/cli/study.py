@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mien.cli.options import finite
 
 if TYPE_CHECKING:
     from mien.study.planning import PlannedStudy
@@ -40,7 +44,10 @@ def plan(
         ),
     ] = False,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Show what fits into this time: the runs that answer most come first.")
+        float | None,
+        typer.Option(
+            min=0.0, callback=finite, help="Show what fits into this time: the runs that answer most come first."
+        ),
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell of every table with its run.")] = False,
 ) -> None:
@@ -74,7 +81,9 @@ def run(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.0, help="Stop at the end of the epoch in which this time is over. What answers most is run first."
+            min=0.0,
+            callback=finite,
+            help="Stop at the end of the epoch in which this time is over. What answers most is run first.",
         ),
     ] = None,
     discard_weights: Annotated[
@@ -149,7 +158,7 @@ def run_in_store(
     executor = SubprocessExecutor()
     planned = _planned(study, base, data)
     store = Store.create(folder)
-    with store.writing(), LiveWatch(planned.plan) as watch:
+    with _going_on(folder), store.writing(), LiveWatch(planned.plan) as watch:
         if store.keep_study(text):
             watch.note("The study file has changed since it was last run here; runs that it still asks for are kept.")
         store.keep_references(study, base)
@@ -167,6 +176,18 @@ def run_in_store(
         if progress.stopped:
             watch.note("Time is up. The same command goes on from here.")
     return not progress.stopped and not progress.failed
+
+
+@contextmanager
+def _going_on(folder: Path) -> Iterator[None]:
+    """Let an interruption say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "Nothing that was finished is lost: the same command goes on from the last finished epoch. What is there: "
+            f"mien study status {folder}"
+        ) from None
 
 
 def write_report_of(store: Store, to: Path | None = None) -> Path:

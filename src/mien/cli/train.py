@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mien.cli.options import finite
+from mien.files import parse_toml
+
 
 def train(
     data: Annotated[str, typer.Argument(help='A data set that mien reads, or "drawn".')],
@@ -21,7 +24,9 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Any setting of a recipe, as in a study file. Repeatable."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", help="Folder of the run record.")] = Path("stores/train"),
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time; run again to go on.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, callback=finite, help="Stop after this time; run again to go on.")
+    ] = None,
 ) -> None:
     """Train one network, evaluate it on the test role, and write its record and report."""
     from mien.cli.study import run_in_store, write_report_of
@@ -64,6 +69,6 @@ def _setting(text: str) -> tuple[str, Any]:
     if not separator or not key.strip():
         raise typer.BadParameter(f"expected KEY=VALUE, as in optimizer=adam. Received: {text!r}")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key.strip(), parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()

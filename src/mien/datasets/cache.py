@@ -20,11 +20,13 @@ import numpy as np
 
 from mien.datasets.dataset import Dataset, Missed, Problem, Role
 from mien.errors import MienError
-from mien.files import canonical_json
+from mien.files import canonical_json, create_held, parse_json, remove_abandoned
 from mien.labels import LabelSet, label_text, to_label
 from mien.machine import user_folder
 
 SCHEMA = 5
+# Held while an entry is being written, so that what a killed process left can be told from it.
+_LOCK_FILE = "writing"
 _OPTIONAL = ("votes", "other_votes", "groups", "source_sizes", "faces")
 
 
@@ -56,7 +58,7 @@ def load_entry(entry: Path, *, name: str, source: str) -> Dataset | None:
     if not entry.exists():
         return None
     try:
-        about = json.loads((entry / "dataset.json").read_text(encoding="utf-8"))
+        about = parse_json((entry / "dataset.json").read_text(encoding="utf-8"))
         if about["schema"] != SCHEMA:
             raise CacheEntryError(f"schema {about['schema']}")
         with np.load(entry / "samples.npz", allow_pickle=False) as columns:
@@ -89,31 +91,42 @@ def save_entry(entry: Path, dataset: Dataset) -> None:
         OSError: the folder cannot be written to, or the disk is full.
     """
     entry.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".part"))
+    for left in entry.parent.glob("*.part"):
+        remove_abandoned(left, lock_file=_LOCK_FILE)
+    writing, lock_file = create_held(
+        lambda: Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".part")) / _LOCK_FILE
+    )
+    part = lock_file.parent
     try:
-        np.save(part / "images.npy", dataset.images, allow_pickle=False)
-        optional = {key: getattr(dataset, key) for key in _OPTIONAL if getattr(dataset, key) is not None}
-        np.savez(
-            part / "samples.npz",
-            labels=dataset.labels,
-            roles=dataset.roles,
-            ids=dataset.ids,
-            sample_hashes=dataset.sample_hashes,
-            **optional,
-        )
-        about = {
-            "schema": SCHEMA,
-            "expressions": [label_text(label) for label in dataset.label_set.expressions],
-            "licence": dataset.licence,
-            "notes": list(dataset.notes),
-            "problems": [{"name": problem.name, "reason": problem.reason} for problem in dataset.problems],
-            "missed": [[miss.id, label_text(miss.label), miss.role.value, miss.outcome] for miss in dataset.missed],
-            "fingerprint": dataset.fingerprint,
-        }
-        (part / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
+        with writing:
+            _write_entry(part, dataset)
+        (part / _LOCK_FILE).unlink()
         _move(part, entry)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _write_entry(part: Path, dataset: Dataset) -> None:
+    np.save(part / "images.npy", dataset.images, allow_pickle=False)
+    optional = {key: getattr(dataset, key) for key in _OPTIONAL if getattr(dataset, key) is not None}
+    np.savez(
+        part / "samples.npz",
+        labels=dataset.labels,
+        roles=dataset.roles,
+        ids=dataset.ids,
+        sample_hashes=dataset.sample_hashes,
+        **optional,
+    )
+    about = {
+        "schema": SCHEMA,
+        "expressions": [label_text(label) for label in dataset.label_set.expressions],
+        "licence": dataset.licence,
+        "notes": list(dataset.notes),
+        "problems": [{"name": problem.name, "reason": problem.reason} for problem in dataset.problems],
+        "missed": [[miss.id, label_text(miss.label), miss.role.value, miss.outcome] for miss in dataset.missed],
+        "fingerprint": dataset.fingerprint,
+    }
+    (part / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def _move(part: Path, entry: Path) -> None:

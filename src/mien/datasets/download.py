@@ -17,6 +17,7 @@ from urllib.request import Request, build_opener
 
 from mien.datasets.folders import Progress
 from mien.errors import DataError
+from mien.files import parse_json
 
 MOST_BYTES = 4 * 1024**3
 TIMEOUT_S = 30.0
@@ -204,7 +205,7 @@ def _begun(part: Path, url: str) -> _Begun | None:
     try:
         if not part.stat().st_size:
             return None
-        values = json.loads(_note(part).read_text(encoding="utf-8"))
+        values = parse_json(_note(part).read_text(encoding="utf-8"))
         begun = _Begun(str(values["address"]), str(values["validator"]), values["length"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -37,7 +37,7 @@ from mien.datasets.samples import (
 )
 from mien.datasets.tables import NAMES, normal_name
 from mien.errors import DataError, MissingExtraError
-from mien.files import written_whole
+from mien.files import parse_json, written_whole
 from mien.images import png_bytes
 from mien.labels import Label, parse_expression
 
@@ -278,7 +278,7 @@ def _holds_bytes(kind: Any, arrow: Any) -> bool:
 def _info(schema: Any) -> dict[str, Any]:
     """What the hub's library keeps of a data set in a table's metadata; empty where it kept nothing."""
     try:
-        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info")
+        info = parse_json((schema.metadata or {}).get(b"huggingface", b"{}")).get("info")
     except (ValueError, AttributeError):
         return {}
     return info if isinstance(info, dict) else {}

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from mien.errors import DataError, MienError
-from mien.files import hash_listing, hold, written_whole
+from mien.files import hash_listing, lock, parse_json, shortened, written_whole
 from mien.inference.results import CSV_COLUMNS, PhotoResult
 
 # Endings that are taken from a folder; a file that is named itself may have any.
@@ -50,7 +50,7 @@ def find_photos(paths: Iterable[Path], *, recursive: bool = False, leave_out: Pa
     """
     found: dict[Path, FoundPhoto] = {}
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # unlike Path.is_dir, not surprised by a name that no file can have
             found.setdefault(path, FoundPhoto(path, Path(path.name)))
             continue
         within = list(_photos_within(path, recursive, leave_out))
@@ -79,10 +79,11 @@ def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path, Path
     paths: dict[Path, Path] = {}
     taken: set[Path] = set()
     for photo in photos:
-        path, number = folder / photo.name.with_name(f"{photo.name.name}.faces.jpg"), 1
+        stem = shortened(photo.name.name)
+        path, number = folder / photo.name.with_name(f"{stem}.faces.jpg"), 1
         while path in taken:
             number += 1
-            path = path.with_name(f"{photo.name.name}.{number}.faces.jpg")
+            path = path.with_name(f"{stem}.{number}.faces.jpg")
         taken.add(path)
         paths[photo.path] = path
     return paths
@@ -126,7 +127,7 @@ class Journal:
         while True:
             file = self.path.open("a+b")
             try:
-                if not hold(file):
+                if lock(file) is False:
                     raise MienError(
                         f"Another process is writing {self.path}. Wait for it to end, or name another file or folder."
                     )
@@ -202,7 +203,7 @@ class Journal:
 
 def _json_or_none(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except ValueError:
         return None
 

@@ -143,13 +143,23 @@ class Recognizer:
             batch: number of photos whose faces go to the network together, at least 1.
 
         Yields:
-            One result a photo.
+            One result a photo. What `photos` raises is raised after the results of the photos before it.
         """
         if batch < 1:
             raise DataError(f"Expected a batch of at least 1 photo. Received: {batch}.")
-        prepared = self._prepare_ahead(photos)
+        failures: list[Exception] = []
+
+        def taken() -> Iterator[PhotoSource]:
+            try:
+                yield from photos
+            except Exception as error:
+                failures.append(error)
+
+        prepared = self._prepare_ahead(taken())
         while group := list(islice(prepared, batch)):
             yield from self._finish(group)
+        if failures:
+            raise failures[0]
 
     def recognize_crops(self, crops: NDArray[np.uint8]) -> list[FaceResult]:
         """The labels of faces that are cut out already, as in a data set.

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mien.errors import DataError
+from mien.files import parse_json
 from mien.inference.detector import LANDMARK_NAMES, Box, Face
 from mien.labels import Expression, Label, to_label
 
@@ -175,7 +176,7 @@ class PhotoResult:
             DataError: this is not a result, or it is one of a newer mien.
         """
         try:
-            value = json.loads(text)
+            value = parse_json(text)
         except ValueError as error:
             raise DataError(f"This is not a result of mien: it is not JSON ({error}).") from error
         return cls.from_dict(value)

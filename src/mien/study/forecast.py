@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import MissingExtraError
-from mien.files import write_json
+from mien.files import parse_json, write_json
 from mien.machine import core_count, processor_name, user_folder
 from mien.study.backend import find_backend
 from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost
@@ -151,7 +150,7 @@ def _measured(folder: Path | None) -> dict[str, dict[str, Cost]]:
     """What was measured, by machine and kind. A file that cannot be read counts as none: it can be measured again."""
     path = (folder or user_folder()) / SPEEDS_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
         if values["schema"] != SCHEMA:
             return {}
         return {

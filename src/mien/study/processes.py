@@ -7,15 +7,18 @@ object a line to its standard output. This module imports no deep learning frame
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 from mien.datasets.spec import DataSpec
-from mien.errors import MienError
+from mien.errors import MienError, UnwritableError
 from mien.study.backend import find_backend
 from mien.study.plan import PlannedRun
 from mien.study.settings import parse
@@ -86,6 +89,7 @@ class SubprocessExecutor:
 
     def submit(self, job: Job, listen: Listener) -> None:
         """Do a job; see `Executor`."""
+        kills_before = _memory_kills()
         with subprocess.Popen(
             [sys.executable, "-m", "mien.training.worker"],
             stdin=subprocess.PIPE,
@@ -98,14 +102,15 @@ class SubprocessExecutor:
             complaints: list[str] = []
             reader = threading.Thread(target=lambda: complaints.extend(process.stderr or []), daemon=True)
             reader.start()
-            refusal = None
+            refusal: MienError | None = None
             try:
-                process.stdin.write(job.to_json())  # type: ignore[union-attr]
-                process.stdin.close()  # type: ignore[union-attr]
+                # It stays open: the worker ends when it is closed, be it that this process was killed.
+                process.stdin.write(job.to_json() + "\n")  # type: ignore[union-attr]
+                process.stdin.flush()  # type: ignore[union-attr]
                 for line in process.stdout or []:
                     said = json.loads(line)
                     if said["say"] == "refused":
-                        refusal = said["reason"]
+                        refusal = (UnwritableError if said["unwritable"] else MienError)(said["reason"])
                     listen(said)
             except BaseException:
                 # Ctrl-C, or a listener's error: the worker must not go on alone. Its last checkpoint stays.
@@ -114,14 +119,28 @@ class SubprocessExecutor:
             process.wait()
             reader.join()
         if refusal is not None:
-            raise MienError(refusal)
+            raise refusal
         if process.returncode:
-            raise WorkerDiedError(_last_words(process.returncode, complaints))
+            out_of_memory = kills_before is not None and _memory_kills() != kills_before
+            raise WorkerDiedError(_last_words(process.returncode, complaints, out_of_memory))
 
 
-def _last_words(code: int, complaints: list[str]) -> str:
+def _last_words(code: int, complaints: list[str], out_of_memory: bool) -> str:
     """Why a worker died, from its exit code and the end of what it printed."""
-    if code == -9:
-        return "The run's process was killed, most likely because memory ran out. A smaller batch_size may help."
+    if code < 0 and out_of_memory:
+        return "The system ended the run's process because memory ran out. A smaller batch_size may help."
     last = next((line.strip() for line in reversed(complaints) if line.strip()), "no word of why")
+    if code < 0:
+        known = {number.value: number.name for number in signal.Signals}
+        name = known.get(-code, f"signal {-code}")
+        return f"The run's process was ended from outside or crashed ({name}); memory did not run out. Last: {last}"
     return f"The run's process ended with code {code}: {last}"
+
+
+def _memory_kills() -> tuple[str, ...] | None:
+    """What the kernel has counted of processes that it ended for want of memory; None where it does not count."""
+    counts = []
+    for path in (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events")):
+        with suppress(OSError):
+            counts += [line for line in path.read_text(encoding="ascii").splitlines() if line.startswith("oom_kill")]
+    return tuple(counts) or None

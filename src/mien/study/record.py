@@ -8,31 +8,70 @@ record needs neither the data set nor a deep learning framework.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Split
-from mien.errors import RecordError
-from mien.files import json_text, written_whole
+from mien.errors import MienError, RecordError, UnwritableError
+from mien.files import json_text, parse_json, read_npz, written_whole
 from mien.labels import LabelSet, label_text, to_label
 from mien.predictions import Predictions
+from mien.shapes import check_shape
+from mien.study.recipe import Recipe
+from mien.study.settings import convert
 
 RUN_FILE = "run.json"
 HISTORY_FILE = "history.jsonl"
 PREDICTIONS_FILE = "predictions.npz"
 
-# What a damaged .npz raises, beside ValueError.
-_BAD_ZIP = (zipfile.BadZipFile, zlib.error)
+# Far above any: the answers of a hundred readouts to a million images.
+_LARGEST_PREDICTIONS_BYTES = 4 * 2**30
+
+_SHAPE = {
+    "id": str,
+    "status": str,
+    "reason": (str, None),
+    "recipe": {"backbone?": str},
+    "protocol": dict,
+    "data": {
+        "name?": str,
+        "framing?": (str, None),
+        "read?": (dict, None),
+        "fingerprint?": str,
+        "split?": str,
+        "source?": str,
+        "licence?": str,
+        "notes?": [str],
+        "counts?": {"*": (int, {"*": int})},  # of a sealed role the number alone
+    },
+    "labels": [str],
+    "readouts": [int],
+    "chosen": [int],
+    "network": {
+        **dict.fromkeys(("parameters?", "trainable?", "depth?"), int),
+        "image_size?": (int, [int]),
+        "statistics?": (dict, None),
+    },
+    "environment": dict,
+    "seconds": {"*": float},
+    "peak_memory_mib": float,
+    "started": str,
+}
+
+
+_EPOCH_SHAPE = {
+    "epoch": int,
+    **dict.fromkeys(("loss", "accuracy", "validation_loss", "validation_accuracy"), (float, None)),
+    **dict.fromkeys(("learning_rate", "seconds", "images_per_second"), (float, None)),
+}
 
 
 class RunStatus(StrEnum):
@@ -80,6 +119,7 @@ class Epoch:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The line that `to_json` gave; None becomes NaN."""
+        check_shape(dict(values), _EPOCH_SHAPE)
         numbers: dict[str, Any] = {key: np.nan if value is None else value for key, value in values.items()}
         return cls(**numbers)
 
@@ -163,7 +203,7 @@ class RunRecord:
         """Write the record into `folder`, which is made where needed; run.json comes last.
 
         Raises:
-            RecordError: the disk is full or the folder cannot be written to. What was there before is left as it was.
+            UnwritableError: the disk is full or the folder cannot be written to. What was there before stays.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -179,7 +219,7 @@ class RunRecord:
                 for file in (predictions_file, history_file, run_file):
                     file.flush()
         except OSError as error:
-            raise RecordError(
+            raise UnwritableError(
                 f"The record of run {self.id} cannot be written to {folder}: {error.strerror or error}. "
                 "Nothing was lost: make room or permit writing, and run the same command again."
             ) from error
@@ -199,8 +239,10 @@ class RunRecord:
         try:
             if values["schema"] == 1:
                 values = _from_schema_1(values)
+            check_shape(values, _SHAPE)
+            _check_recipe(values["recipe"])
             label_set = LabelSet.of(map(to_label, values["labels"]))
-            predictions, others = _read_predictions(folder / PREDICTIONS_FILE) if answers else ({}, {})
+            predictions, others = _read_predictions(folder / PREDICTIONS_FILE, len(label_set)) if answers else ({}, {})
             return cls(
                 id=values["id"],
                 status=RunStatus(values["status"]),
@@ -221,7 +263,7 @@ class RunRecord:
                 started=values["started"],
                 foreign=values["foreign"],
             )
-        except (LookupError, ValueError, TypeError, AttributeError, OSError, EOFError, *_BAD_ZIP) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, OSError, MienError) as error:
             raise RecordError(
                 f"The record in {folder} is damaged ({type(error).__name__}: {error}). "
                 "Remove that folder and run the study again; the other records stay valid."
@@ -267,7 +309,7 @@ def is_complete(folder: Path) -> bool:
 def read_history(folder: Path) -> tuple[Epoch, ...]:
     """Read the history of a record: one JSON object a line, in which null stands for a loss that is not a number."""
     lines = (folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
-    return tuple(Epoch.from_json(json.loads(line)) for line in lines)
+    return tuple(Epoch.from_json(parse_json(line)) for line in lines)
 
 
 def _history_text(history: tuple[Epoch, ...]) -> str:
@@ -277,7 +319,7 @@ def _history_text(history: tuple[Epoch, ...]) -> str:
 def _read_run_file(folder: Path) -> dict[str, Any]:
     path = folder / RUN_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecordError(f"There is no complete record in {folder}: {RUN_FILE} is missing.") from None
     except (OSError, ValueError) as error:
@@ -339,17 +381,44 @@ def rounded(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
     return outputs.astype(np.float16).astype(np.float32)
 
 
-def _read_predictions(path: Path) -> tuple[dict[tuple[int, Role], Predictions], ...]:
+def _check_recipe(recipe: dict[str, Any]) -> None:
+    """Raise StudyFileError when a setting that this mien knows has a value that it cannot have."""
+    hints = get_type_hints(Recipe)
+    for key in recipe.keys() & hints.keys():
+        convert(hints[key], recipe[key], ("recipe", key))
+
+
+def _read_predictions(path: Path, classes: int) -> tuple[dict[tuple[int, Role], Predictions], ...]:
     """The answers under the recipe's kind of batch statistics, and those under the other."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        described = {
-            role: {what: arrays[f"{role}/{what}"] for what in ("targets", "labels", "ids", "copies")}
-            for role in {key.split("/")[0] for key in arrays.files}
-        }
-        found: dict[str, dict[tuple[int, Role], Predictions]] = {what: {} for what in _OUTPUTS}
-        for key in arrays.files:
-            role, what, *readout = key.split("/")
-            if what in _OUTPUTS:
-                outputs = arrays[key].astype(np.float32)
-                found[what][int(readout[0]), Role(role)] = Predictions(outputs=outputs, **described[role])
-        return tuple(found.values())
+    with path.open("rb") as file:
+        arrays: dict[str, NDArray[Any]] = dict(read_npz(file, largest_bytes=_LARGEST_PREDICTIONS_BYTES))
+    described = {
+        role: {what: arrays[f"{role}/{what}"] for what in ("targets", "labels", "ids", "copies")}
+        for role in {key.split("/")[0] for key in arrays}
+    }
+    found: dict[str, dict[tuple[int, Role], Predictions]] = {what: {} for what in _OUTPUTS}
+    for key, array in arrays.items():
+        role, what, *readout = key.split("/")
+        if what in _OUTPUTS:
+            outputs = array.astype(np.float32)
+            predictions = Predictions(outputs=outputs, **described[role])
+            found[what][int(readout[0]), Role(role)] = _checked(predictions, classes, key)
+    return tuple(found.values())
+
+
+def _checked(predictions: Predictions, classes: int, what: str) -> Predictions:
+    count = len(predictions.outputs)
+    expected = {
+        "outputs": ("f", (count, classes)),
+        "targets": ("f", (count, classes)),
+        "labels": ("i", (count,)),
+        "ids": ("U", (count,)),
+        "copies": ("b", (count,)),
+    }
+    for name, (kind, shape) in expected.items():
+        array = getattr(predictions, name)
+        if array.dtype.kind != kind or array.shape != shape:
+            raise ValueError(f"{name} of {what} have shape {array.shape} and dtype {array.dtype}; expected {shape}")
+    if count and not 0 <= predictions.labels.min() <= predictions.labels.max() < classes:
+        raise ValueError(f"labels of {what} are not from 0 to {classes - 1}")
+    return predictions

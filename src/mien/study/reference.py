@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from mien.errors import StudyFileError, did_you_mean
 from mien.evaluation.metrics import METRICS
+from mien.files import parse_toml
 from mien.study.settings import convert, find_line, parse
 from mien.study.spec import Study
 
@@ -179,7 +180,7 @@ def parse_reference(text: str, *, name: str = "reference") -> Reference:
     """
     try:
         # As text, a figure keeps the number of decimals that it was printed with.
-        values = tomllib.loads(text, parse_float=_printed)
+        values = parse_toml(text, parse_float=_printed)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(f"{name} is not TOML: {error}.") from error
     try:

@@ -18,6 +18,7 @@ from mien.datasets.protocol import ProtocolSpec
 from mien.datasets.spec import DataSpec
 from mien.errors import ContradictionError, MienError, StudyFileError, did_you_mean
 from mien.evaluation.metrics import METRICS
+from mien.files import parse_toml
 from mien.study.backbones import BACKBONES
 from mien.study.recipe import Recipe
 from mien.study.settings import convert, find_line, parse, setting_name
@@ -198,7 +199,7 @@ def parse_study(text: str, *, name: str = "study") -> Study:
         StudyFileError: as `read_study`.
     """
     try:
-        values = tomllib.loads(text)
+        values = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(f"{name} is not TOML: {error}.") from error
     try:

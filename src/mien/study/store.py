@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 
 from mien.datasets.protocol import Opening, Split
 from mien.datasets.spec import DataSpec
-from mien.errors import StoreError, StoreLockedError, StudyFileError
-from mien.files import hash_file, write_json, write_text, written_whole
+from mien.errors import StoreError, StoreLockedError, StudyFileError, UnwritableError
+from mien.files import hash_file, parse_json, write_json, write_text, written_whole
 from mien.seen import Seen
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus, is_complete
@@ -79,7 +79,7 @@ class Store:
     def _check_schema(self) -> None:
         marker = self.folder / STORE_FILE
         try:
-            schema = int(json.loads(marker.read_text(encoding="utf-8"))["schema"])
+            schema = int(parse_json(marker.read_text(encoding="utf-8"))["schema"])
         except (OSError, ValueError, KeyError, TypeError):
             raise StoreError(f"{self.folder} is not a store of mien: it has no readable {STORE_FILE}.") from None
         if schema > self.SCHEMA:
@@ -143,7 +143,7 @@ class Store:
             raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY")
         study = read_study(study_file)
         try:
-            return Plan.from_json(study, json.loads(plan_file.read_text(encoding="utf-8")))
+            return Plan.from_json(study, parse_json(plan_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, LookupError, TypeError, StudyFileError) as error:
             raise StoreError(
                 f"{plan_file} is damaged ({type(error).__name__}: {error}). mien study run writes it anew; "
@@ -282,7 +282,7 @@ class Store:
         openings = []
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             try:
-                openings.append(Opening(**json.loads(line)))
+                openings.append(Opening(**parse_json(line)))
             except (ValueError, TypeError) as error:
                 raise StoreError(f"{path}, line {number} is damaged ({error}). Repair or remove that line.") from error
         return openings
@@ -295,7 +295,7 @@ class Store:
         except Timeout:
             raise
         except OSError as error:
-            raise StoreError(
+            raise UnwritableError(
                 f"{path} cannot be written: {error.strerror or error}. Nothing was lost: make room or permit writing, "
                 "and run the same command again."
             ) from error

@@ -18,7 +18,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from mien.errors import RecordError
+from mien.errors import RecordError, UnwritableError
 from mien.files import written_whole
 from mien.study.record import Epoch
 
@@ -67,14 +67,14 @@ def save_checkpoint(folder: Path, state: LoopState, network: keras.Model, optimi
     """Write the checkpoint of a run into its folder.
 
     Raises:
-        RecordError: it cannot be written (a full disk). The checkpoint before it stays.
+        UnwritableError: it cannot be written (a full disk). The checkpoint before it stays.
     """
     arrays = {f"variable/{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(network, optimizer))}
     try:
         with written_whole(folder / CHECKPOINT_FILE) as file:
             np.savez(file, state=np.array(state.to_json()), **arrays)
     except OSError as error:
-        raise RecordError(
+        raise UnwritableError(
             f"The checkpoint after epoch {state.epoch} cannot be written to {folder}: {error.strerror or error}. "
             "The one before it is kept: make room, and the same command goes on from there."
         ) from error

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Samples, Split, copies_in_training
-from mien.errors import RecordError
+from mien.errors import UnwritableError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.machine import core_count, processor_name
@@ -155,7 +155,7 @@ def _save_network(network: keras.Model, path: Path) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise RecordError(f"The network cannot be written to {path}: {error}.") from error
+        raise UnwritableError(f"The network cannot be written to {path}: {error}.") from error
 
 
 def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | None:

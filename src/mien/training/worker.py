@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from mien.datasets.protocol import apply_protocol
 from mien.datasets.reading import read_dataset
-from mien.errors import MienError
+from mien.errors import MienError, UnwritableError
 from mien.study.processes import Job
 from mien.study.record import Epoch
 from mien.study.store import Store
@@ -48,6 +50,19 @@ class Speaker:
         self.say("epoch", entry=entry.to_json())
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: its end of standard input is closed then.
+
+    Nothing is lost, since every file is written whole, and nobody would hear what else this process has to say.
+    """
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="mien-parent", daemon=True).start()
+
+
 def main() -> int:
     """Do the job that standard input names. Returns the exit code: 0 done or stopped, 2 refused."""
     # Libraries print to standard output as they like; the parent reads ours alone.
@@ -55,7 +70,8 @@ def main() -> int:
     os.dup2(2, 1)
     started = time.monotonic()
     try:
-        job = Job.from_json(sys.stdin.read())
+        job = Job.from_json(sys.stdin.readline())
+        _end_with_parent()
         choose_backend()
         speaker.stage("starting")
         # Keras reads its backend when it is imported, so nothing that imports it may come before the choice.
@@ -81,7 +97,12 @@ def main() -> int:
         )
         speaker.say("ended", status=None if record is None else record.status.value)
     except MienError as error:
-        speaker.say("refused", reason=str(error))
+        speaker.say("refused", reason=str(error), unwritable=isinstance(error, UnwritableError))
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        speaker.say("refused", reason=f"{error.filename or job.store}: {error.strerror}.", unwritable=True)
         return 2
     return 0
 
