@@ -228,6 +228,11 @@ def load_bundle(bundle: Path | str) -> Bundle:
     Raises:
         BundleError: there is none, it is damaged or incomplete, or it was made by a newer mien.
     """
+    return _parse(*_contents(bundle))
+
+
+def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
+    """Head, files and place of a bundle, not yet checked."""
     shipped = shipped_bundles()
     path = shipped.get(bundle, Path(bundle)) if isinstance(bundle, str) else bundle
     if not path.exists():
@@ -245,7 +250,21 @@ def load_bundle(bundle: Path | str) -> Bundle:
         head = parse_json(contents.pop(_HEAD))
     except ValueError as error:
         raise BundleError(f"The bundle {path} is damaged: {_HEAD} is not JSON ({error}).") from error
-    return _parse(head, contents, str(path))
+    return head, contents, str(path)
+
+
+def bundle_archive(bundle: Path | str) -> bytes:
+    """A bundle as the bytes of its single file, also when it is a folder; checked as `load_bundle` checks it.
+
+    Args:
+        bundle: what `load_bundle` takes.
+
+    Raises:
+        BundleError: as `load_bundle`.
+    """
+    head, files, source = _contents(bundle)
+    _parse(head, files, source)
+    return _zip_bytes({_HEAD: _json_bytes(head), **{name: files[name] for name in head["files"]}})
 
 
 def card_markdown(name: str, card: Mapping[str, Any]) -> str:
@@ -399,9 +418,16 @@ def _json_bytes(value: Any) -> bytes:
 
 def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+    with written_whole(path) as out:
+        out.write(_zip_bytes(contents))
+
+
+def _zip_bytes(contents: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in contents.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # a fixed date: equal bundles are equal files
+    return buffer.getvalue()
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ _OF_THE_SYSTEM = frozenset(
         *(errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO),
     }
 )
-COMMANDS = ("predict", "explain", "serve", "notice", "train", "export", "evaluate", "demo")
+COMMANDS = ("predict", "explain", "serve", "page", "notice", "train", "export", "evaluate", "demo")
 
 
 def command_line(words: Sequence[str] = ()) -> typer.Typer:

@@ -52,6 +52,7 @@ def serve(
 
     from mien.inference.detector import Detector
     from mien.inference.recognizer import Recognizer
+    from mien.web import runtime
     from mien.web.limits import Limits
 
     photo_bytes = round(max_megabytes * 1e6)
@@ -77,6 +78,8 @@ def serve(
         threads=threads,
     )
     log_to_stderr(logging.ERROR if quiet else logging.INFO)
+    if not runtime.is_there():
+        typer.echo(f"{runtime.MISSING} Until then the page reads photos on the server alone.", err=True)
     if not is_loopback(host) and token is None:
         typer.echo(
             f"Anyone who reaches this machine at {host} can use the service, and what they send is not encrypted. "

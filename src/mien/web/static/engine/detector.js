@@ -1,0 +1,185 @@
+// Faces in a photo: YuNet at several sizes, as src/mien/inference/detector.py searches.
+// Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20 (2023).
+
+import { clamp, roundHalfEven, roundTo } from './numbers.js';
+import { MienError } from './errors.js';
+import { resizeToPlanes } from './resize.js';
+
+export const LANDMARK_NAMES = ['right_eye', 'left_eye', 'nose_tip', 'right_mouth_corner', 'left_mouth_corner'];
+
+const SCORE_THRESHOLD = 0.7;
+const SEARCHED_PIXELS = [280 ** 2, 560 ** 2, 1120 ** 2];
+const LONGEST_SIDE = 4096;
+const STEP = 32;
+const STRIDES = [8, 16, 32];
+const { fround } = Math;
+const OVERLAP_LIMIT = 0.3;
+const CONTAINED_LIMIT = 0.7;
+// The file declares 640 x 640, its graph takes any multiple of 32. A dimension's value 640 is written in three bytes,
+// and so is a name of one letter: with the names h and w in their place the runtime takes any size.
+const DIMENSION_640 = [0x08, 0x80, 0x05];
+const NAMED = [
+  [0x12, 0x01, 0x68],
+  [0x12, 0x01, 0x77],
+];
+
+/** The bytes of the YuNet file, changed so that it takes pictures of any height and width that are multiples of 32. */
+export function anySize(bytes) {
+  const places = [];
+  for (let at = 0; at + 2 < bytes.length; at += 1) {
+    if (DIMENSION_640.every((value, offset) => bytes[at + offset] === value)) places.push(at);
+  }
+  if (places.length !== NAMED.length) throw new MienError('The face detector is not the YuNet file that was expected.');
+  const changed = bytes.slice();
+  places.forEach((place, number) => changed.set(NAMED[number], place));
+  return changed;
+}
+
+export class Detector {
+  /** @param {object} session the runtime's session of the model that `anySize` gave. */
+  constructor(ort, session) {
+    this.ort = ort;
+    this.session = session;
+  }
+
+  /**
+   * The faces of a photo in reading order, without overlap.
+   *
+   * @param {{data: Uint8ClampedArray, width: number, height: number, reduction: number}} picture
+   * @returns {Promise<{id: number, box: object, landmarks: number[][], score: number}[]>} in photo pixels.
+   */
+  async detect(picture) {
+    const found = [];
+    for (const scale of searchScales(picture.height, picture.width)) found.push(...(await this.search(picture, scale)));
+    return inReadingOrder(withoutOverlap(found));
+  }
+
+  async search(picture, scale) {
+    const width = Math.max(1, roundHalfEven(picture.width * scale));
+    const height = Math.max(1, roundHalfEven(picture.height * scale));
+    const planeWidth = wholeSteps(width);
+    const planeHeight = wholeSteps(height);
+    const planes = resizeToPlanes(picture, width, height, planeWidth, planeHeight);
+    const input = new this.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
+    const outputs = await this.session.run({ input });
+    const toPhoto = [(picture.width / width) * picture.reduction, (picture.height / height) * picture.reduction];
+    const rows = STRIDES.flatMap((stride) => readStride(outputs, stride, planeWidth / stride));
+    for (const output of Object.values(outputs)) output.dispose();
+    return ofOneSearch(rows).map((row) => toFace(row, toPhoto));
+  }
+}
+
+function wholeSteps(side) {
+  return Math.ceil(side / STEP) * STEP;
+}
+
+/** Factors by which to resize a photo; a photo below the smallest size is enlarged to it, others never. */
+export function searchScales(height, width) {
+  const whole = Math.sqrt(height * width);
+  const factors = SEARCHED_PIXELS.map((area) => Math.sqrt(area) / whole);
+  const limit = LONGEST_SIDE / Math.max(height, width);
+  const kept = new Set([Math.min(factors[0], limit)]);
+  if (whole > Math.sqrt(SEARCHED_PIXELS[0])) {
+    for (const factor of factors.slice(1)) kept.add(Math.min(factor, 1, limit));
+  }
+  return [...kept].sort((one, other) => one - other);
+}
+
+function readStride(outputs, stride, columns) {
+  const certain = outputs[`cls_${stride}`].data;
+  const object = outputs[`obj_${stride}`].data;
+  const box = outputs[`bbox_${stride}`].data;
+  const points = outputs[`kps_${stride}`].data;
+  const rows = [];
+  for (let place = 0; place < certain.length; place += 1) {
+    const score = fround(Math.sqrt(fround(clamp(certain[place], 0, 1) * clamp(object[place], 0, 1))));
+    if (!(score > SCORE_THRESHOLD)) continue;
+    const column = place % columns;
+    const row = Math.floor(place / columns);
+    // In 32 bits, as the command line computes it.
+    const [width, height] = [2, 3].map((side) => fround(fround(Math.exp(box[place * 4 + side])) * stride));
+    const x = fround(fround(fround(column + box[place * 4]) * stride) - width / 2);
+    const y = fround(fround(fround(row + box[place * 4 + 1]) * stride) - height / 2);
+    const landmarks = LANDMARK_NAMES.map((_, number) => [
+      fround(fround(column + points[place * 10 + number * 2]) * stride),
+      fround(fround(row + points[place * 10 + number * 2 + 1]) * stride),
+    ]);
+    if ([x, y, width, height, ...landmarks.flat()].every(Number.isFinite)) rows.push({ x, y, width, height, landmarks, score });
+  }
+  return rows;
+}
+
+function toFace(row, [across, down]) {
+  return {
+    id: 0,
+    box: {
+      x: roundTo(row.x * across, 2),
+      y: roundTo(row.y * down, 2),
+      width: roundTo(row.width * across, 2),
+      height: roundTo(row.height * down, 2),
+    },
+    landmarks: row.landmarks.map(([x, y]) => [roundTo(x * across, 2), roundTo(y * down, 2)]),
+    score: roundTo(Math.min(1, row.score), 4),
+  };
+}
+
+/** Of finds that show the same face the surest, corners and sides cut to whole pixels before, as OpenCV does it. */
+function ofOneSearch(rows) {
+  const kept = [];
+  for (const row of rows.sort((one, other) => other.score - one.score)) {
+    const box = { x: Math.trunc(row.x), y: Math.trunc(row.y), width: Math.trunc(row.width), height: Math.trunc(row.height) };
+    const hides = (other) => {
+      const shared = sharedArea(box, other);
+      return shared > OVERLAP_LIMIT * (area(box) + area(other) - shared);
+    };
+    if (!kept.some((other) => hides(other.box))) kept.push({ box, row });
+  }
+  return kept.map(({ row }) => row);
+}
+
+/** Keep the most certain of faces that overlap, and drop parts of a face that were taken for one. */
+function withoutOverlap(faces) {
+  const kept = [];
+  for (const face of [...faces].sort((one, other) => other.score - one.score)) {
+    if (area(face.box) > 0 && !kept.some((other) => isSameFace(face.box, other.box))) kept.push(face);
+  }
+  return kept;
+}
+
+function isSameFace(box, better) {
+  const shared = sharedArea(box, better);
+  const union = area(box) + area(better) - shared;
+  return shared > OVERLAP_LIMIT * union || shared > CONTAINED_LIMIT * area(box);
+}
+
+function area(box) {
+  return box.width * box.height;
+}
+
+export function sharedArea(one, other) {
+  const width = Math.min(one.x + one.width, other.x + other.width) - Math.max(one.x, other.x);
+  const height = Math.min(one.y + one.height, other.y + other.height) - Math.max(one.y, other.y);
+  return Math.max(0, width) * Math.max(0, height);
+}
+
+function inReadingOrder(faces) {
+  const rows = [];
+  for (const face of [...faces].sort((one, other) => centreY(one) - centreY(other) || centreX(one) - centreX(other))) {
+    const row = rows.at(-1);
+    // A face belongs to a row when its centre is less than half a face below the row's first.
+    if (row && centreY(face) - centreY(row[0]) <= row[0].box.height / 2) row.push(face);
+    else rows.push([face]);
+  }
+  const ordered = rows.flatMap((row) =>
+    row.sort((one, other) => centreX(one) - centreX(other) || centreY(one) - centreY(other)),
+  );
+  return ordered.map((face, number) => ({ ...face, id: number + 1 }));
+}
+
+function centreX(face) {
+  return face.box.x + face.box.width / 2;
+}
+
+function centreY(face) {
+  return face.box.y + face.box.height / 2;
+}

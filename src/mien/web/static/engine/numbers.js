@@ -1,0 +1,28 @@
+// Rounding as Python and OpenCV do it, so that both modes give the same boxes.
+
+/** Round to the nearest whole number, halves to the even one. */
+export function roundHalfEven(value) {
+  const below = Math.floor(value);
+  const part = value - below;
+  if (part !== 0.5) return Math.round(value);
+  return below % 2 === 0 ? below : below + 1;
+}
+
+/** Round to some decimals. */
+export function roundTo(value, decimals) {
+  const factor = 10 ** decimals;
+  return roundHalfEven(value * factor) / factor;
+}
+
+/** Softmax of some of a list's entries, without overflow; the divisor is the model's temperature. */
+export function softmax(logits, divisor) {
+  const scaled = Array.from(logits, (logit) => logit / divisor);
+  const largest = Math.max(...scaled);
+  const powers = scaled.map((value) => Math.exp(value - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+export function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}

@@ -1,0 +1,172 @@
+// A photo file to upright 8-bit pixels: src/mien/images.py. The browser decodes; what it must not do is left out:
+// no colour management (the command line has none), no premultiplied transparency.
+
+import { ImageError } from './errors.js';
+import { roundHalfEven } from './numbers.js';
+
+const MAX_PIXELS = 200e6;
+const KEPT_PIXELS = 24e6;
+const KEPT_SIDE = 32000;
+const STRIP_PIXELS = 4e6; // phones allow no canvas above 16 million pixels
+const LEAST_READABLE_PART = 0.5;
+const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
+
+/**
+ * Decode a photo.
+ *
+ * @param {Blob} file
+ * @param {string} name what it is called in an error.
+ * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number, reduction: number, photoWidth: number,
+ *   photoHeight: number, notes: string[]}>} RGBA, opaque; reduction: photo pixels per pixel along a side.
+ * @throws {ImageError} it is empty, not a picture, damaged or too large.
+ */
+export async function readPhoto(file, name) {
+  if (file.size === 0) throw new ImageError(`${name} is empty (0 bytes).`);
+  const notes = [];
+  let cutOff = false;
+  let bitmap = await decoded(file);
+  if (bitmap === null && (await isJpeg(file))) {
+    // A JPEG that is cut off: ended properly, what is missing is filled with middle gray.
+    bitmap = await decoded(new Blob([file, END_OF_JPEG]));
+    cutOff = bitmap !== null;
+  }
+  if (bitmap === null) {
+    throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
+  }
+  try {
+    const picture = pixelsOf(bitmap, name, notes);
+    if (cutOff) notes.push(missingRows(picture, name));
+    return picture;
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function decoded(blob) {
+  try {
+    return await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+  } catch {
+    return null; // browsers give no reason
+  }
+}
+
+async function isJpeg(file) {
+  const head = new Uint8Array(await file.slice(0, 3).arrayBuffer());
+  return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
+}
+
+function pixelsOf(bitmap, name, notes) {
+  const { width: photoWidth, height: photoHeight } = bitmap;
+  if (photoWidth * photoHeight > MAX_PIXELS) {
+    throw new ImageError(
+      `${name} has ${photoWidth} x ${photoHeight} pixels, which is more than the limit of ${MAX_PIXELS / 1e6} megapixels.`,
+    );
+  }
+  const reduction = [1, 2, 4].find(
+    (factor) =>
+      photoWidth * photoHeight <= KEPT_PIXELS * factor ** 2 && Math.max(photoWidth, photoHeight) <= KEPT_SIDE * factor,
+  ) ?? 8;
+  const width = Math.ceil(photoWidth / reduction);
+  const height = Math.ceil(photoHeight / reduction);
+  const data = new Uint8ClampedArray(width * height * 4);
+  const rows = Math.max(1, Math.floor(STRIP_PIXELS / (photoWidth * reduction))) * reduction;
+  const canvas = new OffscreenCanvas(photoWidth, Math.min(rows, photoHeight));
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  let transparent = false;
+  for (let top = 0; top < photoHeight; top += rows) {
+    const count = Math.min(rows, photoHeight - top);
+    context.clearRect(0, 0, photoWidth, count);
+    context.drawImage(bitmap, 0, top, photoWidth, count, 0, 0, photoWidth, count);
+    const strip = context.getImageData(0, 0, photoWidth, count).data;
+    transparent = layOnWhite(strip) || transparent;
+    const start = (top / reduction) * width * 4;
+    if (reduction === 1) data.set(strip, start);
+    else data.set(reduced(strip, photoWidth, count, reduction), start);
+  }
+  if (transparent) notes.push('transparent parts shown on white');
+  if (reduction > 1) notes.push(`kept at 1/${reduction} of its size`);
+  return { data, width, height, reduction, photoWidth, photoHeight, notes };
+}
+
+/** Lay pixels on white, in place; returns whether any was transparent. */
+function layOnWhite(data) {
+  let transparent = false;
+  for (let at = 3; at < data.length; at += 4) {
+    const opacity = data[at];
+    if (opacity === 255) continue;
+    transparent = true;
+    for (let channel = at - 3; channel < at; channel += 1) {
+      data[channel] = (data[channel] * opacity + 255 * (255 - opacity)) / 255;
+    }
+    data[at] = 255;
+  }
+  return transparent;
+}
+
+/** Average blocks of pixels; those at the right and lower edge may be smaller. */
+function reduced(data, width, height, factor) {
+  const columns = Math.ceil(width / factor);
+  const rows = Math.ceil(height / factor);
+  const result = new Uint8ClampedArray(columns * rows * 4);
+  for (let y = 0; y < rows; y += 1) {
+    const bottom = Math.min(height, (y + 1) * factor);
+    for (let x = 0; x < columns; x += 1) {
+      const right = Math.min(width, (x + 1) * factor);
+      const sums = [0, 0, 0];
+      for (let row = y * factor; row < bottom; row += 1) {
+        for (let column = x * factor; column < right; column += 1) {
+          const at = (row * width + column) * 4;
+          sums[0] += data[at];
+          sums[1] += data[at + 1];
+          sums[2] += data[at + 2];
+        }
+      }
+      const count = (bottom - y * factor) * (right - x * factor);
+      const to = (y * columns + x) * 4;
+      for (let channel = 0; channel < 3; channel += 1) result[to + channel] = Math.floor(sums[channel] / count + 0.5);
+      result[to + 3] = 255;
+    }
+  }
+  return result;
+}
+
+function missingRows({ data, width, height }, name) {
+  let last = height;
+  const isGray = (row) => {
+    for (let at = row * width * 4; at < (row + 1) * width * 4; at += 4) {
+      if (data[at] !== 128 || data[at + 1] !== 128 || data[at + 2] !== 128) return false;
+    }
+    return true;
+  };
+  while (last > 0 && isGray(last - 1)) last -= 1;
+  const part = last / height;
+  if (part < LEAST_READABLE_PART) {
+    throw new ImageError(`${name} is cut off: only ${roundHalfEven(part * 100)}% of its rows can be read.`);
+  }
+  const missing = roundHalfEven((1 - part) * 100);
+  return `the file is cut off${part < 1 ? `; the last ${missing}% of its rows are missing` : ''}`;
+}
+
+/** A copy of a photo for looking at: its longest side at most `longest` pixels, enlarged to at least `least`. */
+export async function viewOf(picture, longest, least = 0) {
+  const side = Math.max(picture.width, picture.height);
+  const factor = Math.min(longest, Math.max(least, side)) / side;
+  const image = new ImageData(picture.data, picture.width, picture.height);
+  return createImageBitmap(image, {
+    resizeWidth: Math.max(1, Math.round(picture.width * factor)),
+    resizeHeight: Math.max(1, Math.round(picture.height * factor)),
+    resizeQuality: 'high',
+  });
+}
+
+/** Whether the browser gives pixels back as they are: some add noise to them, so that visitors cannot be told apart. */
+export function givesPixelsUnchanged() {
+  const side = 16;
+  const canvas = new OffscreenCanvas(side, side);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const drawn = context.createImageData(side, side);
+  for (let at = 0; at < drawn.data.length; at += 1) drawn.data[at] = at % 4 === 3 ? 255 : (at * 37) % 256;
+  context.putImageData(drawn, 0, 0);
+  const read = context.getImageData(0, 0, side, side).data;
+  return drawn.data.every((value, at) => value === read[at]);
+}

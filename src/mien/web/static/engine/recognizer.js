@@ -1,0 +1,124 @@
+// From a photo to a result: read, find faces, cut them out, classify. src/mien/inference/recognizer.py.
+
+import { Classifier } from './classifier.js';
+import { cropFace, cropToPhoto } from './crops.js';
+import { Detector, LANDMARK_NAMES, anySize } from './detector.js';
+import { ImageError } from './errors.js';
+import { explain } from './explanation.js';
+import { readPhoto } from './pixels.js';
+import { SCHEMA, mostProbable } from './results.js';
+
+const MINIMUM_FACE_PX = 24;
+
+export class Recognizer {
+  constructor(bundle, detector, classifier) {
+    this.bundle = bundle;
+    this.detector = detector;
+    this.classifier = classifier;
+    this.threshold = bundle.unsure?.threshold ?? 0;
+  }
+
+  /**
+   * Start both networks.
+   *
+   * @param {object} ort onnxruntime-web.
+   * @param {object} bundle what `openBundle` gave.
+   * @param {Uint8Array} yunet the face detector's file.
+   */
+  static async start(ort, bundle, yunet) {
+    const options = { executionProviders: ['wasm'], graphOptimizationLevel: 'all', logSeverityLevel: 3 };
+    const detector = new Detector(ort, await ort.InferenceSession.create(anySize(yunet), options));
+    const classifier = new Classifier(ort, await ort.InferenceSession.create(bundle.onnx, options), bundle);
+    return new Recognizer(bundle, detector, classifier);
+  }
+
+  /**
+   * The result of a photo, in the form of `mien predict --json`.
+   *
+   * @param {Blob} file
+   * @param {string} name
+   * @returns {Promise<{result: object, picture: object | null}>} picture: its pixels, null when it is unreadable.
+   */
+  async recognize(file, name) {
+    try {
+      const picture = await readPhoto(file, name);
+      return { result: await this.recognizePixels(picture, name), picture };
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      return { result: this.result(name, 'unreadable', error.message, [], null), picture: null };
+    }
+  }
+
+  async recognizePixels(picture, name) {
+    if (Math.min(picture.photoWidth, picture.photoHeight) < MINIMUM_FACE_PX) {
+      const reason =
+        `The photo has ${picture.photoWidth} x ${picture.photoHeight} pixels, ` +
+        `and a face needs ${MINIMUM_FACE_PX} a side.`;
+      return this.result(name, 'too_small', reason, [], picture);
+    }
+    const faces = await this.detector.detect(picture);
+    const asked = faces.filter(isLargeEnough);
+    const rows = await this.classifier.predict(asked.map((face) => cropFace(picture, face, this.bundle.cropRule)));
+    const results = faces.map((face) => this.faceResult(face, rows[asked.indexOf(face)]));
+    return this.result(name, ...this.outcomeOf(results), results, picture);
+  }
+
+  outcomeOf(faces) {
+    if (faces.length === 0) return ['no_face', 'No face was found.'];
+    if (faces.every((face) => face.outcome === 'too_small')) {
+      const largest = Math.max(...faces.map((face) => Math.min(face.box.width, face.box.height)));
+      return ['too_small', `The largest face is ${largest.toFixed(0)} pixels wide, and ${MINIMUM_FACE_PX} are needed.`];
+    }
+    if (faces.some((face) => face.outcome === 'ok')) return ['ok', ''];
+    return ['unsure', `No label reaches the least probability, ${Number(this.threshold.toPrecision(3))}.`];
+  }
+
+  faceResult(face, row) {
+    const probabilities = row === undefined ? {} : Object.fromEntries(this.bundle.labels.map((label, n) => [label, row[n]]));
+    const best = mostProbable({ probabilities });
+    const outcome = best === null ? 'too_small' : best[1] >= this.threshold ? 'ok' : 'unsure';
+    return {
+      id: face.id,
+      outcome,
+      label: outcome === 'ok' ? best[0] : null,
+      probability: best === null ? null : best[1],
+      probabilities,
+      box: face.box,
+      landmarks: Object.fromEntries(LANDMARK_NAMES.map((landmark, number) => [landmark, face.landmarks[number]])),
+      score: face.score,
+    };
+  }
+
+  result(photo, outcome, reason, faces, picture) {
+    return {
+      schema: SCHEMA,
+      photo,
+      outcome,
+      reason,
+      width: picture?.photoWidth ?? 0,
+      height: picture?.photoHeight ?? 0,
+      faces,
+      notes: picture?.notes ?? [],
+      model: this.bundle.identity,
+    };
+  }
+
+  /**
+   * Explain a face's label.
+   *
+   * @param {object} picture the photo's pixels.
+   * @param {object} face a face of the result.
+   * @returns {Promise<{label: string, method: string, size: number, heat: Float64Array, map: number[]}>} map: where the
+   *   heat's pixels lie in the photo.
+   */
+  async explain(picture, face, label) {
+    const rule = this.bundle.cropRule;
+    const found = { box: face.box, landmarks: LANDMARK_NAMES.map((name) => face.landmarks[name]) };
+    const { method, heat } = await explain(this.classifier, cropFace(picture, found, rule), label);
+    return { label, method, size: rule.size, heat, map: cropToPhoto(found, rule) };
+  }
+}
+
+function isLargeEnough(face) {
+  return Math.min(face.box.width, face.box.height) >= MINIMUM_FACE_PX;
+}

@@ -1,0 +1,218 @@
+// Resizing and cutting of pixels with the arithmetic of OpenCV's resize and warpAffine, which the command line uses.
+// A picture is {data, width, height}: data is RGBA, 8 bits, as a canvas gives it; the fourth channel is not looked at.
+
+import { roundHalfEven } from './numbers.js';
+
+/**
+ * Resize to blue, green and red planes of floating-point numbers 0 to 255 that are whole: what the face detector
+ * takes. Beyond the resized picture, to the right and below, the planes are black.
+ *
+ * @returns {Float32Array} of 3 * planeHeight * planeWidth numbers.
+ */
+export function resizeToPlanes(picture, width, height, planeWidth, planeHeight) {
+  const planes = new Float32Array(3 * planeWidth * planeHeight);
+  if (width <= picture.width && height <= picture.height) shrink(picture, width, height, planes, planeWidth, planeHeight);
+  else enlarge(picture, width, height, planes, planeWidth, planeHeight);
+  return planes;
+}
+
+/** Area averaging: each pixel is the mean of what it covers. Whole blocks are summed exactly, as OpenCV does it. */
+function shrink(picture, width, height, planes, planeWidth, planeHeight) {
+  if (picture.width % width === 0 && picture.height % height === 0) {
+    shrinkBlocks(picture, width, height, planes, planeWidth, planeHeight);
+    return;
+  }
+  const columns = coverage(picture.width, width);
+  const rows = coverage(picture.height, height);
+  const plane = planeWidth * planeHeight;
+  const sums = new Float32Array(3 * width);
+  for (let y = 0; y < height; y += 1) {
+    sums.fill(0);
+    for (let row = rows.starts[y]; row < rows.starts[y + 1]; row += 1) {
+      addRow(picture.data, rows.sources[row] * picture.width * 4, columns, rows.weights[row], sums, width);
+    }
+    const start = y * planeWidth;
+    for (let x = 0, at = 0; x < width; x += 1, at += 3) {
+      planes[start + x] = roundHalfEven(sums[at + 2]);
+      planes[plane + start + x] = roundHalfEven(sums[at + 1]);
+      planes[2 * plane + start + x] = roundHalfEven(sums[at]);
+    }
+  }
+}
+
+function shrinkBlocks(picture, width, height, planes, planeWidth, planeHeight) {
+  const across = picture.width / width;
+  const down = picture.height / height;
+  const mean = meanOf(across, down);
+  const plane = planeWidth * planeHeight;
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      for (let channel = 0; channel < 3; channel += 1) {
+        let sum = 0;
+        for (let row = y * down; row < (y + 1) * down; row += 1) {
+          let from = (row * picture.width + x * across) * 4 + channel;
+          for (let left = across; left > 0; left -= 1, from += 4) sum += picture.data[from];
+        }
+        planes[(2 - channel) * plane + y * planeWidth + x] = mean(sum);
+      }
+    }
+  }
+}
+
+/** From the sum of a block to its mean, rounded as OpenCV rounds it. */
+function meanOf(across, down) {
+  if (across === 2 && down === 2) return (sum) => (sum + 2) >> 2;
+  const share = Math.fround(1 / (across * down));
+  return (sum) => roundHalfEven(Math.fround(sum * share));
+}
+
+function addRow(data, rowStart, columns, rowWeight, sums, width) {
+  const { starts, sources, weights } = columns;
+  for (let x = 0, at = 0; x < width; x += 1, at += 3) {
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    const end = starts[x + 1];
+    for (let column = starts[x]; column < end; column += 1) {
+      const weight = weights[column];
+      const from = rowStart + sources[column] * 4;
+      red += data[from] * weight;
+      green += data[from + 1] * weight;
+      blue += data[from + 2] * weight;
+    }
+    sums[at] += red * rowWeight;
+    sums[at + 1] += green * rowWeight;
+    sums[at + 2] += blue * rowWeight;
+  }
+}
+
+/** Which source pixels each of `size` pixels covers, and which part of it each of them is. */
+function coverage(sourceSize, size) {
+  const scale = sourceSize / size;
+  const starts = new Int32Array(size + 1);
+  const sources = [];
+  const weights = [];
+  for (let place = 0; place < size; place += 1) {
+    const from = place * scale;
+    const to = Math.min(from + scale, sourceSize);
+    const whole = to - from;
+    const last = Math.min(Math.floor(to), sourceSize - 1);
+    const first = Math.min(Math.ceil(from), last);
+    const add = (source, part) => {
+      sources.push(source);
+      weights.push(part / whole);
+    };
+    if (first - from > 1e-3) add(first - 1, first - from);
+    for (let source = first; source < last; source += 1) add(source, 1);
+    if (to - last > 1e-3) add(last, Math.min(to - last, 1, whole));
+    starts[place + 1] = sources.length;
+  }
+  return { starts, sources: Int32Array.from(sources), weights: Float32Array.from(weights) };
+}
+
+/** Linear interpolation, with weights of 11 bits. */
+function enlarge(picture, width, height, planes, planeWidth, planeHeight) {
+  const columns = neighbours(picture.width, width);
+  const rows = neighbours(picture.height, height);
+  const plane = planeWidth * planeHeight;
+  const { data } = picture;
+  for (let y = 0; y < height; y += 1) {
+    const above = rows.first[y] * picture.width;
+    const below = rows.second[y] * picture.width;
+    for (let x = 0; x < width; x += 1) {
+      const left = columns.first[x];
+      const right = columns.second[x];
+      for (let channel = 0; channel < 3; channel += 1) {
+        const upper =
+          data[(above + left) * 4 + channel] * columns.weight[x] +
+          data[(above + right) * 4 + channel] * columns.other[x];
+        const lower =
+          data[(below + left) * 4 + channel] * columns.weight[x] +
+          data[(below + right) * 4 + channel] * columns.other[x];
+        const value =
+          (((rows.weight[y] * (upper >> 4)) >> 16) + ((rows.other[y] * (lower >> 4)) >> 16) + 2) >> 2;
+        planes[(2 - channel) * plane + y * planeWidth + x] = value;
+      }
+    }
+  }
+}
+
+function neighbours(sourceSize, size) {
+  const first = new Int32Array(size);
+  const second = new Int32Array(size);
+  const weight = new Int32Array(size); // of the first, in 1/2048
+  const other = new Int32Array(size); // of the second
+  for (let place = 0; place < size; place += 1) {
+    const at = Math.fround((place + 0.5) * (sourceSize / size) - 0.5);
+    const whole = Math.floor(at);
+    const inside = whole >= 0 && whole < sourceSize - 1;
+    first[place] = Math.min(sourceSize - 1, Math.max(0, whole));
+    second[place] = inside ? whole + 1 : first[place];
+    const part = inside ? Math.fround(at - whole) : 0;
+    weight[place] = roundHalfEven(Math.fround(1 - part) * 2048);
+    other[place] = roundHalfEven(part * 2048);
+  }
+  return { first, second, weight, other };
+}
+
+/**
+ * Sample a picture along an affine map as gray; beyond the picture its edge pixels go on. Positions are held in steps
+ * of 1/32 pixel, as OpenCV holds them.
+ *
+ * @param {number[]} map six numbers (a, b, c, d, e, f): pixel (x, y) of the result is seen at (a x + b y + c,
+ *   d x + e y + f) of the picture.
+ * @returns {Uint8Array} size * size gray values.
+ */
+export function warpToGray(picture, map, size) {
+  const gray = new Uint8Array(size * size);
+  const { data, width, height } = picture;
+  const [a, b, c, d, e, f] = map;
+  const right = width - 1;
+  const bottom = height - 1;
+  for (let y = 0; y < size; y += 1) {
+    const startX = roundHalfEven((b * y + c) * 1024) + 16;
+    const startY = roundHalfEven((e * y + f) * 1024) + 16;
+    for (let x = 0; x < size; x += 1) {
+      const atX = Math.floor((startX + roundHalfEven(a * x * 1024)) / 32);
+      const atY = Math.floor((startY + roundHalfEven(d * x * 1024)) / 32);
+      const wholeX = atX >> 5;
+      const wholeY = atY >> 5;
+      const partX = atX & 31;
+      const partY = atY & 31;
+      const x0 = wholeX < 0 ? 0 : wholeX > right ? right : wholeX;
+      const x1 = wholeX < -1 ? 0 : wholeX >= right ? right : wholeX + 1;
+      const y0 = (wholeY < 0 ? 0 : wholeY > bottom ? bottom : wholeY) * width;
+      const y1 = (wholeY < -1 ? 0 : wholeY >= bottom ? bottom : wholeY + 1) * width;
+      const weights = [(32 - partX) * (32 - partY), partX * (32 - partY), (32 - partX) * partY, partX * partY];
+      const corners = [(y0 + x0) * 4, (y0 + x1) * 4, (y1 + x0) * 4, (y1 + x1) * 4];
+      let luma = 16384;
+      for (let channel = 0; channel < 3; channel += 1) {
+        let sum = 512;
+        for (let corner = 0; corner < 4; corner += 1) sum += weights[corner] * data[corners[corner] + channel];
+        luma += (sum >> 10) * LUMA[channel];
+      }
+      gray[y * size + x] = luma >> 15;
+    }
+  }
+  return gray;
+}
+
+const LUMA = [9798, 19235, 3735]; // 0.299, 0.587 and 0.114 of 32768 (ITU-R BT.601)
+
+/** Average blocks of `factor` by `factor` pixels of a gray square. */
+export function averageBlocks(gray, size, factor) {
+  if (factor === 1) return gray;
+  const side = size / factor;
+  const averaged = new Uint8Array(side * side);
+  const mean = meanOf(factor, factor);
+  for (let y = 0; y < side; y += 1) {
+    for (let x = 0; x < side; x += 1) {
+      let sum = 0;
+      for (let row = y * factor; row < (y + 1) * factor; row += 1) {
+        for (let column = x * factor; column < (x + 1) * factor; column += 1) sum += gray[row * size + column];
+      }
+      averaged[y * side + x] = mean(sum);
+    }
+  }
+  return averaged;
+}

@@ -1,0 +1,68 @@
+// What is said about photos, in the form of the command line's --json and --csv: src/mien/inference/results.py.
+
+export const SCHEMA = 1;
+export const EXPRESSIONS = ['anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral', 'contempt'];
+const CSV_COLUMNS = [
+  'photo', 'outcome', 'reason', 'face', 'face_outcome', 'label', 'probability', 'x', 'y', 'width', 'height', 'score',
+  ...EXPRESSIONS,
+];
+
+/** [expression, probability] of the most probable expression; null when the model was not asked. */
+export function mostProbable(face) {
+  const pairs = Object.entries(face.probabilities);
+  return pairs.length === 0 ? null : pairs.reduce((best, pair) => (pair[1] > best[1] ? pair : best));
+}
+
+/** A face in a few words: "happiness 93%", "unsure (fear 31%)" or "too small". */
+export function describe(face) {
+  const best = mostProbable(face);
+  if (best === null) return 'too small';
+  const words = `${best[0]} ${percent(best[1])}`;
+  return face.outcome === 'ok' ? words : `unsure (${words})`;
+}
+
+/** A photo in one sentence, to be read out. */
+export function summary(result) {
+  if (result.faces.length === 0) return `${result.photo}: ${outcomeWords(result.outcome)}. ${result.reason}`;
+  const count = result.faces.length === 1 ? '1 face' : `${result.faces.length} faces`;
+  return `${result.photo}: ${count}. ${result.faces.map((face) => `Face ${face.id}: ${describe(face)}`).join('. ')}.`;
+}
+
+export function outcomeWords(outcome) {
+  return { ok: 'read', unsure: 'unsure', too_small: 'too small', no_face: 'no face', unreadable: 'not readable' }[outcome];
+}
+
+export function percent(value) {
+  return `${(value * 100).toFixed(0)}%`;
+}
+
+/** One JSON value for one photo, a list for several. */
+export function toJson(results) {
+  return `${JSON.stringify(results.length === 1 ? results[0] : results, null, 1)}\n`;
+}
+
+/** A row per face, or one row for a photo without faces. */
+export function toCsv(results) {
+  const rows = results.flatMap(toRows).map((row) => CSV_COLUMNS.map((column) => csvCell(row[column] ?? '')).join(','));
+  return `${[CSV_COLUMNS.join(','), ...rows].join('\n')}\n`;
+}
+
+function toRows(result) {
+  const photo = { photo: result.photo, outcome: result.outcome, reason: result.reason };
+  if (result.faces.length === 0) return [photo];
+  return result.faces.map((face) => ({
+    ...photo,
+    face: face.id,
+    face_outcome: face.outcome,
+    label: face.label,
+    probability: face.probability,
+    ...face.box,
+    score: face.score,
+    ...face.probabilities,
+  }));
+}
+
+function csvCell(value) {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

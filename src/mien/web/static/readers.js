@@ -1,0 +1,132 @@
+// The two ways to read a photo. Both give the results of `mien predict --json`, and pictures as blobs.
+
+import { MienError } from './engine/errors.js';
+
+const BUSY = 429;
+const MOST_TRIES = 20;
+
+/** The worker that holds the networks; photos never leave the browser. */
+export class BrowserReader {
+  /** @param {(bytes: number) => void} onProgress told how many bytes have been loaded. */
+  constructor(onProgress) {
+    this.worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
+    this.waiting = new Map();
+    this.asked = 0;
+    this.worker.addEventListener('message', ({ data }) => {
+      if ('progress' in data) onProgress(data.progress);
+      else this.settle(data);
+    });
+    this.worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      const reason = event.message || 'its files could not be loaded';
+      for (const id of [...this.waiting.keys()]) this.settle({ id, error: `The reader stopped: ${reason}.` });
+    });
+  }
+
+  settle({ id, value, error }) {
+    const { resolve, reject } = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (error === undefined) resolve(value);
+    else reject(new MienError(error));
+  }
+
+  ask(action, values = {}) {
+    return new Promise((resolve, reject) => {
+      this.asked += 1;
+      this.waiting.set(this.asked, { resolve, reject });
+      this.worker.postMessage({ id: this.asked, action, ...values });
+    });
+  }
+
+  start() {
+    return this.ask('start');
+  }
+
+  read(file, name) {
+    return this.ask('recognize', { file, name });
+  }
+
+  /** A small copy to look at; null where this browser cannot read the file. */
+  view(file, name) {
+    return this.ask('view', { file, name });
+  }
+
+  explain(file, result, label) {
+    return this.ask('explain', { file, result, label });
+  }
+
+  draw(file, result) {
+    return this.ask('draw', { file, result });
+  }
+}
+
+/** The server's interface; photos are sent to it. */
+export class ServerReader {
+  /** @param {BrowserReader} local makes the pictures to look at. */
+  constructor(local) {
+    this.local = local;
+    this.token = '';
+  }
+
+  async model() {
+    return (await this.send('v1/model')).json();
+  }
+
+  async reports() {
+    return (await (await this.send('v1/reports')).json()).reports;
+  }
+
+  /** Links carry no token: a cookie does instead. */
+  async useToken(token) {
+    this.token = token;
+    await this.send('v1/session', { method: 'POST' });
+  }
+
+  async read(file, name) {
+    const answer = await this.send('v1/faces', { method: 'POST', body: form(file, name) });
+    const [result] = (await answer.json()).photos;
+    if (result.outcome === 'unreadable') return { result, view: null };
+    return { result, view: (await this.local.view(file, name)) ?? (await this.drawn(file, result)) };
+  }
+
+  async explain(file, result, label) {
+    const query = label === null ? '' : `?${new URLSearchParams({ label })}`;
+    return (await this.send(`v1/explain${query}`, { method: 'POST', body: form(file, result.photo) })).blob();
+  }
+
+  async draw(file, result) {
+    return (await this.send('v1/drawing', { method: 'POST', body: form(file, result.photo) })).blob();
+  }
+
+  async drawn(file, result) {
+    return result.faces.length > 0 ? this.draw(file, result) : null;
+  }
+
+  async send(path, options = {}) {
+    const headers = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    for (let tries = 1; ; tries += 1) {
+      const response = await fetch(path, { ...options, headers }).catch(() => {
+        throw new MienError('The server does not answer. Is `mien serve` still running?');
+      });
+      if (response.ok) return response;
+      if (response.status === BUSY && tries < MOST_TRIES) {
+        await pause(Number(response.headers.get('Retry-After') ?? 1));
+        continue;
+      }
+      const body = await response.json().catch(() => null);
+      throw new MienError(body?.error?.message ?? `The server answered with status ${response.status}.`);
+    }
+  }
+}
+
+function form(file, name) {
+  const body = new FormData();
+  body.append('photo', file, name);
+  return body;
+}
+
+function pause(seconds) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+  });
+}

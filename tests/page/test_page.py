@@ -1,0 +1,309 @@
+"""The static page in Chromium: it reads photos as the command line does, alone, without a network, by keyboard."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien import Recognizer
+from mien.bundle import Golden, load_bundle, write_bundle
+from mien.cli.main import command_line
+from mien.errors import MienError
+from mien.framing import CropRule
+from mien.inference.batch import write_csv
+from mien.inference.results import PhotoResult
+from mien.web import runtime
+from mien.web.page import write_page
+from support.browser import READY_MS, Host, Visit, visiting
+
+pytestmark = pytest.mark.timeout(120)
+LARGEST_LOAD = 6_500_000
+BOX_PX = 2
+PROBABILITY = 1e-3
+WRITTEN = ("name", "onnx", "label_set", "crop_rule", "temperature", "unsure", "card", "cam_weights")
+
+DROP = """([name, type, text]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, { type }));
+  document.querySelector('#drop').dispatchEvent(
+    new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+PASTE = """([name, type, text]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, { type }));
+  document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, portrait: Path) -> list[Path]:
+    """The sample in the forms that photos have."""
+    folder = tmp_path_factory.mktemp("photos")
+    whole = Image.open(portrait).convert("RGB")
+    made = []
+
+    def save(name: str, image: Image.Image, **options: Any) -> None:
+        image.save(folder / name, **options)
+        made.append(folder / name)
+
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        save(f"turned-{orientation}.jpg", whole.resize((300, 320)), exif=exif, quality=92)
+    save("gray.jpg", whole.convert("L"))
+    save("progressive.jpg", whole, progressive=True, quality=80)
+    save("lossless.png", whole.resize((384, 384)))
+    save("palette.png", whole.quantize(128))
+    transparent = whole.convert("RGBA")
+    transparent.putalpha(Image.linear_gradient("L").resize(whole.size).point(lambda value: 255 - value // 2))
+    save("transparent.png", transparent)
+    save("modern.webp", whole, lossless=True)
+    save("several.png", Image.fromarray(np.hstack([np.asarray(whole)] * 3)))
+    save("large.png", whole.resize((1300, 1300)))
+    save("small.png", whole.crop((160, 20, 340, 200)).resize((90, 90)))
+    save("nobody.png", Image.new("RGB", (200, 160), (90, 120, 200)))
+    save("tiny.png", Image.new("RGB", (20, 30)))
+    (folder / "cut-off.jpg").write_bytes(portrait.read_bytes()[: portrait.stat().st_size * 7 // 10])
+    return [*made, folder / "cut-off.jpg"]
+
+
+def test_the_page_gives_the_results_of_the_command_line(
+    visit: Visit, recognizer: Recognizer, photos: list[Path]
+) -> None:
+    visit.give(*photos)
+    received = {value["photo"]: PhotoResult.from_dict(value) for value in json.loads(visit.downloaded("#json"))}
+    for photo in photos:
+        expected, result = recognizer.recognize(photo), received[photo.name]
+        assert (result.outcome, result.reason, len(result.faces)) == (
+            expected.outcome,
+            expected.reason,
+            len(expected.faces),
+        ), photo.name
+        assert (result.width, result.height, result.model) == (expected.width, expected.height, expected.model)
+        for face, other in zip(result.faces, expected.faces, strict=True):
+            assert face.label == other.label, photo.name
+            assert np.abs(np.subtract(face.face.box, other.face.box)).max() <= BOX_PX, photo.name
+            assert [name for name, _ in face.probabilities] == [name for name, _ in other.probabilities]
+            differences = [abs(a - b) for (_, a), (_, b) in zip(face.probabilities, other.probabilities, strict=True)]
+            assert max(differences, default=0) <= PROBABILITY, photo.name
+
+
+def test_a_photo_is_dropped_or_pasted_and_its_label_read_out(visit: Visit, portrait: Path) -> None:
+    content = ["portrait.jpg", "image/jpeg", base64.b64encode(portrait.read_bytes()).decode()]
+    visit.page.evaluate(DROP, content)
+    visit.wait_for(1)
+    visit.page.evaluate(PASTE, content)
+    visit.wait_for(2)
+    faces = visit.page.locator("#results .face h4").all_inner_texts()
+    assert faces == [faces[0]] * 2
+    assert "happiness" in faces[0]
+    said = visit.page.locator("#said[aria-live=polite]").inner_text()
+    assert "portrait.jpg: 1 face. Face 1: happiness" in said
+
+
+def test_everything_is_fetched_before_the_page_is_ready_and_nothing_after(
+    visit: Visit, host: Host, portrait: Path
+) -> None:
+    assert "golden example, 4 faces, and answers in this browser as it did when it was made" in visit.status()
+    before = len(host.asked)
+    requests = len(visit.requests)
+    visit.give(portrait)
+    visit.page.click(".map")
+    visit.page.locator(".map[aria-pressed=true]").wait_for()
+    assert visit.downloaded(".drawing").startswith(b"\x89PNG")
+    visit.page.locator("#card summary").press("Enter")
+    assert len(host.asked) == before
+    # A blob is a piece of the browser's own memory.
+    assert [url for url in visit.requests[requests:] if not url.startswith("blob:")] == []
+
+
+def test_nothing_is_asked_of_another_host(visit: Visit, host: Host) -> None:
+    assert visit.requests
+    assert [url for url in visit.requests if not url.startswith((host.url, f"blob:{host.url}"))] == []
+
+
+def test_the_page_works_without_its_server(browser: Any, page_folder: Path, portrait: Path) -> None:
+    with Host(page_folder) as host, visiting(browser, host.url) as visit:
+        assert "works without a network" in visit.status()
+        host.stop()
+        visit.page.reload()
+        visit.page.locator("html[data-state=ready]").wait_for(timeout=READY_MS)
+        visit.give(portrait)
+        assert "happiness" in visit.page.locator(".face h4").inner_text()
+
+
+def test_json_and_csv_are_those_of_the_command_line(visit: Visit, portrait: Path, tmp_path: Path) -> None:
+    odd = tmp_path / 'a "quoted", name.jpg'
+    shutil.copy(portrait, odd)
+    visit.give(odd)
+    result = PhotoResult.from_json(visit.downloaded("#json").decode())
+    write_csv([result], tmp_path / "expected.csv")
+    expected = list(csv.DictReader(io.StringIO((tmp_path / "expected.csv").read_text())))
+    received = list(csv.DictReader(io.StringIO(visit.downloaded("#csv").decode())))
+    assert [row.keys() for row in received] == [row.keys() for row in expected]
+    for row, other in zip(received, expected, strict=True):
+        for column, value in row.items():
+            assert value == other[column] or float(value) == float(other[column]), column
+
+
+def test_the_map_marks_the_face_and_goes_away_again(visit: Visit, portrait: Path) -> None:
+    visit.give(portrait)
+    photo = visit.page.get_attribute("#results img", "src")
+    visit.page.click(".map")
+    visit.page.locator(".map[aria-pressed=true]").wait_for()
+    assert visit.page.get_attribute("#results img", "src") != photo
+    assert "happiness" not in visit.page.get_attribute("#results img", "alt")
+    visit.page.select_option(".which select", "fear")
+    visit.page.locator("#results img[alt*=fear]").wait_for()
+    visit.page.click(".map")
+    visit.page.locator(".map[aria-pressed=false]").wait_for()
+    assert visit.page.get_attribute("#results img", "src") == photo
+
+
+def test_the_page_is_used_by_keyboard_alone(visit: Visit, portrait: Path) -> None:
+    page = visit.page
+
+    def go_to(selector: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.locator(f"{selector}:focus").count():
+                return
+        pytest.fail(f"{selector} is not reached by Tab.")
+
+    go_to("#choose")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(portrait)
+    visit.wait_for(1)
+    go_to(".map")
+    page.keyboard.press("Space")
+    page.locator(".map[aria-pressed=true]:focus").wait_for()
+    go_to(".drawing")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    go_to("#card summary")
+    was_open = page.locator("#card[open]").count()
+    page.keyboard.press("Enter")
+    assert page.locator("#card[open]").count() == 1 - was_open
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_barrier_and_nothing_is_cut_off(visit: Visit, portrait: Path, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    visit.give(portrait)
+    visit.give({"name": "nothing.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"})
+    visit.page.evaluate("document.querySelector('#card').open = true")
+    found = axe.Axe().run(visit.page).response["violations"]
+    assert [(entry["id"], [node["html"] for node in entry["nodes"]]) for entry in found] == []
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_markup_in_a_file_name_is_text(visit: Visit) -> None:
+    name = "<img src=x onerror=document.title='bad'>.jpg"
+    visit.give({"name": name, "mimeType": "image/jpeg", "buffer": b"no picture"})
+    assert visit.page.locator("#results h3").inner_text() == name
+    assert visit.page.locator("#results img[src=x]").count() == 0
+    assert "is not a picture" in visit.page.locator(".reason").inner_text()
+
+
+def test_a_still_of_the_camera_is_read(visit: Visit) -> None:
+    visit.page.evaluate(
+        """() => { navigator.mediaDevices.getUserMedia = async () => {
+          const canvas = document.createElement('canvas');
+          const context = canvas.getContext('2d');
+          setInterval(() => context.fillRect(0, 0, 300, 150), 50);
+          return (window.used = canvas.captureStream(20)); }; }"""
+    )
+    visit.page.click("#camera")
+    visit.page.click("#take")
+    visit.wait_for(1)
+    assert re.fullmatch(r"camera-\d+\.png", visit.page.locator("#results h3").inner_text())
+    assert "No face" in visit.page.locator(".reason").inner_text()
+    assert visit.page.evaluate("used.getTracks().every((track) => track.readyState === 'ended')")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [("golden", "its golden example differs by"), ("byte", "its hash differs"), ("none", "could not be fetched (404)")],
+)
+def test_a_model_that_is_not_as_it_was_made_is_not_used(
+    browser: Any, page_folder: Path, tmp_path: Path, portrait: Path, change: str, says: str
+) -> None:
+    folder = tmp_path / "site"
+    shutil.copytree(page_folder, folder)
+    spoil(folder / "model" / "default.mien", change)
+    with Host(folder) as host, visiting(browser, host.url) as visit:
+        assert says in visit.status()
+        visit.page.set_input_files("#files", str(portrait))
+        visit.page.locator("#said .error").wait_for()
+        assert visit.page.locator("#results > li").count() == 0
+
+
+def spoil(file: Path, change: str) -> None:
+    """Change a bundle: its golden answers (so that all hashes are right), one byte, or all of it."""
+    if change == "golden":
+        bundle = load_bundle(file)
+        parts = {name: getattr(bundle, name) for name in WRITTEN}
+        answers = Golden(bundle.golden.crops, bundle.golden.probabilities[:, ::-1])
+        write_bundle(file, **parts, golden=answers)
+    elif change == "byte":
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    else:
+        file.unlink()
+
+
+def test_the_first_load_is_small(page_folder: Path) -> None:
+    sizes = write_page(page_folder)
+    assert sum(sizes.values()) <= LARGEST_LOAD
+    on_disk = {path.relative_to(page_folder).as_posix() for path in page_folder.rglob("*") if path.is_file()}
+    assert on_disk == set(sizes)
+
+
+def test_a_model_of_unknown_framing_is_refused(page_folder: Path, tmp_path: Path, bundle_maker: Any) -> None:
+    bundle_maker(tmp_path / "tiny.mien", crop_rule=CropRule(framing=None))
+    with pytest.raises(MienError, match="framing is unknown"):
+        write_page(tmp_path / "page", tmp_path / "tiny.mien")
+
+
+def test_a_folder_with_other_things_is_left_alone(page_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(MienError, match="holds other things than a page"):
+        write_page(tmp_path)
+    shutil.copytree(page_folder, tmp_path / "page")
+    (tmp_path / "page" / "CNAME").write_text("mine")
+    write_page(tmp_path / "page")
+    assert (tmp_path / "page" / "CNAME").read_text() == "mine"
+
+
+def test_the_command_says_how_much_a_visit_loads(page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command_line(["page"])(["page", "--output", str(page_folder)], standalone_mode=False)
+    assert re.search(r"A first visit loads [56]\.\d MB", capsys.readouterr().out)
+
+
+def test_without_the_runtime_one_sentence_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "vendor_folder", lambda: tmp_path)
+    with pytest.raises(MienError, match="python -m mien.web.runtime"):
+        write_page(tmp_path / "page")
+    assert not (tmp_path / "page").exists()
