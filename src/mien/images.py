@@ -249,7 +249,8 @@ def _eight_bits(image: pillow.Image, reduction: int, notes: list[str]) -> NDArra
     for top, strip in _strips(image, reduction):
         if transparent:
             strip = _on_white(strip, gray, notes)
-        strip = strip.convert("L" if gray else "RGB")
+        if strip.mode != (mode := "L" if gray else "RGB"):  # converting to the same mode would copy
+            strip = strip.convert(mode)
         part = np.asarray(strip.reduce(reduction) if reduction > 1 else strip)
         pixels[top // reduction :][: len(part)] = part
     return pixels

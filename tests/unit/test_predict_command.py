@@ -217,6 +217,25 @@ def test_a_damaged_journal_is_one_sentence(run, interrupt, photo_folder, tmp_pat
         run(photo_folder, "--csv", tmp_path / "faces.csv")
 
 
+def test_the_largest_face_alone_is_kept_when_asked_for(run, portrait, tmp_path):
+    photo = pillow.open(portrait)
+    sheet = pillow.new("RGB", (900, 512))
+    sheet.paste(photo.resize((300, 300)), (0, 0))
+    sheet.paste(photo, (388, 0))
+    sheet.save(tmp_path / "two.png")
+    all_faces = PhotoResult.from_json(run(tmp_path / "two.png", "--json").stdout)
+    (largest,) = PhotoResult.from_json(run(tmp_path / "two.png", "--json", "--largest").stdout).faces
+    assert all_faces.area_ranks == (2, 1)
+    assert (largest.face.id, largest.face.box) == (1, all_faces.faces[1].face.box)
+    run(tmp_path / "two.png", "--csv", tmp_path / "faces.csv")
+    assert [row["area_rank"] for row in rows_of(tmp_path / "faces.csv")] == ["2", "1"]
+
+
+def test_a_provider_that_is_missing_is_one_sentence(run, portrait):
+    with pytest.raises(MienError, match="no provider 'abacus'. Available: .*cpu"):
+        run(portrait, "--provider", "abacus")
+
+
 def test_labels_and_unsure_are_passed_on(run):
     face = json.loads(run("--sample", "--json", "--labels", "six", "--unsure", 1).stdout)["faces"][0]
     assert "disgust" not in face["probabilities"]

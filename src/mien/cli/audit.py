@@ -81,7 +81,7 @@ def _face_certainty(dataset: Dataset, progress: Callable[[int, int], None]) -> N
 
     from mien.inference.detector import Detector
 
-    detector = Detector()
+    detector = Detector(threads=1)  # the pool below keeps the cores busy
     found = np.empty(len(dataset))
     # OpenCV's own threads gain little on images of this size; one image for each core gains nearly all of it.
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -47,6 +47,8 @@ def predict(
     detector: Annotated[
         Path | None, typer.Option(dir_okay=False, help="A YuNet model file, instead of the packaged one.")
     ] = None,
+    provider: Annotated[str, typer.Option(help="What computes: cpu, or another of your onnxruntime, as cuda.")] = "cpu",
+    largest: Annotated[bool, typer.Option("--largest", help="Only the largest face of each photo.")] = False,
     max_megapixels: Annotated[float, typer.Option(min=0, callback=finite, help="Refuse larger photos.")] = 200,
     sample: Annotated[bool, typer.Option("--sample", help="Take the sample photo that comes with mien.")] = False,
 ) -> None:
@@ -68,7 +70,9 @@ def predict(
         labels=labels,
         unsure=unsure,
         framing=framing,
-        detector=Detector(detector),
+        detector=Detector(detector, provider=provider),
+        largest=largest,
+        provider=provider,
         max_pixels=round(max_megapixels * 1e6),
     )
     with _write_errors(), _journal(recognizer, photos, csv, draw) as journal:

@@ -12,6 +12,7 @@ from mien.errors import BundleError, DataError, MienError
 from mien.inference import runtime
 
 GOLDEN_TOLERANCE = 1e-4
+_FACES_AT_ONCE = 16
 
 
 class Classifier:
@@ -89,8 +90,10 @@ class Classifier:
                 f"{self.bundle.name} takes crops of shape (N, {size}, {size}, 1), uint8. "
                 f"Received: {crops.shape}, {crops.dtype}."
             )
-        result: list[NDArray[Any]] = self._session.run(outputs, {MODEL_INPUT: np.ascontiguousarray(crops)})
-        return result
+        # In parts: more faces at once take more memory and are not faster.
+        parts = [crops[start : start + _FACES_AT_ONCE] for start in range(0, max(1, len(crops)), _FACES_AT_ONCE)]
+        answers = [self._session.run(outputs, {MODEL_INPUT: np.ascontiguousarray(part)}) for part in parts]
+        return [np.concatenate(output) for output in zip(*answers, strict=True)]
 
     def _output_names(self) -> list[str]:
         return [output.name for output in self._session.get_outputs()]

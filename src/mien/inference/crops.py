@@ -52,7 +52,9 @@ def crop_corners(face: Face, rule: CropRule) -> NDArray[np.float64]:
         Shape (3, 2): top left, top right and bottom left corner, (x, y) in photo pixels; may lie outside the photo.
     """
     side = crop_side(face, rule)
-    angle = math.radians(roll_degrees(face.landmarks)) if rule.kind is CropKind.ALIGNED else 0.0
+    lean = roll_degrees(face.landmarks)
+    # Without aligning, a face keeps its lean, but one in a photo that lies on its side is still turned with it.
+    angle = math.radians(lean if rule.kind is CropKind.ALIGNED else 90 * round(lean / 90))
     right = np.array([math.cos(angle), math.sin(angle)]) * side
     down = np.array([-math.sin(angle), math.cos(angle)]) * side
     top_left = np.array(face.box.centre) + rule.vertical_shift * down - right / 2 - down / 2

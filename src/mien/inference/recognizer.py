@@ -23,7 +23,7 @@ from mien.framing import FRAMINGS, crop_rule_of
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.classifier import Classifier
 from mien.inference.crops import crop_face, crop_side, resize_crops
-from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face
+from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
 from mien.inference.results import FaceResult, Outcome, PhotoResult
 from mien.labels import LabelSet, project
 
@@ -43,6 +43,7 @@ class Prepared:
         faces: in reading order.
         crops: shape (number of faces that are large enough, size, size), uint8.
         failure: outcome and reason, when there is nothing to classify.
+        certain: whether it is clear which way up the photo is; if not, no label is given.
     """
 
     photo: str
@@ -52,6 +53,7 @@ class Prepared:
     faces: tuple[Face, ...]
     crops: NDArray[np.uint8]
     failure: tuple[Outcome, str] | None
+    certain: bool = True
 
 
 class Recognizer:
@@ -68,12 +70,16 @@ class Recognizer:
         framing: how the faces that the model learned from were framed (see `mien.framing.crop_rule_of`), in place of
             what the bundle says; needed for photos where the bundle does not know.
         detector: finds the faces; None for the default one.
-        threads: threads for classifying, and for reading photos in `recognize_many`; None for one per core.
+        threads: threads for finding faces, for classifying, and for reading photos in `recognize_many`; None for one
+            per core.
         minimum_face_px: a face whose box is narrower or lower is `TOO_SMALL`, in photo pixels.
         max_pixels: a photo with more pixels is refused.
+        largest: whether only the largest face of a photo is kept.
+        provider: what computes, by onnxruntime's name for it, such as "cpu" or "cuda".
 
     Raises:
         BundleError: the bundle is missing or damaged.
+        MienError: the installed onnxruntime has no such provider; the message names those that it has.
         DataError: `labels` or `unsure` do not fit.
     """
 
@@ -88,6 +94,8 @@ class Recognizer:
         threads: int | None = None,
         minimum_face_px: float = MINIMUM_FACE_PX,
         max_pixels: int = MAX_PIXELS,
+        largest: bool = False,
+        provider: str = "cpu",
     ) -> None:
         if not isinstance(bundle, Bundle):
             bundle = load_bundle(bundle)
@@ -95,10 +103,11 @@ class Recognizer:
             bundle = replace(bundle, crop_rule=crop_rule_of(framing, bundle.crop_rule.size))
         self.bundle = bundle
         self._choose(labels, unsure)
-        self.detector = Detector() if detector is None else detector
-        self.classifier = Classifier(bundle, threads=threads)
+        self.detector = Detector(threads=threads, provider=provider) if detector is None else detector
+        self.classifier = Classifier(bundle, threads=threads, provider=provider)
         self.minimum_face_px = minimum_face_px
         self.max_pixels = max_pixels
+        self.largest = largest
         self._threads = threads or os.cpu_count() or 1
 
     def settings(self) -> dict[str, Any]:
@@ -111,6 +120,7 @@ class Recognizer:
             "detector": hashlib.sha256(self.detector.model).hexdigest()[:12],
             "minimum_face_px": self.minimum_face_px,
             "max_megapixels": self.max_pixels / 1e6,
+            "largest": self.largest,
             "versions": {name: _version(name) for name in _DECIDING_PACKAGES},
         }
 
@@ -218,19 +228,22 @@ class Recognizer:
     def _prepare_image(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
         width, height = image.photo_size
         failure = None
-        faces: list[Face] = []
+        found = Found([], 0, certain=True)
         if min(width, height) < self.minimum_face_px:
             failure = (
                 Outcome.TOO_SMALL,
                 (f"The photo has {width} x {height} pixels, and a face needs {self.minimum_face_px:g} a side."),
             )
         else:
-            faces = self.detector.detect(image)
+            found = self.detector.detect_any_way_up(image)
+        faces = _largest(found.faces) if self.largest else found.faces
         crops = self._crops(photo, image, [face for face in faces if self._large_enough(face)])
         if not crops and failure is None:
             failure = _nothing_to_classify(faces, self.minimum_face_px)
         stacked = np.stack(crops) if crops else self._no_crops()
-        return Prepared(name, width, height, image.notes, tuple(faces), stacked, failure)
+        turned = () if found.turned == 0 else (f"turned by {found.turned}°, so that its faces are upright",)
+        notes = (*image.notes, *turned)
+        return Prepared(name, width, height, notes, tuple(faces), stacked, failure, found.certain)
 
     def _crops(self, photo: PhotoSource, image: Image, faces: list[Face]) -> list[NDArray[np.uint8]]:
         """Cut faces out; where the photo was decoded at a part of its size, too small for one, at its full size."""
@@ -283,13 +296,17 @@ class Recognizer:
         """
         rows = iter(self._chosen(probabilities))
         faces = tuple(
-            self._face_result(face, next(rows)) if self._large_enough(face) else FaceResult(face, Outcome.TOO_SMALL, ())
+            self._face_result(face, next(rows), certain=prepared.certain)
+            if self._large_enough(face)
+            else FaceResult(face, Outcome.TOO_SMALL, ())
             for face in prepared.faces
         )
         if prepared.failure is not None:
             outcome, reason = prepared.failure
         elif any(face.outcome is Outcome.OK for face in faces):
             outcome, reason = Outcome.OK, ""
+        elif not prepared.certain:
+            outcome, reason = Outcome.UNSURE, "It cannot be told which way up the photo is: turn it upright."
         else:
             outcome = Outcome.UNSURE
             reason = f"No label reaches the least probability, {self.unsure_threshold:.3g}."
@@ -299,9 +316,10 @@ class Recognizer:
     def _finish(self, group: list[Prepared]) -> list[PhotoResult]:
         return [self.result(prepared, rows) for prepared, rows in zip(group, self.classify(group), strict=True)]
 
-    def _face_result(self, face: Face, row: NDArray[np.float64]) -> FaceResult:
+    def _face_result(self, face: Face, row: NDArray[np.float64], *, certain: bool = True) -> FaceResult:
         pairs = tuple(zip(self.label_set.expressions, (float(value) for value in row), strict=True))
-        return FaceResult(face, Outcome.OK if row.max() >= self.unsure_threshold else Outcome.UNSURE, pairs)
+        sure = certain and row.max() >= self.unsure_threshold
+        return FaceResult(face, Outcome.OK if sure else Outcome.UNSURE, pairs)
 
     def _choose(self, labels: str | None, unsure: float | Literal[False] | None) -> None:
         self.label_set = self.bundle.label_set if labels is None else LabelSet.named(labels)
@@ -324,6 +342,10 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:  # it goes by another name here, as onnxruntime-gpu does
         return None
+
+
+def _largest(faces: list[Face]) -> list[Face]:
+    return [replace(max(faces, key=lambda face: face.box.area), id=1)] if faces else []
 
 
 def _unsure_threshold(unsure: float | Literal[False] | None, bundle: Bundle) -> float:

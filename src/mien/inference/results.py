@@ -31,6 +31,7 @@ CSV_COLUMNS = (
     "width",
     "height",
     "score",
+    "area_rank",
     *(expression.value for expression in Expression),
 )
 
@@ -124,6 +125,12 @@ class PhotoResult:
     notes: tuple[str, ...]
     model: str
 
+    @property
+    def area_ranks(self) -> tuple[int, ...]:
+        """For each face the place of its box by area in this photo: 1 for the largest; equal ones share a place."""
+        areas = [face.face.box.area for face in self.faces]
+        return tuple(1 + sum(other > area for other in areas) for area in areas)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
@@ -133,7 +140,9 @@ class PhotoResult:
             "reason": self.reason,
             "width": self.width,
             "height": self.height,
-            "faces": [face.to_dict() for face in self.faces],
+            "faces": [
+                {**face.to_dict(), "area_rank": rank} for face, rank in zip(self.faces, self.area_ranks, strict=True)
+            ],
             "notes": list(self.notes),
             "model": self.model,
         }
@@ -185,7 +194,7 @@ class PhotoResult:
         """A row per face, or one row for a photo without faces; keys are `CSV_COLUMNS`, missing values "" ."""
         photo = {"photo": self.photo, "outcome": self.outcome.value, "reason": self.reason}
         rows = []
-        for result in self.faces:
+        for result, rank in zip(self.faces, self.area_ranks, strict=True):
             known = {
                 "face": result.face.id,
                 "face_outcome": result.outcome.value,
@@ -193,6 +202,7 @@ class PhotoResult:
                 "probability": "" if result.probability is None else result.probability,
                 **result.face.box._asdict(),
                 "score": result.face.score,
+                "area_rank": rank,
                 **{expression.value: value for expression, value in result.probabilities},
             }
             rows.append(photo | known)

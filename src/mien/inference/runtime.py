@@ -36,9 +36,11 @@ def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") ->
     options.log_severity_level = 3
     # Threads that wait for work in a loop take the cores from those that read photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        model, sess_options=options, providers=list(dict.fromkeys([wanted, _ON_THE_CPU]))
-    )
+    # Memory is kept for one call of a size, not planned anew for each size and doubled each time it does not do.
+    options.enable_mem_pattern = False
+    on_the_cpu = (_ON_THE_CPU, {"arena_extend_strategy": "kSameAsRequested"})
+    providers = [on_the_cpu] if wanted == _ON_THE_CPU else [wanted, on_the_cpu]
+    return onnxruntime.InferenceSession(model, sess_options=options, providers=providers)
 
 
 def _provider(name: str, available: list[str]) -> str:

@@ -8,6 +8,8 @@ them to that. docs/finding-faces.md has the rule in words.
 from __future__ import annotations
 
 import math
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,10 @@ class FaceNetwork:
                 "named dimensions instead of numbers works, too."
             )
         self._input = inputs[0].name
+        # A large picture takes 80 MiB while it is looked at. As many looks at once as keep the cores busy, if two
+        # threads work on one, are enough.
+        cores = os.cpu_count() or 1
+        self._turns = threading.Semaphore(max(1, cores // min(2, threads or cores)))
 
     def find(self, pixels: NDArray[np.uint8], threshold: float) -> NDArray[np.float32]:
         """Faces in a picture at its own size, without overlap.
@@ -78,9 +84,11 @@ class FaceNetwork:
             Shape (N, 15), float32, the surest first: x and y of the top left corner, width, height, x and y of the
             five landmarks, in pixels, and the score, 0 to 1.
         """
-        picture = _network_input(pixels)
-        answers = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {self._input: picture}), strict=True))
-        columns = picture.shape[3]
+        with self._turns:
+            picture = _network_input(pixels)
+            columns = picture.shape[3]
+            answers = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {self._input: picture}), strict=True))
+            del picture
         finds = np.concatenate([_finds(answers, stride, columns // stride, threshold) for stride in STRIDES])
         return without_overlap(finds)
 
