@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from mien.bundle import CropKind, CropRule
+from mien.framing import CropKind, CropRule
 from mien.images import read_image
 from mien.inference.crops import crop_face, roll_degrees
 from mien.inference.detector import Detector, Found

@@ -81,9 +81,9 @@ def _face_certainty(dataset: Dataset, progress: Callable[[int, int], None]) -> N
 
     from mien.inference.detector import Detector
 
-    detector = Detector(threads=1)  # the pool below keeps the cores busy
+    detector = Detector(threads=1)
     found = np.empty(len(dataset))
-    # OpenCV's own threads gain little on images of this size; one image for each core gains nearly all of it.
+    # Threads gain little within an image of this size; one image for each core gains nearly all of it.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(dataset), 500):
             block = np.asarray(dataset.images[start : start + 500])
