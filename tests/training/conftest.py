@@ -76,7 +76,7 @@ def planned(facts: SplitFacts) -> Callable[..., PlannedRun]:
     def make(*, readouts: tuple[int, ...] | None = None, **changes: Any) -> PlannedRun:
         recipe = Recipe(**{"batch_size": 16, "epochs": 2, **changes}).resolved(32)
         readouts = readouts or (recipe.epochs,)
-        return PlannedRun(name_run(recipe, facts, readouts), recipe, ProtocolSpec(), readouts)
+        return PlannedRun(name_run(recipe, facts), recipe, ProtocolSpec(), readouts)
 
     return make
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,13 @@ class TestInterrupted:
         assert execute.execute(run, dataset, split, store, watch=second, stop=lambda: len(second.epochs) > 0) is None
         record = execute.execute(run, dataset, split, store, watch=recorder())
         assert comparable(record) == comparable(expected)
+
+    def test_a_readout_that_is_asked_for_too_late_is_left_out(self, dataset, split, store, planned, recorder):
+        run = planned(epochs=2)
+        execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
+        record = execute.execute(replace(run, readouts=(1, 2)), dataset, split, store, watch=recorder())
+        assert (record.readouts, record.chosen) == ((2,), (2,))
+        assert {readout for readout, _ in record.predictions} == {2}
 
     def test_cosine_and_momentum_resume_too(self, dataset, split, store, planned, recorder, tmp_path):
         run = planned(optimizer="sgd", momentum=0.9, nesterov=True, schedule="cosine", warmup_epochs=1, epochs=3)

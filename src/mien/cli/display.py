@@ -13,6 +13,7 @@ from rich.table import Table
 from mien.cli.console import open_console
 from mien.report.results import run_titles
 from mien.study.forecast import Expected, Source
+from mien.study.held import unanswered
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun
 from mien.study.planning import PlannedStudy
@@ -103,6 +104,8 @@ def plan_table(planned: PlannedStudy, expected: Mapping[str, Expected], store: S
     lines: list[Any] = [table]
     skipped = [cell for cell in plan.cells if cell.run_id is None]
     lines += [f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in skipped]
+    summaries = {} if store is None else {record.id: record for record in store.summaries()}
+    lines += _unanswered_lines(plan, summaries)
     lines.append(f"The cells ask for {plan.epochs_asked} epochs; {plan.epochs_run} are run.")
     if waiting:
         lines.append(_time_left([expected[run.id] for run in waiting]))
@@ -183,8 +186,13 @@ def status_table(plan: Plan, records: Mapping[str, RunRecord], store: Store) -> 
     skipped = [
         f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in plan.cells if cell.reason
     ]
+    skipped += _unanswered_lines(plan, records)
     openings = store.openings()
     return Group(table, *skipped, f"Test labels were opened {len(openings)} times, each by a finished run.")
+
+
+def _unanswered_lines(plan: Plan, records: Mapping[str, RunRecord]) -> list[str]:
+    return [f"not answered: {cell.table}, {cell.row} / {cell.column}: {why}" for cell, why in unanswered(plan, records)]
 
 
 def _epoch_line(entry: Mapping[str, Any], epochs: int) -> str:

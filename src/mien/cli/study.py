@@ -55,13 +55,11 @@ def plan(
     from mien.cli.display import budget_table, cells_table, plan_table
     from mien.study.forecast import expect
     from mien.study.spec import read_study, tables_named
-    from mien.study.store import Store
 
     study = read_study(study_file)
-    planned = _planned(study, study_file.parent, data)
+    store = _store_in(output or default_store(study))
+    planned = _planned(study, study_file.parent, data, store)
     planned = replace(planned, plan=planned.plan.only(tables_named(study, only or [])))
-    folder = output or default_store(study)
-    store = Store.open(folder) if (folder / "store.json").is_file() else None
     if measure:
         _measure(planned, store)
     expected = expect(planned, store)
@@ -156,7 +154,7 @@ def run_in_store(
     from mien.study.store import Store
 
     executor = SubprocessExecutor()
-    planned = _planned(study, base, data)
+    planned = _planned(study, base, data, _store_in(folder))
     store = Store.create(folder)
     with _going_on(folder), store.writing(), LiveWatch(planned.plan) as watch:
         if store.keep_study(text):
@@ -204,7 +202,14 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
     )
 
 
-def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
+def _store_in(folder: Path) -> Store | None:
+    """The store in a folder, or None where there is none yet."""
+    from mien.study.store import STORE_FILE, Store
+
+    return Store.open(folder) if (folder / STORE_FILE).is_file() else None
+
+
+def _planned(study: Study, base: Path, data: str | None, store: Store | None) -> PlannedStudy:
     """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
     from mien.datasets.spec import DataSpec
     from mien.study.planning import plan_study
@@ -212,7 +217,7 @@ def _planned(study: Study, base: Path, data: str | None) -> PlannedStudy:
 
     read_references(study, base)  # A mistake in it shall not wait for the report.
     given = study.data if data is None else replace(study.data, path=DataSpec(path=data).resolved(Path.cwd()).path)
-    return plan_study(study, given.resolved(base), base)
+    return plan_study(study, given.resolved(base), base, store)
 
 
 def _measure(planned: PlannedStudy, store: Store | None) -> None:

@@ -17,6 +17,7 @@ from mien.evaluation.metrics import METRICS, Metric, Scores
 from mien.labels import Label
 from mien.report.measured import Measured, Measurer
 from mien.study.backbones import BACKBONES
+from mien.study.held import why_unanswered
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus
@@ -291,6 +292,8 @@ def _result(run: PlannedRun, title: str, readout: int, record: RunRecord | None,
     predictions = record.predictions.get((readout, Role.TEST))
     if predictions is None:
         if record.status is RunStatus.COMPLETE:
+            if readout not in record.readouts:
+                return replace(empty, reason=why_unanswered(record, readout))
             return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
         return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
     try:

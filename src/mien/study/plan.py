@@ -215,35 +215,40 @@ def make_plan(
             continue
         recipe = replace(request.recipe, epochs=epochs[request.trajectory])
         readouts = tuple(sorted(asked_after[request.trajectory] | {recipe.epochs}))
-        run_id = name_run(recipe, request.facts, readouts)
+        run_id = name_run(recipe, request.facts)
         runs.setdefault(run_id, PlannedRun(run_id, recipe, request.protocol, readouts))
         cells.append(replace(request.cell, run_id=run_id, readout=request.readout))
     return Plan(study, tuple(cells), tuple(runs.values()))
 
 
-def name_run(recipe: Recipe, facts: SplitFacts, readouts: Sequence[int]) -> str:
+def name_run(recipe: Recipe, facts: SplitFacts) -> str:
     """The name of a run: 12 hexadecimal digits that change with all that can change its result, and nothing else.
+
+    After which epochs a run is evaluated does not change it. Names told of that once (see `mien.study.held`).
 
     Args:
         recipe: resolved. A weight file counts by its content, not by its path.
         facts: of the data and the split.
-        readouts: epochs after which the network is evaluated.
     """
+    return name_of(identity_of(recipe, facts))
+
+
+def identity_of(recipe: Recipe, facts: SplitFacts) -> dict[str, Any]:
+    """All that can change the result of a run, as plain values."""
     settings = recipe.to_json()
     if recipe.needs_file:
         settings["weights"] = _file_hash(recipe.weights)
     if recipe.batch_statistics == "moving":
         del settings["batch_statistics"]  # the only way there was: runs of that time keep their names
-    identity = {
-        "engine": ENGINE,
-        "recipe": settings,
-        "data": facts.fingerprint,
-        "split": facts.split,
-        "readouts": list(readouts),
-    }
+    identity = {"engine": ENGINE, "recipe": settings, "data": facts.fingerprint, "split": facts.split}
     if recipe.class_weights == "balanced" and (recipe.augmentation.mixup or facts.shared):
         # Since each part of a target is weighed by itself, these runs and no others give other results than before.
         identity["class_weights"] = "of each part of a target"
+    return identity
+
+
+def name_of(identity: Mapping[str, Any]) -> str:
+    """The name that an identity gives."""
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]
 
 

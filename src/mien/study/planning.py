@@ -12,8 +12,10 @@ from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import MissingExtraError
 from mien.study.backend import find_backend
+from mien.study.held import with_held_runs
 from mien.study.plan import Plan, SplitFacts, make_plan
 from mien.study.spec import Study
+from mien.study.store import Store
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class PlannedStudy:
     notes: tuple[str, ...]
 
 
-def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> PlannedStudy:
+def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: Store | None = None) -> PlannedStudy:
     """Read the data set and work out the plan.
 
     Args:
         study: what is asked.
         data: its data, with absolute paths.
         base: folder that the study's weight files are relative to; None for the current one.
+        store: where runs may be finished already; None for none.
     """
     try:
         backend = find_backend()
@@ -59,4 +62,6 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None) -> Planne
         return facts[protocol]
 
     plan = make_plan(study, facts_of, backend=backend, base=base)
+    if store is not None:
+        plan = with_held_runs(plan, facts, store)
     return PlannedStudy(plan, facts, data, dataset, tuple(notes))

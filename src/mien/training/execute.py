@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -96,6 +96,8 @@ def execute(
     others: dict[tuple[int, Role], Predictions] = {}
     data = data_facts(dataset, split)
     if ended is Ended.COMPLETE:
+        # Readouts that were asked for after their epoch was over, while the run was interrupted, cannot be had.
+        run = replace(run, readouts=tuple(readout for readout in run.readouts if readout in state.chosen))
         with clock("evaluate"):
             watch.stage("evaluating")
             predictions, others = _evaluate(network, settler, run, split, store, folder, state)
