@@ -13,7 +13,7 @@ from mien.cli.evaluate import evaluate
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.datasets.reading import read_dataset
 from mien.datasets.synthetic import draw_faces
-from mien.errors import BundleError, DataError, MienError
+from mien.errors import BundleError, MienError
 from mien.evaluation.intervals import wilson
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
@@ -83,10 +83,11 @@ def test_the_protocol_of_the_card_is_the_default(run, bundle_maker, tmp_path):
     assert len(found["scores"]["labels"]) == 7
 
 
-def test_expressions_that_the_model_does_not_know_are_refused_with_the_way_out(run):
+def test_expressions_that_the_model_does_not_know_are_left_out_and_counted(run):
     data = f"drawn:count=80,size=48,labels={EIGHT.name}"
-    with pytest.raises(DataError, match="cannot answer for contempt.*--labels seven"):
-        run(data)
+    found = json.loads(run(data, "--json").stdout)
+    assert found["scores"]["labels"] == [label.value for label in SEVEN.expressions]
+    assert any("left out: their expression is contempt" in note for note in found["notes"])
     assert json.loads(run(data, "--labels", "seven", "--json").stdout)["scores"]["count"] > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import Bundle, load_bundle, with_seen
-from mien.datasets.dataset import Dataset
-from mien.datasets.protocol import Opening, ProtocolSpec, Samples, Split, apply_protocol, copies_in_training
+from mien.datasets.dataset import Dataset, Missed, Role
+from mien.datasets.protocol import (
+    Opening,
+    ProtocolSpec,
+    Samples,
+    Split,
+    apply_protocol,
+    copies_in_training,
+    measured_samples,
+    occurring_labels,
+)
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
-from mien.errors import BundleError, DataError
+from mien.errors import BundleError, DataError, ProtocolError
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
+from mien.evaluation.intervals import Estimate, wilson
 from mien.evaluation.metrics import leak_free
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
+from mien.labels import Label, LabelSet, shared_labels
 from mien.predictions import Predictions
 from mien.seen import Seen, hash_images
 
@@ -55,6 +67,8 @@ class ModelEvaluation:
         familiar: what of these images the model has seen.
         evaluation: the figures, on all images and on those that it has not seen.
         predictions: what it answered for each image.
+        notes: what was left out, assumed, or stands in doubt.
+        missed: labelled photos in which no face was found, where faces were looked for.
     """
 
     model: str
@@ -63,6 +77,59 @@ class ModelEvaluation:
     familiar: Familiar
     evaluation: Evaluation
     predictions: Predictions
+    notes: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The classes of the figures."""
+        return self.evaluation.scores.label_set
+
+    @property
+    def with_misses(self) -> dict[str, Estimate]:
+        """Accuracy, and recall by class, with photos in which no face was found counted as wrong; empty without any."""
+        if not self.missed:
+            return {}
+        labels, right = self.predictions.labels, self.predictions.outputs.argmax(axis=1) == self.predictions.labels
+        found = {"accuracy": wilson(int(right.sum()), len(labels) + len(self.missed))}
+        for number, label in enumerate(self.label_set.expressions):
+            of_class = labels == number
+            total = int(of_class.sum()) + sum(self.label_set.holding(miss.label) == number for miss in self.missed)
+            if total:
+                found[label.value] = wilson(int(right[of_class].sum()), total)
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row an image: id, label, answer, right, outcome, and the probability of each class."""
+        names = [label.value for label in self.label_set.expressions]
+        probabilities = self.predictions.probabilities
+        answers = self.predictions.outputs.argmax(axis=1)
+        rows: list[dict[str, Any]] = [
+            {
+                "id": str(name),
+                "label": names[label],
+                "answer": names[answer],
+                "right": bool(label == answer),
+                "outcome": "ok",
+                **{f"probability:{n}": round(float(p), 6) for n, p in zip(names, row, strict=True)},
+            }
+            for name, label, answer, row in zip(
+                self.predictions.ids.tolist(), self.predictions.labels, answers, probabilities, strict=True
+            )
+        ]
+        empty = {f"probability:{name}": "" for name in names}
+        rows += [
+            {
+                "id": miss.id,
+                "label": names[self.label_set.holding(miss.label) or 0],
+                "answer": "",
+                "right": False,
+                "outcome": miss.outcome,
+                **empty,
+            }
+            for miss in self.missed
+        ]
+        return rows
 
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain JSON values."""
@@ -75,6 +142,9 @@ class ModelEvaluation:
                 "learned_from": self.familiar.learned,
                 "chosen_with": self.familiar.chosen,
             },
+            "notes": list(self.notes),
+            "missed": dict(Counter(miss.outcome for miss in self.missed)),
+            "with_misses": {name: estimate.to_json() for name, estimate in self.with_misses.items()},
             **self.evaluation.to_json(),
         }
 
@@ -83,26 +153,30 @@ def evaluate(
     bundle: Bundle | Path | str,
     data: Dataset | DataSpec | Path | str,
     *,
-    role: RoleName = "test",
+    role: RoleName | None = None,
     labels: str | None = None,
     roles: str | None = None,
     targets: str | None = None,
     unseen_only: bool = False,
+    find_faces: bool = False,
     log: Callable[[Opening], None] = lambda opening: None,
     **keys: Any,
 ) -> ModelEvaluation:
-    """Measure a model on a data set whose images are faces that are cut out already.
+    """Measure a model on any labelled data set.
 
-    What is not said of labels, roles and targets is as in the protocol on the model's card, so that the same data give
-    the card's figures again.
+    On the data of the model's card, what is not said of labels, roles and targets is as in its protocol, so that they
+    give the card's figures again. On other data all images are measured, or those of the test role where there are
+    some; the classes are those that the model and the data share, and `notes` says what was left out.
 
     Args:
         bundle: the model, or what `load_bundle` takes.
         data: a data set, or what `read_dataset` takes.
-        role: which images.
+        role: which images; None for the test role, or all images of data without one.
         labels: label set, as in a protocol.
         roles: where roles come from, as in a protocol.
         targets: what counts as right, as in a protocol.
+        find_faces: find the face in each image and cut it out as in predicting; images without one count as wrong in
+            `ModelEvaluation.with_misses`. Only where `data` is read here.
         unseen_only: leave out the images that the model has seen.
         log: is told when test labels are opened.
         **keys: keys of `DataSpec`, where `data` is a path.
@@ -113,18 +187,15 @@ def evaluate(
         ProtocolError: the data cannot be used under the protocol.
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
-    said = {"labels": labels, "roles": roles, "targets": targets}
-    protocol = ProtocolSpec(**{**model.card.get("protocol", {}), **{key: word for key, word in said.items() if word}})
-    split = apply_protocol(dataset, protocol)
-    _check_labels(model, split)
-    samples = _samples(split, role, model, log)
-    same = split.hash == model.card.get("data", {}).get("split")
-    familiar, seen = _familiar(model, samples, split, role, same)
+    dataset = data if isinstance(data, Dataset) else _read(model, data, find_faces, keys)
+    measured = _measured(model, dataset, role, labels, roles, targets, log)
+    samples = measured.samples
+    same = measured.split is not None and measured.split.hash == model.card.get("data", {}).get("split")
+    familiar, seen = _familiar(model, samples, measured.split, measured.role, same)
     predictions = pack_predictions(
         _answers(Classifier(model), samples.images),
         model.label_set,
-        split.label_set,
+        measured.label_set,
         labels=samples.labels,
         targets=samples.targets,
         ids=samples.ids,
@@ -132,15 +203,100 @@ def evaluate(
     )
     if unseen_only:
         if seen.all():
-            raise DataError(f"{model.name} has seen every image of the {role} role of {dataset.name}: nothing is left.")
+            raise DataError(f"{model.name} has seen every image that is measured of {dataset.name}: nothing is left.")
         predictions = leak_free(predictions)
+    missed = [
+        miss
+        for miss in dataset.missed
+        if measured.label_set.holding(miss.label) is not None and measured.role in ("all", miss.role.value)
+    ]
+    split_hash = "" if measured.split is None else measured.split.hash
     return ModelEvaluation(
         model=model.identity,
-        data={"name": dataset.name, "fingerprint": dataset.fingerprint, "split": split.hash, "role": role},
+        data={
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "split": split_hash,
+            "role": measured.role,
+        },
         same_data_as_card=same,
         familiar=familiar,
-        evaluation=evaluate_predictions(predictions, split.label_set, model.unsure),
+        evaluation=evaluate_predictions(predictions, measured.label_set, model.unsure),
         predictions=predictions,
+        notes=(*measured.notes, *dataset.notes),
+        missed=tuple(missed),
+    )
+
+
+def _read(model: Bundle, data: DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
+    if not find_faces:
+        return read_dataset(data, **keys)
+    from mien.datasets.framing import Framer
+    from mien.inference.recognizer import Recognizer
+
+    return read_dataset(data, framer=Framer(Recognizer(model)), **{**keys, "faces": "find"})
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    samples: Samples
+    label_set: LabelSet
+    role: str
+    split: Split | None
+    notes: tuple[str, ...]
+
+
+def _measured(
+    model: Bundle,
+    dataset: Dataset,
+    role: RoleName | None,
+    labels: str | None,
+    roles: str | None,
+    targets: str | None,
+    log: Callable[[Opening], None],
+) -> _Measured:
+    """Which images are measured, over which classes."""
+    if role not in (None, "train", "validation", "test"):
+        raise DataError(f"role is 'train', 'validation' or 'test'. Received: {role!r}.")
+    card = model.card.get("protocol", {})
+    notes: list[str] = []
+    wanted_targets = targets or card.get("targets", "labels")
+    if wanted_targets != "labels" and dataset.votes is None:
+        said = "asked for" if targets else "what the model learned"
+        notes.append(f"votes ({wanted_targets}) are {said}, and the data have none: measured on the labels alone")
+        wanted_targets = "labels"
+    words = labels or card.get("labels", "dataset")
+    there = occurring_labels(dataset, wanted_targets)
+    wanted = there if words == "dataset" else LabelSet.parse(words)
+    label_set = shared_labels(model.label_set, LabelSet.of(_within(wanted, there)))
+    absent = [label.value for label in wanted.expressions if label not in label_set]
+    if absent:
+        notes.append(f"not measured, since the model or the data lack it: {', '.join(absent)}")
+    given = {"labels": label_set.text, "targets": wanted_targets, **({"roles": roles} if roles else {})}
+    try:
+        split = apply_protocol(dataset, ProtocolSpec(**{**card, **given}))
+    except ProtocolError:
+        if role in ("train", "validation") or roles:
+            raise
+        split = None
+    is_card = split is not None and split.hash == model.card.get("data", {}).get("split")
+    has_test = dataset.count(Role.TEST) > 0
+    if split is not None and (role is not None or roles or is_card or (has_test and dataset.count(Role.TRAIN))):
+        return _Measured(
+            _samples(split, role or "test", model, log), label_set, role or "test", split, (*notes, *split.notes)
+        )
+    samples, left_out = measured_samples(dataset, label_set, wanted_targets, Role.TEST if has_test else None)
+    if not has_test:
+        notes.append("all images are measured: the data set names no test role")
+    return _Measured(samples, label_set, "test" if has_test else "all", None, (*notes, *left_out))
+
+
+def _within(wanted: LabelSet, there: LabelSet) -> list[Label]:
+    """Those of the wanted classes that the data have, under one of their names."""
+    held = {wanted.holding(label) for label in there.expressions}
+    own = [label for label in wanted.expressions if label in there]
+    return (
+        [label for number, label in enumerate(wanted.expressions) if number in held] or own or list(there.expressions)
     )
 
 
@@ -176,29 +332,18 @@ def add_seen(
     return with_seen(model, seen, output), seen
 
 
-def _check_labels(model: Bundle, split: Split) -> None:
-    missing = [e.value for e in split.label_set.expressions if e not in model.label_set]
-    if missing:
-        raise DataError(
-            f"{model.name} cannot answer for {', '.join(missing)}. It knows: "
-            f"{', '.join(model.label_set.expressions)}. Leave the others out with --labels {model.label_set.name}."
-        )
-
-
 def _samples(split: Split, role: RoleName, model: Bundle, log: Callable[[Opening], None]) -> Samples:
     if role == "test":
         return split.test.open(by=model.identity, reason="evaluation of a bundle", log=log)
-    if role not in ("train", "validation"):
-        raise DataError(f"role is 'train', 'validation' or 'test'. Received: {role!r}.")
     return split.train if role == "train" else split.validation
 
 
 def _familiar(
-    model: Bundle, samples: Samples, split: Split, role: RoleName, same: bool
+    model: Bundle, samples: Samples, split: Split | None, role: str, same: bool
 ) -> tuple[Familiar, NDArray[np.bool_]]:
     """What of the samples the model has seen, in numbers and one by one."""
     none = np.zeros(len(samples), dtype=bool)
-    copies = copies_in_training(split) if role == "test" else none
+    copies = copies_in_training(split) if role == "test" and split is not None else none
     if model.seen is None:
         return Familiar(False, 0, 0), copies
     hashes = _hashes(samples, model.crop_rule.size)

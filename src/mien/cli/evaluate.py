@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP
+from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, LABELS_HELP
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,11 +32,19 @@ class RoleChoice(StrEnum):
 def evaluate(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help=BUNDLE_HELP)],
     data: Annotated[str, typer.Argument(metavar="DATA", help='A data set that mien reads, or "drawn".')],
-    role: Annotated[RoleChoice, typer.Option(help="Which images.")] = RoleChoice.TEST,
-    labels: Annotated[str | None, typer.Option(help="Label set: dataset, six, seven or eight.")] = None,
+    role: Annotated[
+        RoleChoice | None, typer.Option(help="Which images; the test role, or all of data without one, if not given.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help=LABELS_HELP)] = None,
     roles: Annotated[str | None, typer.Option(help="Roles: auto, official, deck or split.")] = None,
     targets: Annotated[str | None, typer.Option(help="What is right: labels, votes, majority or multi_target.")] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    find_faces: Annotated[
+        bool,
+        typer.Option("--find-faces", help="Find the face in each image as predicting does; misses count as wrong."),
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write a row per image to this CSV file.")] = None,
     no_copies: Annotated[
         bool, typer.Option("--no-copies", help="Leave out the images that the model has seen.")
     ] = False,
@@ -43,26 +52,48 @@ def evaluate(
 ) -> None:
     """Measure a bundle on a data set, with intervals, for each expression, with and without images that it has seen.
 
-    The images are taken as faces that are cut out already. What is not said of labels, roles and targets is as in the
-    protocol on the bundle's card, so that the same data give the card's figures again.
+    The images are taken as faces that are cut out already, unless --find-faces is given. On the data of the bundle's
+    card, what is not said is as in its protocol, so that they give the card's figures again. On other data the classes
+    are those that both know, and all images are measured where the data have no test role.
     """
     from mien.api.evaluating import evaluate as measure
 
     found = measure(
         bundle,
         data,
-        role=role.value,
+        role=None if role is None else role.value,
         labels=labels,
         roles=roles,
         targets=targets,
         unseen_only=no_copies,
+        find_faces=find_faces,
         log=_log,
         votes=votes,
+        classes=classes,
     )
+    if csv is not None:
+        _write_csv(found, csv)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1))
         return
     _show(found)
+
+
+def _write_csv(found: ModelEvaluation, path: Path) -> None:
+    import csv
+    import io
+
+    from mien.errors import DataError
+    from mien.files import write_text
+
+    rows, text = found.rows(), io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
 
 
 def _log(opening: Opening) -> None:
@@ -75,11 +106,25 @@ def _show(found: ModelEvaluation) -> None:
     from mien.cli.console import open_console
 
     console, data, evaluation = open_console(), found.data, found.evaluation
-    console.print(f"{escape(found.model)} on the {data['role']} role of {escape(data['name'])}, split {data['split']}")
+    what = "all images" if data["role"] == "all" else f"the {data['role']} role"
+    split = f", split {data['split']}" if data["split"] else ""
+    console.print(f"{escape(found.model)} on {what} of {escape(data['name'])}{split}")
     if found.same_data_as_card:
         console.print("These are the data and the protocol of the model's card.")
     console.print(_familiar_line(found))
     console.print(_figure_table(evaluation))
+    for note in found.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    if found.with_misses:
+        misses = ", ".join(
+            f"{count:,} {outcome}" for outcome, count in Counter(m.outcome for m in found.missed).items()
+        )
+        console.print(
+            f"Accuracy with the photos without a face that could be cut out ({misses}) counted as wrong: "
+            f"{found.with_misses['accuracy']}",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(_class_table("Expressions", evaluation.scores))
     if evaluation.leak_free is not None:
         console.print(_class_table("Expressions, without images seen", evaluation.leak_free))

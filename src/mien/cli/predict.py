@@ -35,7 +35,12 @@ def predict(
         Path | None, typer.Option(file_okay=False, help="Write a copy of each photo with its faces to this folder.")
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search folders within folders.")] = False,
-    labels: Annotated[str | None, typer.Option(help="six or seven: keep only these labels of the model.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep only these labels: six, seven, a list, or with groups (positive=happiness+surprise,...)."
+        ),
+    ] = None,
     unsure: Annotated[
         float | None,
         typer.Option(

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Role
-from mien.errors import ProtocolError, did_you_mean
+from mien.errors import DataError, ProtocolError, did_you_mean
 from mien.labels import LabelSet
 from mien.randomness import generator
 
 _CHOICES = {
-    "labels": ("dataset", "six", "seven", "eight"),
     "roles": ("auto", "official", "deck", "split"),
     "targets": ("labels", "votes", "majority", "multi_target"),
     "copies": ("exact", "near"),
@@ -37,7 +36,8 @@ class ProtocolSpec:
     """What to do with a data set.
 
     Attributes:
-        labels: label set: "dataset" (its own), "six", "seven" or "eight". Samples of other expressions are left out.
+        labels: label set: "dataset" (those that occur), "six", "seven", "eight", or any list of expressions and groups
+            of them, "anger,neutral,positive=happiness+surprise". Samples of other expressions are left out.
         roles: "official": as the data set gives them, all three. "deck": test is validation and test together, and
             validation is made from training. "auto": as the data set gives them, and what is missing is made.
             "split": all three are made, whatever the data set says.
@@ -70,6 +70,11 @@ class ProtocolSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.labels != "dataset":
+            try:
+                LabelSet.parse(self.labels)
+            except DataError as error:
+                raise ProtocolError(f"labels cannot be {self.labels!r}. {error}") from error
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
@@ -255,7 +260,7 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
         ),
         Role.TEST: _samples(dataset, answers, pictures, np.flatnonzero((roles == Role.TEST.value) & judges)),
     }
-    _check_filled(samples, label_set, spec)
+    _check_filled(samples, label_set, spec, {role for role in Role if dataset.count(role)})
     split_hash = _split_hash(samples, label_set, spec)
     return Split(
         label_set=label_set,
@@ -297,9 +302,10 @@ def _pictures(dataset: Dataset, spec: ProtocolSpec) -> NDArray[np.str_]:
 
 def _label_set(dataset: Dataset, spec: ProtocolSpec) -> LabelSet:
     if spec.labels == "dataset":
-        return dataset.label_set
-    label_set = LabelSet.named(spec.labels)
-    missing = [expression.value for expression in label_set.expressions if expression not in dataset.label_set]
+        return occurring_labels(dataset, spec.targets)
+    label_set = LabelSet.parse(spec.labels)
+    held = {label_set.holding(label) for label in dataset.label_set.expressions}
+    missing = [label.value for number, label in enumerate(label_set.expressions) if number not in held]
     if missing:
         raise ProtocolError(
             f"labels = {spec.labels!r} asks for {', '.join(missing)}, which {dataset.name} does not have. "
@@ -308,8 +314,46 @@ def _label_set(dataset: Dataset, spec: ProtocolSpec) -> LabelSet:
     return label_set
 
 
+def occurring_labels(dataset: Dataset, targets: str = "labels") -> LabelSet:
+    """The classes that occur in a data set: as labels, or in its votes where these are what counts."""
+    if targets == "labels":
+        there = np.bincount(dataset.labels, minlength=len(dataset.label_set)) > 0
+    else:
+        there = np.ones(len(dataset.label_set), dtype=bool)
+    return LabelSet.of(
+        label for label, occurs in zip(dataset.label_set.expressions, there.tolist(), strict=True) if occurs
+    )
+
+
+def measured_samples(
+    dataset: Dataset, label_set: LabelSet, targets: str, role: Role | None
+) -> tuple[Samples, tuple[str, ...]]:
+    """The labelled images of a role, or all, without any split: what a model that is there already is measured on.
+
+    Args:
+        dataset: any data set.
+        label_set: the classes that count; images of others are left out.
+        targets: what is right, as in a protocol.
+        role: which images; None for all.
+
+    Returns:
+        The samples, and what was left out.
+
+    Raises:
+        ProtocolError: the data set has no votes where they are asked for, or no image is left.
+    """
+    answers = _answers(dataset, label_set, targets)
+    mask = answers.judges if role is None else answers.judges & (dataset.roles == role.value)
+    if dataset.left_out is not None:
+        mask = mask & ~dataset.left_out
+    index = np.flatnonzero(mask)
+    if not len(index):
+        raise ProtocolError(f"{dataset.name} has no image of {', '.join(label_set.expressions)} to measure on.")
+    return _samples(dataset, answers, dataset.sample_hashes, index), answers.notes
+
+
 def _answers(dataset: Dataset, label_set: LabelSet, targets: str) -> _Answers:
-    columns = [dataset.label_set.index(expression) for expression in label_set.expressions]
+    columns = _columns(dataset.label_set, label_set)
     if targets == "labels":
         return _answers_by_label(dataset, columns)
     if dataset.votes is None:
@@ -320,24 +364,41 @@ def _answers(dataset: Dataset, label_set: LabelSet, targets: str) -> _Answers:
     return _answers_by_votes(dataset, dataset.votes, columns, targets)
 
 
-def _answers_by_label(dataset: Dataset, columns: list[int]) -> _Answers:
+def _columns(own: LabelSet, wanted: LabelSet) -> list[list[int]]:
+    """For each class that is wanted, which of the data set's own classes count as it."""
+    held = [wanted.holding(label) for label in own.expressions]
+    return [
+        [number for number, place in enumerate(held) if place == wanted_place] for wanted_place in range(len(wanted))
+    ]
+
+
+def _answers_by_label(dataset: Dataset, columns: list[list[int]]) -> _Answers:
     class_numbers = np.full(len(dataset.label_set), -1)
-    class_numbers[columns] = np.arange(len(columns))
+    for place, own in enumerate(columns):
+        class_numbers[own] = place
     labels = class_numbers[dataset.labels]
     usable = labels >= 0
     notes = []
     if not usable.all():
-        left_out = [e.value for index, e in enumerate(dataset.label_set.expressions) if index not in columns]
+        left_out = [e.value for index, e in enumerate(dataset.label_set.expressions) if class_numbers[index] < 0]
+        left_out = [name for name in left_out if (dataset.labels == _number_of(dataset, name)).any()]
         notes.append(f"{_number(~usable)} left out: their expression is {' or '.join(left_out)}")
     return _Answers(labels, _one_hot(labels, len(columns)), usable, usable, usable, tuple(notes))
 
 
-def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: list[int], targets: str) -> _Answers:
-    inside = votes[:, columns]
+def _number_of(dataset: Dataset, name: str) -> int:
+    return [e.value for e in dataset.label_set.expressions].index(name)
+
+
+def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: list[list[int]], targets: str) -> _Answers:
+    inside = np.stack([votes[:, own].sum(axis=1) for own in columns], axis=1)
+    used = [number for own in columns for number in own]
     mass = inside.sum(axis=1)
     labels = inside.argmax(axis=1).astype(np.int64)
     others = np.zeros((len(dataset), 1)) if dataset.other_votes is None else dataset.other_votes
-    answers = np.concatenate([votes, others], axis=1)
+    # A group has the votes of its members together.
+    rest = [number for number in range(votes.shape[1]) if number not in used]
+    answers = np.concatenate([inside, votes[:, rest], others], axis=1)
     most = answers.max(axis=1)
     no_expression = others.max(axis=1) > votes.max(axis=1)
     alone = (answers == most[:, None]).sum(axis=1) == 1
@@ -408,7 +469,12 @@ def _given_roles(dataset: Dataset, spec: ProtocolSpec) -> tuple[NDArray[np.str_]
     if spec.roles == "official" and missing:
         raise ProtocolError(
             f"roles = 'official' needs the roles train, validation and test, and {dataset.name} has no "
-            f"{' and no '.join(missing)}. Use roles = 'auto', which makes what is missing."
+            f"{' and no '.join(missing)}. "
+            + (
+                "Use roles = 'auto', which makes what is missing."
+                if dataset.count(Role.TRAIN) or dataset.count(Role.NONE)
+                else "Use roles = 'split', which makes all three."
+            )
         )
     if spec.roles == "deck" and (Role.TRAIN.value in missing or not has_test):
         raise ProtocolError(
@@ -520,7 +586,7 @@ def _rows(images: NDArray[np.uint8], index: NDArray[np.int64]) -> NDArray[np.uin
     return np.asarray(images[index])
 
 
-def _check_filled(samples: dict[Role, Samples], label_set: LabelSet, spec: ProtocolSpec) -> None:
+def _check_filled(samples: dict[Role, Samples], label_set: LabelSet, spec: ProtocolSpec, given: set[Role]) -> None:
     present = set(np.unique(samples[Role.TRAIN].labels).tolist())
     absent = [e.value for index, e in enumerate(label_set.expressions) if index not in present]
     if absent:
@@ -532,9 +598,9 @@ def _check_filled(samples: dict[Role, Samples], label_set: LabelSet, spec: Proto
         raise ProtocolError(f"The training role has no sample of {', '.join(absent)}. {way_out}, or add images.")
     for role in (Role.VALIDATION, Role.TEST):
         if not len(samples[role]):
-            raise ProtocolError(
-                f"The {role.value} role would be empty. Raise {role.value}_fraction, or use roles = 'split'."
-            )
+            made = spec.roles == "split" or role not in given
+            way_out = f"Raise {role.value}_fraction, or add images." if made else "Use roles = 'split'."
+            raise ProtocolError(f"The {role.value} role would be empty. {way_out}")
 
 
 def _fits(name: str, label_set: LabelSet, absent: list[str]) -> bool:

@@ -204,6 +204,7 @@ def read_dataset(
     *,
     cache: Path | Literal["user"] | None = "user",
     progress: Progress | None = None,
+    framer: Framing | None = None,
     **keys: Any,
 ) -> Dataset:
     """Read a data set from disk, or draw one.
@@ -215,6 +216,7 @@ def read_dataset(
             `Dataset.left_out`: a protocol leaves them out, the data set keeps them.
         cache: the folder in which what was read is kept; "user" for the user's own cache, None for none.
         progress: called with what has been done and what is to be done, in a unit that the reader chooses.
+        framer: cuts the faces out where `DataSpec.faces` is "find"; None for mien's own framing.
         **keys: keys of `DataSpec`.
 
     Returns:
@@ -225,7 +227,7 @@ def read_dataset(
             another one.
     """
     spec = _found(DataSpec.of(data, **keys))
-    dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress)
+    dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress, framer)
     cut = FOUND_FRAMING if spec.faces == "find" else None
     framing = spec.framing or cut or ("drawn" if spec.drawn else known_framing(dataset))
     dataset = dataset.annotated(framing=framing, spec=replace(spec, framing=framing).resolved(Path.cwd()))
@@ -248,7 +250,9 @@ def _moved(text: str, found: str) -> bool:
     return not Path(text).exists() and Path(found).exists()
 
 
-def _read(spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None) -> Dataset:
+def _read(
+    spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None, framer: Framing | None
+) -> Dataset:
     path = Path(spec.path)
     if not path.exists():
         raise DataError(why_missing(path))
@@ -258,7 +262,7 @@ def _read(spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progre
         votes=None if spec.votes is None else Path(spec.votes),
         classes=None if spec.classes is None else parse_classes(spec.classes),
         groups=spec.groups,
-        framing=_framing(spec),
+        framing=framer or _framing(spec),
     )
     packed = (
         is_archive(path)

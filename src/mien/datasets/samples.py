@@ -44,6 +44,10 @@ OTHER_VOTES = "other_votes:"
 
 # Above this share of images that could not be used, the note is a warning, and stands beside every figure.
 _MOST_LOST = 0.01
+# Faces that are cut out are square or nearly so, and rarely large.
+_MOST_OBLONG = 1.2
+_LEAST_PHOTO_PX = 120
+_MOST_PHOTOS = 0.1
 LOSS_WARNING = "warning: "
 _ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tar", ".tgz", ".zip", ".npz", ".parquet", ".h5", ".hdf5")
 _LONGEST_ROLE = 60
@@ -287,9 +291,31 @@ def build_dataset(
         source_sizes=np.array([image.pixels.shape for image in images], dtype=np.int64),
         faces=None if options.framing is None else np.array([image.faces or 0 for image in images], dtype=np.int64),
         missed=tuple(missed),
-        notes=(*notes, *named.notes, *stacking_notes, *_loss_notes(problems, len(kept))),
+        notes=(
+            *notes,
+            *named.notes,
+            *stacking_notes,
+            *_loss_notes(problems, len(kept)),
+            *_shape_notes(images, options),
+        ),
         problems=tuple(problems),
     )
+
+
+def _shape_notes(images: Sequence[GrayImage], options: ReadOptions) -> list[str]:
+    """A warning where images are shaped as photos are, and not as faces that were cut out."""
+    if options.framing is not None:
+        return []
+    shapes = [image.pixels.shape for image in images]
+    wide = [shape for shape in shapes if max(shape) > _MOST_OBLONG * min(shape) and max(shape) >= _LEAST_PHOTO_PX]
+    if len(wide) <= _MOST_PHOTOS * len(shapes):
+        return []
+    (height, width), _ = Counter(wide).most_common(1)[0]
+    return [
+        f"{LOSS_WARNING}{len(wide):,} of {len(shapes):,} images are shaped as photos are ({width}x{height} pixels), "
+        "and no face was cut out of them: they are squeezed. `mien data convert --crop-faces`, faces = 'find' in "
+        "[data] and `mien evaluate --find-faces` cut the faces out"
+    ]
 
 
 def _loss_notes(problems: Sequence[Problem], used: int) -> list[str]:

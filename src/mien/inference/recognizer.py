@@ -25,7 +25,7 @@ from mien.inference.classifier import Classifier
 from mien.inference.crops import crop_face, crop_side, resize_crops
 from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
 from mien.inference.results import FaceResult, Outcome, PhotoResult
-from mien.labels import LabelSet, project
+from mien.labels import LabelSet, label_text, project
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
 MINIMUM_FACE_PX = 24
@@ -64,7 +64,9 @@ class Recognizer:
 
     Args:
         bundle: the model; or what `load_bundle` takes: the name of one that is shipped with mien, or a path.
-        labels: name of a smaller label set ("six", "seven"): the other labels are dropped and the rest renormalised.
+        labels: a smaller label set: "six", "seven", a list ("anger,happiness,neutral"), or one with groups
+            ("neutral,positive=happiness+surprise,negative=anger+sadness"), whose members are summed. The other labels
+            are dropped and the rest renormalised.
         unsure: least probability for a label to be given, 0 to 1; None for the bundle's own; False to always give
             one.
         framing: how the faces that the model learned from were framed (see `mien.framing.crop_rule_of`), in place of
@@ -115,7 +117,7 @@ class Recognizer:
         return {
             "model": self.bundle.identity,
             "crop_rule": self.bundle.crop_rule.to_json(),
-            "labels": [expression.value for expression in self.label_set.expressions],
+            "labels": [label_text(label) for label in self.label_set.expressions],
             "unsure": self.unsure_threshold,
             "detector": hashlib.sha256(self.detector.model).hexdigest()[:12],
             "minimum_face_px": self.minimum_face_px,
@@ -322,7 +324,7 @@ class Recognizer:
         return FaceResult(face, Outcome.OK if sure else Outcome.UNSURE, pairs)
 
     def _choose(self, labels: str | None, unsure: float | Literal[False] | None) -> None:
-        self.label_set = self.bundle.label_set if labels is None else LabelSet.named(labels)
+        self.label_set = self.bundle.label_set if labels is None else LabelSet.parse(labels)
         self._chosen(np.ones((1, len(self.bundle.label_set))))  # raises when it cannot
         self.unsure_threshold = _unsure_threshold(unsure, self.bundle)
 
