@@ -142,12 +142,16 @@ def parse_toml(text: str, *, parse_float: Callable[[str], Any] = float) -> dict[
     """The tables of a TOML text.
 
     Raises:
-        TOMLDecodeError: it is not TOML, or is nested deeper than Python follows.
+        TOMLDecodeError: it is not TOML, is nested deeper than Python follows, or has a number of thousands of digits.
     """
     try:
         return tomllib.loads(text, parse_float=parse_float)
+    except tomllib.TOMLDecodeError:
+        raise
     except RecursionError as error:
         raise tomllib.TOMLDecodeError("it is nested too deeply") from error
+    except ValueError as error:  # a number of more digits than Python turns into one
+        raise tomllib.TOMLDecodeError(str(error)) from error
 
 
 def read_npz(
@@ -183,6 +187,19 @@ def read_npz(
         raise
     except Exception as error:  # of zipfile, zlib, tokenize and ast, for what they cannot read
         raise ValueError(f"{type(error).__name__} {error}".strip()) from error
+
+
+def npz_names(file: BinaryIO) -> list[str]:
+    """The names of the arrays in an .npz.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
 
 
 def read_npy(path: Path, *, largest_bytes: int) -> NDArray[np.generic]:

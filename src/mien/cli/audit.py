@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.bar import Bar
-from mien.cli.options import CLASSES_HELP
+from mien.cli.options import CLASSES_HELP, OUTSIDE_HELP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,7 @@ def audit(
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    allow_outside: Annotated[bool, typer.Option("--allow-outside", help=OUTSIDE_HELP)] = False,
     record: Annotated[
         Path | None, typer.Option(help="A run's folder in a store: its answers rank labels that are likely wrong.")
     ] = None,
@@ -53,7 +54,7 @@ def audit(
     from mien.datasets.reading import read_dataset
     from mien.files import json_text
 
-    dataset = read_dataset(path, reader=reader, votes=votes, classes=classes)
+    dataset = read_dataset(path, reader=reader, votes=votes, classes=classes, outside=allow_outside)
     doubts = () if record is None else _doubts(dataset, record)
     with Bar("looking for faces") as bar:
         certainty = _face_certainty(dataset, bar.moved) if faces else None

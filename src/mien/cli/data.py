@@ -11,7 +11,7 @@ import typer
 
 from mien.cli.audit import audit
 from mien.cli.data_get import get
-from mien.cli.options import CLASSES_HELP
+from mien.cli.options import CLASSES_HELP, OUTSIDE_HELP
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,13 +49,16 @@ def describe(
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    allow_outside: Annotated[bool, typer.Option("--allow-outside", help=OUTSIDE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what is in a data set: roles, expressions, copies, licence, and what could not be read."""
     from mien.datasets.description import describe as describe_dataset
     from mien.datasets.reading import read_dataset
 
-    description = describe_dataset(read_dataset(path, reader=reader, votes=votes, classes=classes))
+    description = describe_dataset(
+        read_dataset(path, reader=reader, votes=votes, classes=classes, outside=allow_outside)
+    )
     if as_json:
         typer.echo(json.dumps(description.to_json(), indent=1, ensure_ascii=False))
         return
@@ -76,6 +79,7 @@ def convert(
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    allow_outside: Annotated[bool, typer.Option("--allow-outside", help=OUTSIDE_HELP)] = False,
     crop_faces: Annotated[
         bool, typer.Option("--crop-faces", help="Find the face in each image and cut it out, as predicting does.")
     ] = False,
@@ -92,7 +96,9 @@ def convert(
 
     is_file = output.suffix.lower() == ".parquet"
     faces = "find" if crop_faces else "whole"
-    dataset = read_dataset(path, reader=reader, votes=votes, classes=classes, faces=faces, size=size)
+    dataset = read_dataset(
+        path, reader=reader, votes=votes, classes=classes, faces=faces, size=size, outside=allow_outside
+    )
     if (to or (Form.PARQUET if is_file else Form.MANIFEST)) is Form.PARQUET:
         place = write_parquet(dataset, output if is_file else output / "data.parquet")
     else:

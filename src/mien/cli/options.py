@@ -6,6 +6,7 @@ import math
 
 import typer
 
+OUTSIDE_HELP = "Take images that a manifest names outside its folder."
 CLASSES_HELP = (
     "What labels stand for: an order of numbers (fer2013, alphabetical, affectnet, raf-db, ck-plus), the names of the "
     "numbers in turn (anger,disgust,...), or LABEL=CLASS,... for words of any language and for merging classes."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP
+from mien.cli.options import BUNDLE_HELP, finite
 from mien.errors import MissingExtraError
 
 
@@ -27,11 +27,17 @@ def serve(
         list[str] | None, typer.Option(help="A further name under which the service may be asked.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Photos read at once; one a core if not given.")] = None,
-    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Refuse larger photos (file size).")] = 20,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Refuse larger photos (picture size).")] = 50,
+    max_megabytes: Annotated[
+        float, typer.Option(min=0.001, callback=finite, help="Refuse larger photos (file size).")
+    ] = 20,
+    max_megapixels: Annotated[
+        float, typer.Option(min=0.001, callback=finite, help="Refuse larger photos (picture size).")
+    ] = 50,
     max_photos: Annotated[int, typer.Option(min=1, help="Refuse more photos in one request.")] = 16,
     max_waiting: Annotated[int, typer.Option(min=1, help="Photos that may wait; then the answer is 429.")] = 64,
-    max_seconds: Annotated[float, typer.Option(min=0.1, help="Give up an answer after this time.")] = 60,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.1, callback=finite, help="Give up an answer after this time.")
+    ] = 60,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print a line for each answer.")] = False,
 ) -> None:
     """Open a page for photos, and answer other programs over HTTP.

@@ -17,7 +17,7 @@ import numpy as np
 
 from mien.datasets.classes import as_number
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import Progress, decode_files, list_folder
+from mien.datasets.folders import Progress, decode_files, list_folder, read_below
 from mien.datasets.pixels import GrayImage
 from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted, refuse_repeated_ids
 from mien.datasets.tables import normal_name, open_table, read_columns
@@ -99,9 +99,7 @@ def read_affectnet(path: Path, options: ReadOptions, progress: Progress | None =
         notes.append(f"{counted(others.total(), 'image')} left out, annotated with no expression ({answers})")
     return build_dataset(
         samples,
-        decode_files(
-            [sample.id for sample in samples], lambda name: (path / name).read_bytes(), progress, options.framing
-        ),
+        decode_files([sample.id for sample in samples], read_below(path), progress, options.framing),
         path=path,
         licence=LICENCE,
         options=options,
@@ -181,9 +179,7 @@ def _read_older(path: Path, options: ReadOptions, progress: Progress | None) -> 
                     boxes.append(_box(row))
     refuse_repeated_ids(samples, str(path))
     root = _older_images(path, samples)
-    decoded = decode_files(
-        [sample.id for sample in samples], lambda name: (root / name).read_bytes(), progress, options.framing
-    )
+    decoded = decode_files([sample.id for sample in samples], read_below(root), progress, options.framing)
     cut = decoded if options.framing else (_cut(image, box) for image, box in zip(decoded, boxes, strict=True))
     answers = ", ".join(f"{answer} {count:,}" for answer, count in others.most_common())
     return build_dataset(

@@ -30,6 +30,7 @@ from mien.datasets.samples import (
     refuse_repeated_ids,
 )
 from mien.errors import DataError, MissingExtraError
+from mien.files import npz_names, read_npy, read_npz
 from mien.images import png_bytes
 from mien.labels import parse_expression
 
@@ -44,6 +45,9 @@ _DAMAGED = (
     *(ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error),
     *(NotImplementedError, RuntimeError),
 )
+
+# All arrays of a data set together: they lie in memory as a whole.
+LARGEST_ARRAYS_BYTES = 8 * 2**30
 
 _Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -134,12 +138,13 @@ def _load(path: Path) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
     try:
         if path.is_dir():
             files = {file.stem: file for file in path.glob("[!.]*.npy")}
-            return {name: np.load(files[name], allow_pickle=False) for name in _wanted(files)}, sorted(files)
+            room = LARGEST_ARRAYS_BYTES // max(1, len(_wanted(files)))
+            return {name: read_npy(files[name], largest_bytes=room) for name in _wanted(files)}, sorted(files)
         if path.suffix.lower() in _HDF5:
             return _load_hdf5(path)
-        # Opened here, since NumPy leaves a damaged archive open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in _wanted(archive.files)}, sorted(archive.files)
+        with path.open("rb") as file:
+            names = npz_names(file)
+            return read_npz(file, largest_bytes=LARGEST_ARRAYS_BYTES, wanted=_wanted(names)), sorted(names)
     except _DAMAGED as error:
         hint = (
             "An array holds Python objects, which can run code: save text as NumPy text (array.astype(str)) and images "

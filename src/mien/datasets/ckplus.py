@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
-from mien.datasets.folders import Progress, decode_files, list_folder
+from mien.datasets.folders import Progress, decode_files, list_folder, read_below
 from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
 from mien.errors import DataError
 from mien.labels import Expression
@@ -94,9 +94,7 @@ def read_ck_plus(path: Path, options: ReadOptions, progress: Progress | None = N
         )
     return build_dataset(
         samples,
-        decode_files(
-            [sample.id for sample in samples], lambda name: (path / name).read_bytes(), progress, options.framing
-        ),
+        decode_files([sample.id for sample in samples], read_below(path), progress, options.framing),
         path=path,
         licence=LICENCE,
         options=options,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
-from mien.datasets.folders import Progress, decode_files, is_sorted
+from mien.datasets.folders import Progress, decode_files, is_sorted, read_below
 from mien.datasets.pixels import GrayImage
 from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
 from mien.errors import DataError
@@ -80,7 +80,7 @@ def read_expw(path: Path, options: ReadOptions, progress: Progress | None = None
     for face in unique:
         by_photo.setdefault(face.photo, []).append(face)
     photos = list(by_photo)
-    decoded = decode_files(photos, lambda name: (path / found.images / name).read_bytes(), progress)
+    decoded = decode_files(photos, read_below(path / found.images), progress)
     images = (crop for name, photo in zip(photos, decoded, strict=True) for crop in _crops(photo, by_photo[name]))
     repeated = len(faces) - len(unique)
     return build_dataset(
@@ -139,6 +139,9 @@ def _crops(photo: GrayImage | Problem, faces: Sequence[_Face]) -> Iterator[GrayI
     for face in faces:
         if isinstance(photo, Problem):
             yield Problem(f"{face.photo} face {face.number}", photo.reason)
+            continue
+        if any(note.startswith("kept at 1/") for note in photo.notes):
+            yield Problem(f"{face.photo} face {face.number}", "The photo is too large for its boxes to hold.")
             continue
         # A box may reach over the photo's border.
         pixels = photo.pixels[max(face.top, 0) : max(face.bottom, 0), max(face.left, 0) : max(face.right, 0)]

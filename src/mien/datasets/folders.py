@@ -30,7 +30,9 @@ from mien.datasets.samples import (
     counted,
     find_role,
 )
+from mien.decoding import LARGEST_FILE_BYTES
 from mien.errors import DataError, ImageError, UnknownLabelError
+from mien.files import read_file
 from mien.labels import Expression, Label, find_expression, parse_expression
 
 Progress = Callable[[int, int], None]
@@ -136,11 +138,7 @@ def read_folder(
     Raises:
         DataError: no image, one expression only, an unknown expression, or a mismatch that is to be refused.
     """
-
-    def read(path: str) -> bytes:
-        return (folder / path).read_bytes()
-
-    return _read_files(list_folder(folder), read, folder, options, progress, label)
+    return _read_files(list_folder(folder), read_below(folder), folder, options, progress, label)
 
 
 def read_zip(
@@ -162,6 +160,9 @@ def read_zip(
                 raise DataError(f"{path} is protected by a password. Unpack it and give the folder.")
 
             def read(name: str) -> bytes:
+                size = members[name].file_size  # what is declared; no more is unpacked
+                if size > LARGEST_FILE_BYTES:
+                    raise ImageError(f"has {size / 1e6:,.0f} MB, and {LARGEST_FILE_BYTES / 1e6:,.0f} are read at most.")
                 return archive.read(members[name])
 
             return _read_files(sorted(members), read, path, options, progress, label)
@@ -373,6 +374,11 @@ def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
     return notes
 
 
+def read_below(folder: Path) -> Callable[[str], bytes]:
+    """Gives the bytes of a file by its path below a folder. A pipe, a device, or a file too large raises OSError."""
+    return lambda name: read_file(folder / name, largest_bytes=LARGEST_FILE_BYTES)
+
+
 def decode_files(
     paths: Sequence[str], read: Callable[[str], bytes], progress: Progress | None, framing: Framing | None = None
 ) -> Iterator[GrayImage | Problem]:
@@ -415,4 +421,4 @@ def _decode_one(path: str, read: Callable[[str], bytes], framing: Framing | None
 
 def _sentence(phrase: str) -> str:
     """An image error's phrase ("is empty (0 bytes).", "the file is cut off.") as a sentence."""
-    return f"It {phrase}" if phrase.startswith(("is ", "has ", "needs ")) else phrase[:1].upper() + phrase[1:]
+    return f"It {phrase}" if phrase.startswith(("is ", "has ", "lies ", "needs ")) else phrase[:1].upper() + phrase[1:]

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
-from mien.datasets.folders import Progress, decode_files, is_sorted
+from mien.datasets.folders import Progress, decode_files, is_sorted, read_below
 from mien.datasets.samples import ReadOptions, Sample, build_dataset
 from mien.errors import DataError
 from mien.labels import parse_expression
@@ -55,9 +55,7 @@ def read_jaffe(path: Path, options: ReadOptions, progress: Progress | None = Non
             samples.append(Sample(name, parse_expression(match["expression"]), group=match["person"]))
     return build_dataset(
         samples,
-        decode_files(
-            [sample.id for sample in samples], lambda name: (folder / name).read_bytes(), progress, options.framing
-        ),
+        decode_files([sample.id for sample in samples], read_below(folder), progress, options.framing),
         path=path,
         licence=LICENCE,
         options=options,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import Progress, decode_files, holds_expression_folders
+from mien.datasets.folders import Progress, decode_files, holds_expression_folders, read_below
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
@@ -91,10 +91,12 @@ def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = 
         DataError: a column is missing, no image can be read, or there is one class only.
     """
     table = _read_tables(path)
+    if not options.outside:
+        _refuse_outside(table, path)
     licence = table.folder / LICENCE_FILE
     return build_dataset(
         table.samples,
-        decode_files(table.paths, lambda name: (table.folder / name).read_bytes(), progress, options.framing),
+        decode_files(table.paths, read_below(table.folder), progress, options.framing),
         path=path,
         licence=licence.read_text(encoding="utf-8").strip() if licence.is_file() else LICENCE_NOT_STATED,
         options=options,
@@ -103,6 +105,21 @@ def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = 
         problems=table.problems,
         by_counts=True,
     )
+
+
+def _refuse_outside(table: _Table, path: Path) -> None:
+    """Raise DataError when a table names files outside its folder, be it by a link: it may come from anyone."""
+    root = os.path.realpath(table.folder)
+    outside = [name for name in table.paths if not _lies_in(root, os.path.realpath(table.folder / name))]
+    if outside:
+        raise DataError(
+            f"{path} names {len(outside):,} of {len(table.paths):,} images outside its folder, first {outside[0]!r}."
+            " If you trust it, allow that: --allow-outside, or outside = true in [data] of a study file."
+        )
+
+
+def _lies_in(root: str, path: str) -> bool:
+    return path.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def write_manifest(dataset: Dataset, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
-from mien.datasets.folders import Progress, decode_files, list_folder
+from mien.datasets.folders import Progress, decode_files, list_folder, read_below
 from mien.datasets.samples import ReadOptions, Sample, build_dataset
 from mien.errors import DataError
 from mien.labels import Expression
@@ -108,7 +108,7 @@ def read_named(path: Path, named: NamedSet, options: ReadOptions, progress: Prog
         raise DataError(f"{path} is not {named.name}. Expected a folder of images such as {named.example}.")
     return build_dataset(
         samples,
-        decode_files([s.id for s in samples], lambda name: (path / name).read_bytes(), progress, options.framing),
+        decode_files([s.id for s in samples], read_below(path), progress, options.framing),
         path=path,
         licence=named.licence,
         options=options,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.spec import OnMismatch
+from mien.decoding import DECODING, STRIP_PIXELS
 from mien.errors import DataError, ImageError
-from mien.images import read_image
+from mien.images import KEPT_PIXELS, read_image
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Bit depth and colour type of a PNG header: 8-bit gray and 8-bit RGB.
@@ -20,6 +22,10 @@ _PLAIN_PNG = (b"\x08\x00", b"\x08\x02")
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif"}
 )
+# The markers of a JPEG that begin a frame, whose size follows: C0 to CF without those of tables and of arithmetic.
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# What OpenCV takes for a pixel of a plain picture: its colours, and what a progressive JPEG keeps.
+_PLAIN_BYTES = 9
 IN_COLOUR = "in colour, turned gray"
 
 
@@ -31,11 +37,24 @@ class GrayImage:
         pixels: shape (H, W), uint8.
         notes: what was done to the image on the way, each a short phrase.
         faces: how many faces the photo shows out of which this one was cut; None where nothing was cut.
+        size_found: height and width that it had before it was resized; None where it was not.
     """
 
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
     faces: int | None = None
+    size_found: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width as the data set has them."""
+        return self.size_found or (self.pixels.shape[0], self.pixels.shape[1])
+
+    def resized(self, side: int) -> GrayImage:
+        """This image as a square; it remembers the size that it had."""
+        if self.pixels.shape == (side, side):
+            return self
+        return replace(self, pixels=_resize(self.pixels, side, side), size_found=self.shape)
 
 
 def decode_gray(data: bytes) -> GrayImage:
@@ -65,16 +84,35 @@ def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
             and data[-8:-4] == b"IEND"
             and b"tRNS" not in data
         )
-    if not plain:
+    pixels_declared = _declared_pixels(data) if plain else None
+    if pixels_declared is None or pixels_declared > KEPT_PIXELS:
         return None
     try:
-        decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
+        with DECODING.take(pixels_declared * _PLAIN_BYTES) if pixels_declared > STRIP_PIXELS else nullcontext():
+            decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
     except cv2.error:
         return None
     if decoded is None:
         return None
     pixels: NDArray[np.uint8] = decoded
     return pixels if pixels.ndim == 2 else pixels[:, :, ::-1]
+
+
+def _declared_pixels(data: bytes) -> int | None:
+    """How many pixels a JPEG or PNG declares; None where its header cannot be found."""
+    if data.startswith(_PNG_SIGNATURE):
+        return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+    place = 2
+    while place + 9 < len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker in _FRAME_MARKERS:
+            height, width = data[place + 5 : place + 7], data[place + 7 : place + 9]
+            return int.from_bytes(height, "big") * int.from_bytes(width, "big")
+        if marker == 0xFF:  # a byte of padding
+            place += 1
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
 
 
 def _decode_any(data: bytes, notes: list[str]) -> NDArray[np.uint8]:
@@ -120,7 +158,7 @@ def stack_images(
     Raises:
         DataError: an image differs and `on_mismatch` is "refuse".
     """
-    sizes = Counter(image.pixels.shape for image in images)
+    sizes = Counter(image.shape for image in images)
     height, width = sizes.most_common(1)[0][0] if size is None else (size, size)
     if on_mismatch == "refuse":
         _refuse_mismatches(images, ids, name, (height, width))
@@ -141,13 +179,13 @@ def stack_images(
 
 def _refuse_mismatches(images: Sequence[GrayImage], ids: Sequence[str], name: str, wanted: tuple[int, int]) -> None:
     for what, odd in (
-        (f"are not {_text(wanted)} pixels", [i for i, image in enumerate(images) if image.pixels.shape != wanted]),
+        (f"are not {_text(wanted)} pixels", [i for i, image in enumerate(images) if image.shape != wanted]),
         ("are in colour", [i for i, image in enumerate(images) if IN_COLOUR in image.notes]),
     ):
         if odd:
             raise DataError(
                 f"{name}: {len(odd):,} of {len(images):,} images {what}. First: {ids[odd[0]]} "
-                f"({_text(images[odd[0]].pixels.shape)}). Convert them, or read with on_mismatch='resize'."
+                f"({_text(images[odd[0]].shape)}). Convert them, or read with on_mismatch='resize'."
             )
 
 

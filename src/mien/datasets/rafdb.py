@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder
+from mien.datasets.folders import Progress, decode_files, is_sorted, list_folder, read_below
 from mien.datasets.samples import ReadOptions, Sample, build_dataset, refuse_repeated_ids
 from mien.errors import DataError
 from mien.labels import Expression
@@ -94,7 +94,7 @@ def read_raf_db(path: Path, options: ReadOptions, progress: Progress | None = No
             )
     return build_dataset(
         samples,
-        decode_files(names, lambda name: (root / name).read_bytes(), progress, options.framing),
+        decode_files(names, read_below(root), progress, options.framing),
         path=path,
         licence=LICENCE,
         options=options,

@@ -263,6 +263,7 @@ def _read(
         classes=None if spec.classes is None else parse_classes(spec.classes),
         groups=spec.groups,
         framing=framer or _framing(spec),
+        outside=spec.outside,
     )
     packed = (
         is_archive(path)
@@ -292,6 +293,7 @@ def _read(
             "classes": spec.classes,
             "groups": spec.groups,
             "framing": None if options.framing is None else options.framing.key,
+            "outside": spec.outside,
         }
 
     try:

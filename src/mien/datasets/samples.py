@@ -67,6 +67,10 @@ class Framing(Protocol):
         """The face in an encoded photo, or why there is none."""
 
 
+# Decoded images of a data set lie in memory together until they are one array.
+LARGEST_IMAGES_BYTES = 8 * 2**30
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
     """How a data set is read, as readers take it: what `mien.datasets.spec.DataSpec` says, ready for use.
@@ -78,6 +82,7 @@ class ReadOptions:
         classes: what the labels stand for, where the data do not say it in words that mien knows.
         groups: "auto": folders below an expression, and names that tell of a person, are groups; "none": they are not.
         framing: cuts the face out of each image; None where images are taken as they are.
+        outside: whether a manifest may name images that lie outside its folder.
     """
 
     size: int | None = None
@@ -86,6 +91,7 @@ class ReadOptions:
     classes: Classes | None = None
     groups: Groups = "auto"
     framing: Framing | None = None
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,6 +255,7 @@ def build_dataset(
     labels: list[Label] = []
     images: list[GrayImage] = []
     missed: list[Missed] = []
+    held = 0
     for sample, role, label, image in zip(samples, roles, named.labels, decoded, strict=True):
         if label is None or role is None:
             continue
@@ -260,6 +267,16 @@ def build_dataset(
             kept.append(sample)
             kept_roles.append(role)
             labels.append(label)
+            if options.size is not None and options.on_mismatch == "resize":
+                image = image.resized(options.size)  # at once, so that large originals need not be held
+            held += image.pixels.nbytes
+            if held > LARGEST_IMAGES_BYTES:
+                raise DataError(
+                    f"The images of {path} take more than {LARGEST_IMAGES_BYTES / 1e9:.0f} GB: the first "
+                    f"{len(images) + 1:,} of {len(samples):,} do, {sample.id} with {image.shape[1]}x{image.shape[0]} "
+                    "pixels. Say to which size they shall be brought: size = 48 in [data] of a study file, or "
+                    "mien data convert --size 48."
+                )
             images.append(image)
     if not kept:
         first = f" First: {problems[0].name}: {problems[0].reason}" if problems else ""
@@ -288,7 +305,7 @@ def build_dataset(
         votes=votes,
         other_votes=other_votes,
         groups=groups if (groups != "").any() else None,
-        source_sizes=np.array([image.pixels.shape for image in images], dtype=np.int64),
+        source_sizes=np.array([image.shape for image in images], dtype=np.int64),
         faces=None if options.framing is None else np.array([image.faces or 0 for image in images], dtype=np.int64),
         missed=tuple(missed),
         notes=(

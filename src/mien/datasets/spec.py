@@ -35,6 +35,7 @@ class DataSpec:
             separates; "none": they do not.
         faces: "whole": images are faces that are cut out already. "find": in each image the face is found and cut out
             as in predicting; one without a face is counted, and one with several gives the largest.
+        outside: whether a manifest may name images that lie outside its folder.
     """
 
     path: str
@@ -47,6 +48,7 @@ class DataSpec:
     classes: Any = None
     groups: Literal["auto", "none"] = "auto"
     faces: Literal["whole", "find"] = "whole"
+    outside: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
