@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from support.targets import targets
 
 from mien.errors import MienError
+from support.targets import targets
 
 # Of each kind; what the long part has found has its own test beside what it was found in.
 FILES = 12
@@ -36,7 +36,6 @@ def test_a_damaged_file_is_read_or_refused(kinds, kind, tmp_path):
         path = kinds[kind].write(tmp_path, random.Random(f"suite/{kind}/{number}"))
         try:
             kinds[kind].read(path)
-        except MienError as error:
+        except MienError:
             refused += 1
-            assert str(error)
     assert refused, "no damage was noticed: does it reach the reader?"

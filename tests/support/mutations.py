@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from copy import deepcopy
 from typing import Any
 
 # What stands where another value was: of each type, of each sign, too large, and of the shapes that surprise.
@@ -54,9 +55,9 @@ def mutated_json(value: Any, random_: random.Random) -> str:
             case 0:
                 del holder[key]
             case 1 if isinstance(holder, dict):
-                holder[random_.choice(("schema", "id", "x", "", "a.b"))] = random_.choice(VALUES)
+                holder[random_.choice(("schema", "id", "x", "", "a.b"))] = deepcopy(random_.choice(VALUES))
             case _:
-                holder[key] = random_.choice(VALUES)
+                holder[key] = deepcopy(random_.choice(VALUES))
     written = json.dumps(text)
     if random_.randrange(6) == 0:
         commas = [place for place, letter in enumerate(written) if letter in ",:"]
