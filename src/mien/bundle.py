@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -242,8 +243,9 @@ def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
         )
     try:
         contents = _read_folder(path) if path.is_dir() else _read_zip(path)
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: an encrypted or unknown entry
-        raise BundleError(f"The bundle {path} cannot be read: {error}.") from error
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error) as error:
+        # RuntimeError: an encrypted or unknown entry; the others: a directory whose places and names are damaged.
+        raise BundleError(f"The bundle {path} cannot be read: {error or 'it is cut off'}.") from error
     if _HEAD not in contents:
         raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.")
     try:

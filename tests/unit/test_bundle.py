@@ -168,3 +168,20 @@ def test_a_card_is_readable_text():
 def test_a_bundle_is_immutable(bundle: Bundle):
     with pytest.raises(AttributeError):
         bundle.temperature = 2.0
+
+
+def test_an_archive_whose_entries_lie_beyond_its_end_is_refused(bundle, tmp_path):
+    """Found by benchmarks/faults_long.py: zipfile raises EOFError for it."""
+    path = tmp_path / "cut.mien"
+    with zipfile.ZipFile(bundle.source) as archive:
+        last = max(archive.infolist(), key=lambda entry: entry.header_offset)
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    content = bytearray(Path(bundle.source).read_bytes())
+    # The directory says that the last entry has a hundred bytes more than there are before the end of the file.
+    place = content.rindex(last.filename.encode()) - 46
+    assert content[place : place + 4] == b"PK\x01\x02"
+    size = len(entries[last.filename]) + 2**20
+    content[place + 20 : place + 28] = size.to_bytes(4, "little") * 2
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_bundle(path)
