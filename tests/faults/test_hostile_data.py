@@ -144,3 +144,15 @@ def test_a_small_bundle_that_unpacks_to_gigabytes_is_refused(bundle_maker, tmp_p
     monkeypatch.setattr("mien.bundle._LARGEST_ARRAYS_BYTES", 5000)
     with pytest.raises(BundleError, match="arrays have more than"):
         load_bundle(made.source)
+
+
+def test_a_short_row_of_a_table_without_names_is_listed(tmp_path):
+    """Found by benchmarks/faults_long.py."""
+    pixels = " ".join(["7"] * 16)
+    rows = "".join(f"{n % 2 + 3},{' '.join(str(n + i) for i in range(16))}\n" for n in range(20))
+    (tmp_path / "faces.csv").write_text(rows + "3\n" + f"4,{pixels}\n", encoding="utf-8")
+    try:
+        dataset = read(tmp_path / "faces.csv", classes="fer2013")
+    except DataError as error:
+        pytest.fail(f"such a table is read: {error}")
+    assert [problem.name for problem in dataset.problems] == ["row 21"]

@@ -143,7 +143,9 @@ def _read_rows(columns: Columns, lines: Iterator[list[str]], rows: _Rows, severa
         try:
             for kind in ("label", "pixels") if "pixels" in columns.at else ("label",):
                 if columns.at[kind] >= len(cells):
-                    raise _RowError(f"It has {len(cells)} cells, and none for {columns.names[columns.at[kind]]}.")
+                    # A table without a first line of names has none to tell.
+                    column = columns.names[columns.at[kind]] if columns.names else f"its {kind}"
+                    raise _RowError(f"It has {len(cells)} cells, and none for {column}.")
             image = parse_pixels(_pixel_text(columns, cells))
         except _RowError as error:
             rows.problems.append(Problem(name, str(error)))
