@@ -8,6 +8,7 @@ import json
 import struct
 import time
 import zlib
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -167,7 +168,7 @@ def test_a_body_of_100_megabytes_is_refused_unread(app_maker):
             for _ in range(100):
                 yield bytes(1_000_000)
 
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             said = await client.post("/v1/faces", content=bytes(100_000_000), headers=JPEG)
             unsaid = await client.post("/v1/faces", content=endless(), headers=JPEG)
             assert [answer.status_code for answer in (said, unsaid)] == [413, 413]
@@ -201,30 +202,35 @@ def test_a_client_that_does_not_go_on_is_given_up(app_maker, begun, told):
         answer = b""
         try:
             answer = await asyncio.wait_for(reader.read(20), 5)
-            await asyncio.wait_for(reader.read(), 5)
+            if told != b"408":
+                await asyncio.wait_for(reader.read(), 5)
         except ConnectionError:
             pass  # closed as well, only less politely
         writer.close()
         return answer
 
+    # Where it is told why, the connection is kept open long enough to tell it on a busy machine.
+    limits = replace(HASTY, body_seconds=10.0) if told == b"408" else HASTY
     start = time.monotonic()
-    answer = with_server(app_maker(limits=HASTY), work, HASTY)
+    answer = with_server(app_maker(limits=limits), work, limits)
     assert told in answer
-    assert time.monotonic() - start < 4  # body_seconds + idle_seconds, and the server's own start and end
+    assert time.monotonic() - start < 5
 
 
 def test_a_client_that_drips_is_given_up_in_the_end(app_maker):
+    limits = replace(HASTY, idle_seconds=2.0)
+
     async def work(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEAD)
         answer = asyncio.create_task(reader.read(12))
         while not answer.done():
             writer.write(b"x")
-            await asyncio.sleep(HASTY.idle_seconds / 4)
+            await asyncio.sleep(0.1)
         writer.close()
         return await answer
 
-    assert with_server(app_maker(limits=HASTY), work, HASTY) == b"HTTP/1.1 408"
+    assert with_server(app_maker(limits=limits), work, limits) == b"HTTP/1.1 408"
 
 
 def test_a_client_that_does_not_take_its_answer_is_given_up(app_maker, tmp_path_factory):

@@ -45,7 +45,13 @@ def test_parallel_answers_are_those_of_one_after_the_other(app_maker, app, photo
                 place = number % len(photos)
                 answer = await client.post("/v1/faces", content=photos[place], headers=JPEG)
                 assert answer.status_code == 200, answer.text
-                assert answer.json() == alone[place]
+                (received,), (expected,) = answer.json()["photos"], alone[place]["photos"]
+                for face, other in zip(received["faces"], expected["faces"], strict=True):
+                    # A network may add up in another order when faces go to it together.
+                    assert face.pop("probabilities") == pytest.approx(other["probabilities"], abs=1e-6)
+                    assert face.pop("probability") == pytest.approx(other["probability"], abs=1e-6)
+                    assert face == {key: other[key] for key in face}
+                assert {**received, "faces": []} == {**expected, "faces": []}
 
             async with asyncio.TaskGroup() as group:
                 for number in range(CLIENTS):

@@ -45,10 +45,10 @@ def serve(
     It listens on this machine alone unless --host says otherwise, writes nothing to the disk, and keeps no photo.
     """
     try:
-        from mien.web.app import create_app
+        from mien.web.app import STATIC, create_app
         from mien.web.guard import is_loopback
         from mien.web.reports import check_stores
-        from mien.web.server import known_hosts, log_to_stderr
+        from mien.web.server import known_hosts, log_to_stderr, spare_memory
         from mien.web.server import serve as run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("mien"):
@@ -72,6 +72,7 @@ def serve(
         waiting_photos=max_waiting,
         answer_seconds=max_seconds,
     )
+    spare_memory()
     stores = store or []
     check_stores(stores)
     recognizer = Recognizer(bundle, detector=Detector(detector), threads=threads, max_pixels=limits.pixels)
@@ -93,7 +94,11 @@ def serve(
             err=True,
         )
 
+    has_page = (STATIC / "index.html").is_file()
+    if not has_page:
+        typer.echo("This installation has no page; the service answers other programs all the same.", err=True)
+
     def started(address: str) -> None:
         typer.echo(f"{recognizer.bundle.identity} answers at {address} (Ctrl+C ends it)")
 
-    run(app, host=host, port=port, limits=limits, started=started, open_page=open_page)
+    run(app, host=host, port=port, limits=limits, started=started, open_page=open_page and has_page)

@@ -34,6 +34,8 @@ def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") ->
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # A plan of memory for each size of input is kept for ever, and photos have all sizes.
+    options.enable_mem_pattern = False
     # Threads that wait for work in a loop take the cores from those that read photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Memory is kept for one call of a size, not planned anew for each size and doubled each time it does not do.

@@ -43,7 +43,7 @@ class ServiceError(MienError):
         self.headers = dict(headers or {})
 
 
-def busy(message: str, retry_after: int = 1) -> ServiceError:
+def busy(message: str, retry_after: int) -> ServiceError:
     """The answer when there is no room: 429 with the seconds after which to ask again."""
     return ServiceError(429, f"{message} Ask again in {retry_after} s.", headers={"Retry-After": str(retry_after)})
 

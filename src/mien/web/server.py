@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -20,6 +22,8 @@ from mien.web.guard import is_loopback
 from mien.web.limits import Limits
 
 _SHUTDOWN_SECONDS = 10
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
+_ARENAS = 2
 
 
 def serve(
@@ -102,6 +106,8 @@ def patient_protocol(limits: Limits) -> type[asyncio.Protocol]:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
+            if self.cycle is not None and self.cycle.response_complete:
+                self.cycle.body.clear()  # of a request that was refused; uvicorn holds it until the next one
             if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
                 self._wait_for_request()
             else:
@@ -169,6 +175,16 @@ def _tell(address: str, started: Callable[[str], None], *, open_page: bool) -> N
     if open_page:
         # In a thread of its own: some systems wait for the browser to come up.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def spare_memory() -> None:
+    """Let the threads of this process share what they free; to be called before the first of them starts.
+
+    glibc keeps up to eight heaps a core, and each grows to the largest photos that its threads have met.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library has no such choice
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 
 
 def known_hosts(host: str, others: tuple[str, ...]) -> tuple[str, ...] | None:

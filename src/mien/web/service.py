@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 # Faces that go to the network at once: a group photo has hundreds, and the memory of a batch grows with them.
 _BATCH_CROPS = 128
+# For the pace at which photos are answered.
+_RECENT = 32
+_LONGEST_WAIT = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +50,12 @@ class Photo:
 class Room:
     """Counts how much of something bounded is taken."""
 
-    def __init__(self, size: int, what: str, show: Callable[[float], None]) -> None:
+    def __init__(self, size: int, what: str, show: Callable[[float], None], wait: Callable[[], int]) -> None:
         self.size = size
         self.taken = 0
         self._what = what
         self._show = show
+        self._wait = wait
 
     def take(self, amount: int) -> None:
         """Take a part.
@@ -59,7 +64,7 @@ class Room:
             ServiceError: 429, there is not enough left.
         """
         if self.taken + amount > self.size:
-            raise busy(f"The service is busy: it holds {self.taken:,} of {self.size:,} {self._what}.")
+            raise busy(f"The service is busy: it holds {self.taken:,} of {self.size:,} {self._what}.", self._wait())
         self.taken += amount
         self._show(self.taken)
 
@@ -109,8 +114,9 @@ class Service:
         self.recognizer = recognizer
         self.limits = limits
         self.metrics = metrics
-        self.photos = Room(limits.waiting_photos, "photos", metrics.waiting_photos.set)
-        self.bytes = Room(limits.held_bytes, "bytes", metrics.held_bytes.set)
+        self.photos = Room(limits.waiting_photos, "photos", metrics.waiting_photos.set, self._wait_seconds)
+        self.bytes = Room(limits.held_bytes, "bytes", metrics.held_bytes.set, self._wait_seconds)
+        self._answered: deque[float] = deque(maxlen=_RECENT)
         self._readers = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="mien-photo")
         self._network = ThreadPoolExecutor(1, thread_name_prefix="mien-network")
         self._gathered: deque[tuple[Prepared, asyncio.Future[NDArray[np.float64]]]] = deque()
@@ -185,7 +191,19 @@ class Service:
 
     async def _recognize_one(self, photo: Photo, view: Recognizer) -> PhotoResult:
         prepared = await self._read(partial(self.recognizer.prepare, photo.content, name=photo.name))
-        return view.result(prepared, await self._classify(prepared))
+        result = view.result(prepared, await self._classify(prepared))
+        self._answered.append(asyncio.get_running_loop().time())
+        return result
+
+    def _wait_seconds(self) -> int:
+        """After how long there should be room: when a half to all of the photos that wait now will be answered.
+
+        By chance within that: clients that were refused together are not to come back together.
+        """
+        if len(self._answered) < 2:
+            return 1
+        seconds = (self._answered[-1] - self._answered[0]) / (len(self._answered) - 1)
+        return max(1, min(_LONGEST_WAIT, round(seconds * self.photos.taken * random.uniform(0.5, 1))))
 
     async def _read(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
