@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from mien.inference.results import Outcome
-from mien.labels import Expression
 
 
 class _Shape(BaseModel):
@@ -27,10 +26,11 @@ class FaceShape(_Shape):
     """One face."""
 
     id: int = Field(ge=1, description="1 for the first face in reading order")
+    area_rank: int = Field(ge=1, description="1 for the largest face of the photo")
     outcome: Outcome
-    label: Expression | None = Field(description="what people would call the face; null unless the outcome is ok")
+    label: str | None = Field(description="what people would call the face; null unless the outcome is ok")
     probability: float | None = Field(ge=0, le=1, description="of the most probable label, however unsure")
-    probabilities: dict[Expression, float] = Field(description="sum to 1; empty for a face that is too small")
+    probabilities: dict[str, float] = Field(description="sum to 1; empty for a face that is too small")
     box: BoxShape
     landmarks: dict[str, tuple[float, float]]
     score: float = Field(ge=0, le=1, description="the detector's confidence")
@@ -83,7 +83,7 @@ class ConfigModelShape(_Shape):
 
     name: str
     identity: str
-    labels: list[Expression]
+    labels: list[str]
 
 
 class ConfigShape(_Shape):
@@ -111,7 +111,7 @@ class ModelShape(_Shape):
     name: str
     fingerprint: str
     identity: str
-    labels: list[Expression]
+    labels: list[str]
     crop_rule: dict[str, Any]
     temperature: float
     unsure: dict[str, Any] | None
