@@ -1,25 +1,95 @@
 """mien reads facial expressions in still images, and compares the networks that do.
 
-    from mien import Recognizer
-    result = Recognizer().recognize("photo.jpg")
+    import mien
+
+    mien.Recognizer().recognize("photo.jpg")
+    mien.evaluate("default", "fer2013.csv").frame()
 
 Labels are what people would call a face, not what someone feels.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost more than all of this module
 if TYPE_CHECKING:
-    from mien.inference.recognizer import Recognizer
+    from typing import Any
 
-__all__ = ["Recognizer"]
+    from mien.api.auditing import audit
+    from mien.api.comparing import compare
+    from mien.api.evaluating import evaluate
+    from mien.api.explaining import explain
+    from mien.api.exporting import export
+    from mien.api.foreign import foreign_run
+    from mien.api.training import train
+    from mien.bundle import Bundle, load_bundle
+    from mien.datasets.dataset import Dataset
+    from mien.datasets.reading import read_dataset as read
+    from mien.datasets.spec import DataSpec
+    from mien.errors import DataError, MienError, MissingExtraError
+    from mien.inference.recognizer import Recognizer
+    from mien.labels import Expression, LabelSet
+    from mien.study.store import Store
+
+# The public names, and where each comes from.
+_NAMES = {
+    "Bundle": "mien.bundle:Bundle",
+    "DataError": "mien.errors:DataError",
+    "DataSpec": "mien.datasets.spec:DataSpec",
+    "Dataset": "mien.datasets.dataset:Dataset",
+    "Expression": "mien.labels:Expression",
+    "LabelSet": "mien.labels:LabelSet",
+    "MienError": "mien.errors:MienError",
+    "MissingExtraError": "mien.errors:MissingExtraError",
+    "Recognizer": "mien.inference.recognizer:Recognizer",
+    "Store": "mien.study.store:Store",
+    "audit": "mien.api.auditing:audit",
+    "compare": "mien.api.comparing:compare",
+    "evaluate": "mien.api.evaluating:evaluate",
+    "explain": "mien.api.explaining:explain",
+    "export": "mien.api.exporting:export",
+    "foreign_run": "mien.api.foreign:foreign_run",
+    "load_bundle": "mien.bundle:load_bundle",
+    "read": "mien.datasets.reading:read_dataset",
+    "train": "mien.api.training:train",
+}
+
+__all__ = [
+    "Bundle",
+    "DataError",
+    "DataSpec",
+    "Dataset",
+    "Expression",
+    "LabelSet",
+    "MienError",
+    "MissingExtraError",
+    "Recognizer",
+    "Store",
+    "__version__",
+    "audit",
+    "compare",
+    "evaluate",
+    "explain",
+    "export",
+    "foreign_run",
+    "load_bundle",
+    "read",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Importing mien must cost nothing: what is heavy comes when it is asked for (PEP 562).
-    if name == "Recognizer":
-        from mien.inference.recognizer import Recognizer
+    if name == "__version__":
+        from importlib.metadata import version
 
-        return Recognizer
-    raise AttributeError(f"module 'mien' has no attribute {name!r}")
+        return version("mien")
+    if name not in _NAMES:
+        raise AttributeError(f"module 'mien' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, _, attribute = _NAMES[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -20,7 +20,7 @@ from mien.errors import ImageError
 if TYPE_CHECKING:
     from PIL import Image as pillow
 
-PhotoSource: TypeAlias = "str | Path | bytes | NDArray[Any] | pillow.Image | Image"
+PhotoSource: TypeAlias = "str | Path | bytes | BinaryIO | NDArray[Any] | pillow.Image | Image"
 
 MAX_PIXELS = 200_000_000
 # A larger photo is kept at a half, a quarter or an eighth: faces that matter have detail to spare there, and a
@@ -75,8 +75,9 @@ def read_image(
     A JPEG file that is cut off is read as far as it goes when at least half of its rows are there.
 
     Args:
-        source: a path; the bytes of a file; a Pillow image; or an array of shape (H, W), (H, W, 1), (H, W, 3) RGB or
-            (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1. An `Image` is returned as it is.
+        source: a path; the bytes of a file; a file object, open in binary mode; a Pillow image; or an array of shape
+            (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1. An
+            `Image` is returned as it is.
         max_pixels: a photo with more pixels is refused before it is decoded. It holds for what is decoded in at most
             5 bytes a pixel; other formats may have fewer (a WebP, at 16 bytes a pixel, 5/16 of it).
         name: what the bytes of a file are called in the result and in errors; None for "bytes".
@@ -85,6 +86,7 @@ def read_image(
 
     Raises:
         ImageError: no such file, not a picture, damaged, or over the limit.
+        TypeError: the source is of another type.
     """
     if isinstance(source, Image):
         return source
@@ -107,8 +109,15 @@ def read_image(
 
     if isinstance(source, pillow.Image):
         return _from_pillow(source, "image", max_pixels, [])
-    raise ImageError(
-        f"Expected a path, the bytes of a file, an array or a Pillow image. Received: {type(source).__name__}."
+    if callable(getattr(source, "read", None)):
+        content = source.read()
+        if not isinstance(content, bytes):
+            raise TypeError("A photo is read from a file that is open in binary mode. Received: one in text mode.")
+        return _from_file(io.BytesIO(content), name or str(getattr(source, "name", "file")), max_pixels, least_pixels)
+    hint = " Several photos: Recognizer().recognize_many(photos)." if isinstance(source, (list, tuple, set)) else ""
+    raise TypeError(
+        "A photo is a path, the bytes of a file, an open file, an array or a Pillow image. "
+        f"Received: {type(source).__name__}.{hint}"
     )
 
 

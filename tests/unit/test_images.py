@@ -315,11 +315,25 @@ def test_a_transparent_array_is_shown_on_white():
 
 @pytest.mark.parametrize(
     "source",
-    [np.zeros((0, 5)), np.zeros((5, 5, 2)), np.zeros(5), np.array([["a"]]), np.full((4, 4), np.nan), 17, None],
+    [np.zeros((0, 5)), np.zeros((5, 5, 2)), np.zeros(5), np.array([["a"]]), np.full((4, 4), np.nan)],
 )
-def test_other_things_are_refused(source):
+def test_other_arrays_are_refused(source):
     with pytest.raises(ImageError):
         read_image(source)
+
+
+@pytest.mark.parametrize("source", [17, None, ["a.jpg"], {}, io.StringIO("text")])
+def test_other_things_are_a_type_error(source):
+    with pytest.raises(TypeError, match="Received"):
+        read_image(source)
+
+
+def test_a_file_object_is_read_like_its_bytes(portrait):
+    with portrait.open("rb") as file:
+        from_file = read_image(file)
+    np.testing.assert_array_equal(from_file.pixels, read_image(portrait.read_bytes()).pixels)
+    assert from_file.name == str(portrait)
+    assert read_image(io.BytesIO(portrait.read_bytes())).photo_size == from_file.photo_size
 
 
 def test_a_large_array_is_kept_smaller(monkeypatch):

@@ -60,7 +60,7 @@ def test_a_photo_or_face_below_the_minimum_is_too_small(bundle, portrait):
 
 def test_what_cannot_be_read_is_an_outcome_with_a_reason(recognizer, tmp_path):
     (tmp_path / "text.jpg").write_text("hello", encoding="utf-8")
-    for photo in (tmp_path / "text.jpg", tmp_path / "none.jpg", b"", object()):
+    for photo in (tmp_path / "text.jpg", tmp_path / "none.jpg", b""):
         result = recognizer.recognize(photo)
         assert result.outcome is Outcome.UNREADABLE
         assert result.reason

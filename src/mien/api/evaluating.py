@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,8 @@ from mien.datasets.spec import DataSpec
 from mien.errors import BundleError, DataError, ProtocolError
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
 from mien.evaluation.intervals import Estimate, wilson
-from mien.evaluation.metrics import leak_free
+from mien.evaluation.metrics import METRICS, leak_free
+from mien.frame import frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
 from mien.labels import Label, LabelSet, shared_labels
@@ -130,6 +131,26 @@ class ModelEvaluation:
             for miss in self.missed
         ]
         return rows
+
+    def frame(self) -> Any:
+        """The figures as a table: a row for each, on all images and without those that the model has seen."""
+        parts = [("all", self.evaluation.scores), ("unseen", self.evaluation.leak_free)]
+        return frame(
+            [
+                {"figure": metric.title, "on": images, **asdict(metric.of(scores))}
+                for images, scores in parts
+                if scores is not None
+                for metric in METRICS.values()
+            ]
+        )
+
+    def __repr__(self) -> str:
+        accuracy, seen, role = self.evaluation.scores.accuracy, self.familiar, self.data["role"]
+        learned = f"{seen.learned:,} of them learned from" if seen.known else "what it learned from is unknown"
+        return f"<{self.model} on the {role} role of {self.data['name']}: {accuracy:.1%}; {learned}>"
+
+    def _repr_html_(self) -> str:
+        return str(self.frame()._repr_html_())
 
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain JSON values."""

@@ -111,6 +111,8 @@ def _show(found: ModelEvaluation) -> None:
     console.print(f"{escape(found.model)} on {what} of {escape(data['name'])}{split}")
     if found.same_data_as_card:
         console.print("These are the data and the protocol of the model's card.")
+    for note in found.notes:
+        console.print(note, markup=False)
     console.print(_familiar_line(found))
     console.print(_figure_table(evaluation))
     for note in found.notes:

@@ -69,22 +69,16 @@ def export(
     ] = None,
 ) -> None:
     """Make a bundle from a run, and refuse where it does not answer as the trained network does."""
-    from mien.datasets.reading import read_dataset
-    from mien.study.record import RunRecord
-    from mien.study.store import Store, find_run
-    from mien.training.backend import choose_backend
+    from mien.api.exporting import export as export_run
 
-    folder = find_run(run)
-    choose_backend()
-    from mien.training.export import ExportOptions, export_run
-
-    dataset = None
-    if data is not None:
-        record = RunRecord.read(folder)
-        store = Store(folder.resolve().parents[1])
-        dataset = read_dataset(store.data_of(record, data, votes=votes, cleaning=cleaning))
-    options = ExportOptions(
-        name=name or output.stem,
+    exported = export_run(
+        run,
+        output,
+        name=name,
+        data=data,
+        votes=votes,
+        cleaning=cleaning,
+        say=lambda text: typer.echo(text, err=True),
         weights_type=weights_type.value,
         risk=risk,
         licence=licence,
@@ -92,7 +86,6 @@ def export(
         adjust_prior=adjust_prior,
         mirror=mirror,
     )
-    exported = export_run(folder, output, options, dataset=dataset, say=lambda text: typer.echo(text, err=True))
     for line in _lines(exported, output):
         typer.echo(line)
 

@@ -28,7 +28,7 @@ _OF_THE_SYSTEM = frozenset(
         *(errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO),
     }
 )
-COMMANDS = ("predict", "explain", "serve", "page", "notice", "train", "export", "evaluate", "demo")
+COMMANDS = ("predict", "explain", "serve", "page", "notice", "train", "export", "evaluate", "import_", "demo")
 
 
 def command_line(words: Sequence[str] = ()) -> typer.Typer:
@@ -48,13 +48,14 @@ def command_line(words: Sequence[str] = ()) -> typer.Typer:
     )
     app.callback()(_options)
     called = next((word for word in words if not word.startswith("-")), None)
-    every = called not in {*GROUPS, *COMMANDS}
+    every = called not in {*GROUPS, *(name.rstrip("_") for name in COMMANDS)}
     for name, text in GROUPS.items():
         if every or name == called:
             app.add_typer(import_module(f"mien.cli.{name}").app, name=name, help=text)
     for name in COMMANDS:
-        if every or name == called:
-            app.command()(getattr(import_module(f"mien.cli.{name}"), name))
+        if every or name.rstrip("_") == called:
+            # A command whose name is a word of Python's has an underscore behind it as a module.
+            app.command(name.rstrip("_"))(getattr(import_module(f"mien.cli.{name}"), name))
     return app
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,38 +28,19 @@ def train(
     ] = None,
 ) -> None:
     """Train one network, evaluate it on the test role, and write its record and report."""
+    from mien.api.training import study_text
     from mien.cli.study import run_in_store, write_report_of
+    from mien.datasets.spec import DataSpec
     from mien.study.spec import parse_study
     from mien.study.store import Store
 
     fixed = {"backbone": backbone, "epochs": epochs} | dict(_setting(text) for text in settings or [])
-    text = study_text(data, labels, roles, fixed)
+    text = study_text(DataSpec(path=data), labels, roles, fixed)
     study = parse_study(text, name="mien train")
     complete = run_in_store(study, text, base=Path.cwd(), folder=output, minutes=minutes)
     typer.echo(f"The report is {write_report_of(Store.open(output))}")
     if not complete:
         raise typer.Exit(1)
-
-
-def study_text(data: str, labels: str, roles: str, fixed: dict[str, Any]) -> str:
-    """The study file of one run. JSON's texts, numbers and switches are TOML's too."""
-    lines = [
-        "schema = 1",
-        'name = "train"',
-        "title = " + json.dumps("One run of " + str(fixed["backbone"])),
-        "[data]",
-        f"path = {json.dumps(data)}",
-        "[protocol]",
-        f"labels = {json.dumps(labels)}",
-        f"roles = {json.dumps(roles)}",
-        "[[tables]]",
-        'name = "run"',
-        'metrics = ["accuracy", "balanced_accuracy", "macro_f1"]',
-        f"rows.backbone = [{json.dumps(fixed['backbone'])}]",
-        "[tables.fixed]",
-        *(f"{key} = {json.dumps(value)}" for key, value in fixed.items() if key != "backbone"),
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError
-from mien.labels import Label, LabelSet
+from mien.labels import Expression, Label, LabelSet, parse_expression
 from mien.seen import hash_images
 
 
@@ -135,8 +136,78 @@ class Dataset:
         if count and (int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.label_set)):
             raise DataError(f"{self.name}: labels must lie in 0..{len(self.label_set) - 1}.")
 
+    @classmethod
+    def from_arrays(
+        cls,
+        images: ArrayLike,
+        labels: ArrayLike,
+        *,
+        classes: Sequence[str] | LabelSet | None = None,
+        roles: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        name: str = "arrays",
+        licence: str = "Not stated.",
+        framing: str | None = None,
+    ) -> Self:
+        """A data set of arrays.
+
+        Args:
+            images: shape (N, H, W) or (N, H, W, 1), uint8, gray, 0 black to 255 white.
+            labels: shape (N,): names of expressions, or numbers that count `classes`.
+            classes: the expressions that numbers stand for, in their order.
+            roles: shape (N,): "train", "validation", "test" or "" each; None to let the protocol decide.
+            groups: shape (N,): samples of one group never fall on two sides of a split.
+            ids: shape (N,): unique names; None for numbers.
+            name: short name.
+            licence: what the data may be used for.
+            framing: how the faces are framed (see `mien.framing.crop_rule_of`); None when it is not known.
+
+        Raises:
+            DataError: shapes or types do not fit, or nothing says what numbers stand for.
+        """
+        pixels = np.asarray(images)
+        pixels = pixels[..., 0] if pixels.ndim == 4 and pixels.shape[3] == 1 else pixels
+        if pixels.dtype != np.uint8:
+            raise DataError(
+                f"{name}: expected images of shape (N, H, W), uint8. Received: {pixels.shape}, {pixels.dtype}. "
+                "Numbers in 0..1 become such with (255 * images).round().astype('uint8')."
+            )
+        expressions = _expressions(np.asarray(labels), classes, name)
+        label_set = LabelSet.of(expressions)
+        count = len(pixels)
+
+        def texts(values: ArrayLike | None) -> NDArray[np.str_]:
+            return np.array([""] * count if values is None else [str(v) for v in np.asarray(values).tolist()])
+
+        strange = sorted(set(texts(roles).tolist()) - {role.value for role in Role})
+        if strange:
+            raise DataError(f"{name}: {strange[0]!r} is no role. Expected train, validation, test or nothing.")
+        names = np.array([f"{number:06d}" for number in range(count)]) if ids is None else texts(ids)
+        if len(set(names.tolist())) < len(names):
+            raise DataError(f"{name}: an id occurs more than once.")
+        return cls(
+            name=name,
+            images=pixels,
+            labels=np.array([label_set.index(expression) for expression in expressions], dtype=np.int64),
+            label_set=label_set,
+            roles=texts(roles),
+            ids=names,
+            source=name,
+            licence=licence,
+            groups=None if groups is None else texts(groups),
+            framing=framing,
+        )
+
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{self.count(role):,} {role.value or 'without a role'}" for role in Role if self.count(role)
+        )
+        height, width = self.size
+        return f"<data set {self.name}: {len(self):,} images of {width}x{height} ({counts}), {self.label_set.name}>"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -199,3 +270,22 @@ class Dataset:
         known = replace(self)
         known.__dict__.update(sample_hashes=sample_hashes, fingerprint=fingerprint)
         return known
+
+
+def _expressions(labels: NDArray[np.generic], classes: Sequence[str] | LabelSet | None, name: str) -> list[Expression]:
+    """The expression of each label."""
+    if labels.ndim != 1:
+        raise DataError(f"{name}: expected labels of shape (N,). Received: {labels.shape}.")
+    if labels.dtype.kind not in "iu":
+        known = {text: parse_expression(text, where=name) for text in dict.fromkeys(map(str, labels.tolist()))}
+        return [known[str(text)] for text in labels.tolist()]
+    if classes is None:
+        raise DataError(
+            f"{name}: the labels are numbers, and nothing says which expressions they stand for. Name them in the "
+            "order of the numbers: classes=['anger', ...]."
+        )
+    order = classes.expressions if isinstance(classes, LabelSet) else classes
+    named = [parse_expression(str(text), where="classes") for text in order]
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(named):
+        raise DataError(f"{name}: labels lie in 0..{len(named) - 1}. Received: {labels.min()}..{labels.max()}.")
+    return [named[int(number)] for number in labels.tolist()]

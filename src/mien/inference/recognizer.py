@@ -21,10 +21,11 @@ from mien.bundle import Bundle, load_bundle
 from mien.errors import BundleError, DataError, ImageError
 from mien.framing import FRAMINGS, crop_rule_of
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
+from mien.inference.batch import find_photos
 from mien.inference.classifier import Classifier
 from mien.inference.crops import crop_face, crop_side, resize_crops
 from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
-from mien.inference.results import FaceResult, Outcome, PhotoResult
+from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
 from mien.labels import LabelSet, label_text, project
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
@@ -140,9 +141,38 @@ class Recognizer:
         other._choose(labels, unsure)
         return other
 
-    def recognize(self, photo: PhotoSource) -> PhotoResult:
-        """The faces of one photo with their labels. A bad photo gives an `UNREADABLE` result, not an error."""
+    def recognize(self, photo: PhotoSource, *, order: Literal["rgb", "bgr"] = "rgb") -> PhotoResult:
+        """The faces of one photo with their labels. A bad photo gives an `UNREADABLE` result, not an error.
+
+        Args:
+            photo: a path, the bytes of a file, a file object open in binary mode, a Pillow image, or an array of shape
+                (H, W), (H, W, 3) or (H, W, 4), as `mien.images.read_image` takes it. Its colours are RGB.
+            order: "bgr" for an array with the colours in the order blue, green, red, as `cv2.imread` gives it.
+
+        Raises:
+            TypeError: the photo is of another type.
+            DataError: it is a folder, or `order` is none of these.
+        """
+        if order not in ("rgb", "bgr"):
+            raise DataError(f"order is 'rgb' or 'bgr'. Received: {order!r}.")
+        if isinstance(photo, np.ndarray) and photo.ndim == 3 and photo.shape[2] >= 3 and order == "bgr":
+            photo = np.concatenate([photo[..., 2::-1], photo[..., 3:]], axis=2)
+        if isinstance(photo, (str, Path)) and Path(photo).is_dir():
+            raise DataError(f"{photo} is a folder: Recognizer().folder({str(photo)!r}) reads its photos.")
         return self._finish([self.prepare(photo)])[0]
+
+    def folder(self, path: Path | str, *, recursive: bool = False) -> PhotoResults:
+        """The results of the photos in a folder, in the order of their names.
+
+        Args:
+            path: the folder.
+            recursive: whether folders within it are searched.
+
+        Raises:
+            MienError: it has no photos.
+        """
+        photos = find_photos([Path(path)], recursive=recursive)
+        return PhotoResults(self.recognize_many([photo.path for photo in photos]))
 
     def recognize_many(self, photos: Iterable[PhotoSource], *, batch: int = BATCH) -> Iterator[PhotoResult]:
         """The results of many photos, in their order, as they are ready.
@@ -151,12 +181,14 @@ class Recognizer:
         number. Faces of different photos are classified together.
 
         Args:
-            photos: what `recognize` takes.
+            photos: what `recognize` takes, each.
             batch: number of photos whose faces go to the network together, at least 1.
 
         Yields:
             One result a photo. What `photos` raises is raised after the results of the photos before it.
         """
+        if isinstance(photos, (str, Path)):
+            raise TypeError(f"recognize_many takes several photos. For those of a folder: folder({str(photos)!r}).")
         if batch < 1:
             raise DataError(f"Expected a batch of at least 1 photo. Received: {batch}.")
         failures: list[Exception] = []

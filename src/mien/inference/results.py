@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mien.errors import DataError
 from mien.files import parse_json
+from mien.frame import frame
 from mien.inference.detector import LANDMARK_NAMES, Box, Face
-from mien.labels import Expression, Label, to_label
+from mien.labels import Expression, Label, find_expression, to_label
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,6 +60,28 @@ class FaceResult:
     face: Face
     outcome: Outcome
     probabilities: tuple[tuple[Label, float], ...]
+
+    @property
+    def box(self) -> Box:
+        """Where the face is, in pixels of the upright photo."""
+        return self.face.box
+
+    def __getitem__(self, label: str) -> float:
+        """The probability of a label, 0 to 1, by its name or any spelling that mien knows: `face["happiness"]`.
+
+        Raises:
+            KeyError: the model does not answer for that label, or the face is too small.
+        """
+        wanted = find_expression(label) or label
+        for known, value in self.probabilities:
+            if known == wanted:
+                return value
+        raise KeyError(f"{label!r}; this face has {', '.join(e.value for e, _ in self.probabilities) or 'none'}")
+
+    def __repr__(self) -> str:
+        box = self.face.box
+        said = self.outcome.value if self.label is None else f"{self.label.value} {self.probability:.0%}"
+        return f"<face {self.face.id}: {said}, {box.width:.0f} x {box.height:.0f} px at ({box.x:.0f}, {box.y:.0f})>"
 
     @property
     def most_probable(self) -> Label | None:
@@ -130,6 +153,14 @@ class PhotoResult:
         """For each face the place of its box by area in this photo: 1 for the largest; equal ones share a place."""
         areas = [face.face.box.area for face in self.faces]
         return tuple(1 + sum(other > area for other in areas) for area in areas)
+
+    def __repr__(self) -> str:
+        faces = ", ".join(map(repr, self.faces[:3])) + (", …" if len(self.faces) > 3 else "")
+        return f"<{self.photo}: {self.outcome.value}{', ' + faces if faces else ''}>"
+
+    def frame(self) -> Any:
+        """The faces as a table, a row each; see `mien.frame.frame`."""
+        return frame_results([self])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -267,3 +298,17 @@ def results_table(results: Iterable[PhotoResult]) -> Table:
 def printable(text: str) -> str:
     """Text that any UTF-8 terminal takes: bytes of a file name that are not valid text are escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def frame_results(results: Iterable[PhotoResult]) -> Any:
+    """The faces of photos as one table: a row a face, or one for a photo without faces; see `mien.frame.frame`."""
+    rows = [row for result in results for row in result.to_rows()]
+    return frame([{key: None if value == "" else value for key, value in row.items()} for row in rows], CSV_COLUMNS)
+
+
+class PhotoResults(list[PhotoResult]):
+    """The results of several photos."""
+
+    def frame(self) -> Any:
+        """The faces as one table, a row each; see `mien.frame.frame`."""
+        return frame_results(self)

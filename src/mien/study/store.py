@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from mien.datasets.dataset import Role
 from mien.datasets.protocol import Opening, Split
 from mien.datasets.spec import DataSpec
 from mien.errors import StoreError, StoreLockedError, StudyFileError, UnwritableError
+from mien.evaluation.metrics import METRICS, score
 from mien.files import hash_file, parse_json, write_json, write_text, written_whole
+from mien.frame import frame
 from mien.seen import Seen
 from mien.study.plan import Plan
 from mien.study.record import RunRecord, RunStatus, is_complete
@@ -41,9 +44,9 @@ class Store:
 
     SCHEMA = 1
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | str) -> None:
         """Name a store; nothing is read or written yet."""
-        self.folder = folder
+        self.folder = Path(folder)
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -172,9 +175,30 @@ class Store:
         """The record of a run; RecordError when it is missing or damaged."""
         return RunRecord.read(self.run_folder(run_id))
 
-    def forget(self, run_id: str) -> None:
-        """Remove a run's record and checkpoint, so that it is computed again."""
-        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+    def finished(self) -> list[RunRecord]:
+        """Every record that is here, whatever study asked for it, in the order of their names."""
+        return [self.read(folder.name) for folder in sorted(self.runs.glob("*")) if self.has(folder.name)]
+
+    def add(self, record: RunRecord) -> RunRecord:
+        """Put a record here, such as `mien.foreign_run` gives; the store is made where it does not exist yet.
+
+        Raises:
+            StoreError: the folder is not a store, or cannot be written to.
+        """
+        Store.create(self.folder)
+        with self.writing():
+            record.write(self.run_folder(record.id))
+        return record
+
+    def frame(self) -> Any:
+        """One flat table of all records: a row for each run and readout, its figures on the test role with intervals.
+
+        What a run does not have is None or NaN. See `mien.frame.frame`.
+        """
+        return frame([row for record in self.finished() for row in _flat(record)])
+
+    def __repr__(self) -> str:
+        return f"<store {self.folder}>"
 
     def keep_data(self, split: Split, spec: DataSpec | None) -> None:
         """Remember what an export needs of the data: which images were learned from, and the cleaning list.
@@ -312,14 +336,45 @@ def find_run(path: Path) -> Path:
             raise StoreError(f"There is no folder {path}. Expected a run (STORE/runs/ID) or a store with a single run.")
         return path
     store = Store.open(path)
-    finished = [store.read(folder.name) for folder in sorted(store.runs.glob("*")) if store.has(folder.name)]
-    complete = [record for record in finished if record.status is RunStatus.COMPLETE]
+    complete = [record for record in store.finished() if record.status is RunStatus.COMPLETE]
     if not complete:
         raise StoreError(f"The store {path} has no complete run. What it holds: mien study status STUDY.")
     if len(complete) > 1:
         choices = "\n".join(f"  {store.run_folder(record.id)}: {_described(record)}" for record in complete)
         raise StoreError(f"The store {path} has {len(complete)} complete runs. Name one of them:\n{choices}")
     return store.run_folder(complete[0].id)
+
+
+_FRAMED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
+
+
+def _flat(record: RunRecord) -> Iterator[dict[str, Any]]:
+    """The rows of a record in a flat table."""
+    about: dict[str, Any] = {
+        "run": record.id,
+        "status": record.status.value,
+        "trained_here": record.foreign is None,
+        "network": record.foreign["name"] if record.foreign else record.recipe.get("backbone"),
+        "data": record.data.get("name"),
+        "split": record.data.get("split"),
+        "labels": len(record.label_set),
+        **{key: record.recipe.get(key) for key in ("optimizer", "learning_rate", "batch_size", "seed")},
+        "parameters": record.network.get("parameters"),
+        "seconds": record.seconds.get("total"),
+    }
+    for readout in record.readouts:
+        row = {**about, "epochs": None if record.foreign else readout}
+        answers = record.predictions.get((readout, Role.TEST))
+        scores = None if answers is None else score(answers, record.label_set)
+        row["images"] = None if scores is None else scores.count
+        for name in _FRAMED:
+            estimate = None if scores is None else METRICS[name].of(scores)
+            row |= {
+                name: None if estimate is None else estimate.value,
+                f"{name}_low": None if estimate is None else estimate.low,
+                f"{name}_high": None if estimate is None else estimate.high,
+            }
+        yield row
 
 
 def _described(record: RunRecord) -> str:

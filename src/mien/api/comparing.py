@@ -1,0 +1,131 @@
+"""Paired tests between results on the same images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.api.evaluating import ModelEvaluation
+from mien.api.training import Run
+from mien.datasets.dataset import Role
+from mien.errors import DataError
+from mien.evaluation.comparison import Comparison, holm
+from mien.evaluation.comparison import compare as compare_pair
+from mien.frame import frame
+from mien.predictions import Predictions
+from mien.study.record import RunRecord, RunStatus
+from mien.study.store import Store
+
+Result = Run | RunRecord | ModelEvaluation | Predictions
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two results on the images that both have answered.
+
+    Attributes:
+        first: name of one.
+        second: name of the other.
+        images: that both have answered.
+        comparison: of their right answers.
+        p_holm: its p, corrected for the number of pairs (Holm).
+    """
+
+    first: str
+    second: str
+    images: int
+    comparison: Comparison
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Every pair of some results."""
+
+    pairs: tuple[Pair, ...]
+
+    def frame(self) -> Any:
+        """A row for each pair, the difference in accuracy with its 95 % interval; see `mien.frame.frame`."""
+        return frame(
+            [
+                {
+                    "first": pair.first,
+                    "second": pair.second,
+                    "images": pair.images,
+                    "difference": pair.comparison.difference.value,
+                    "low": pair.comparison.difference.low,
+                    "high": pair.comparison.difference.high,
+                    "p": pair.comparison.p,
+                    "p_holm": pair.p_holm,
+                    "discordant": pair.comparison.discordant,
+                }
+                for pair in self.pairs
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return repr(self.frame())
+
+    def _repr_html_(self) -> str:
+        return str(self.frame()._repr_html_())
+
+
+def compare(results: Store | Mapping[str, Result]) -> Comparisons:
+    """Compare results pair by pair, on the images that both have answered: McNemar's test, corrected by Holm.
+
+    The tests speak of these networks as they are, and not of another training with another seed; a report with
+    several seeds does (see `mien.evaluation.comparison`).
+
+    Args:
+        results: by name: runs, evaluations of bundles, or predictions. Or a store: all its complete runs.
+
+    Raises:
+        DataError: there are fewer than two, two have no image in common, or they disagree on what is right.
+    """
+    if isinstance(results, Store):
+        records = results.finished()
+        results = {title(record): record for record in records if record.status is RunStatus.COMPLETE}
+    if len(results) < 2:
+        raise DataError(f"Comparing takes at least two results. Received: {len(results)}.")
+    answers = {name: _right(_predictions(result)) for name, result in results.items()}
+    found = [(one, other, *_paired(one, other, answers)) for one, other in itertools.combinations(answers, 2)]
+    corrected = holm([comparison.p for _, _, _, comparison in found])
+    return Comparisons(tuple(Pair(*pair, p) for pair, p in zip(found, corrected, strict=True)))
+
+
+def title(record: RunRecord) -> str:
+    """What a run is called beside others: for a foreign one its own name."""
+    name = record.foreign["name"] if record.foreign else record.recipe.get("backbone", "run")
+    return f"{name} ({record.id})"
+
+
+def _predictions(result: Result) -> Predictions:
+    if isinstance(result, Predictions):
+        return result
+    return result.outcome(Role.TEST) if isinstance(result, RunRecord) else result.predictions
+
+
+def _right(predictions: Predictions) -> dict[str, tuple[NDArray[np.float32], bool]]:
+    """By image: what is right, and whether it was answered."""
+    right = predictions.probabilities.argmax(axis=1) == predictions.labels
+    return dict(zip(predictions.ids.tolist(), zip(predictions.targets, right.tolist(), strict=True), strict=True))
+
+
+def _paired(
+    one: str, other: str, answers: Mapping[str, dict[str, tuple[NDArray[np.float32], bool]]]
+) -> tuple[int, Comparison]:
+    first, second = answers[one], answers[other]
+    common = [name for name in first if name in second]
+    if not common:
+        raise DataError(f"{one} and {other} have no image in common, so they cannot be compared.")
+    if any(first[name][0].shape != second[name][0].shape for name in common[:1]) or any(
+        first[name][0].argmax() != second[name][0].argmax() for name in common
+    ):
+        raise DataError(f"{one} and {other} do not agree on what is right for the same images: compare one protocol.")
+    pairs = [np.array([side[name][1] for name in common])[None, :] for side in (first, second)]
+    return len(common), compare_pair(*pairs)

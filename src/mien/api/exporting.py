@@ -1,0 +1,62 @@
+"""From a run to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.datasets.reading import read_dataset
+from mien.study.record import RunRecord
+from mien.study.store import Store, find_run
+
+if TYPE_CHECKING:
+    from mien.api.training import Run
+    from mien.training.export import Exported
+
+
+def export(
+    run: Run | Path | str,
+    output: Path | str = "model.mien",
+    *,
+    name: str | None = None,
+    data: Path | str | None = None,
+    votes: Path | str | None = None,
+    cleaning: Path | str | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    **options: Any,
+) -> Exported:
+    """Make a bundle from a run, and refuse where it does not answer as the trained network does.
+
+    Args:
+        run: what `mien.train` gave; or a run's folder, or a store that has no other run.
+        output: the bundle: a single file when it ends in ".mien", otherwise a folder.
+        name: short name of the model; None for the output's name.
+        data: where the run's data set is now, to measure the exported model itself. It is read as the run read it.
+        votes: the table of votes, where the run had one and it does not lie beside `data`.
+        cleaning: the run's cleaning list, where its store no longer has it.
+        say: is told what is being done.
+        **options: of `mien.training.export.ExportOptions`.
+
+    Raises:
+        ExportError: the run cannot be exported, or the model does not answer as the network does.
+        MissingExtraError: Keras is not installed.
+    """
+    from mien.training.backend import choose_backend
+
+    folder = find_run(Path(run) if isinstance(run, (str, Path)) else run.folder)
+    choose_backend()
+    from mien.training.export import ExportOptions, export_run
+
+    dataset = None
+    if data is not None:
+        store, record = Store(folder.resolve().parents[1]), RunRecord.read(folder)
+        spec = store.data_of(
+            record,
+            str(data),
+            votes=None if votes is None else Path(votes),
+            cleaning=None if cleaning is None else Path(cleaning),
+        )
+        dataset = read_dataset(spec)
+    asked = ExportOptions(name=name or Path(output).stem, **options)
+    return export_run(folder, Path(output), asked, dataset=dataset, say=say)

@@ -1,0 +1,278 @@
+"""Answers of models that mien did not train, brought into a store as runs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.datasets.dataset import Dataset, Role
+from mien.datasets.protocol import Opening, ProtocolSpec, Samples, apply_protocol, copies_in_training
+from mien.datasets.reading import read_dataset
+from mien.datasets.spec import DataSpec
+from mien.errors import DataError
+from mien.evaluation.evaluate import pack_predictions
+from mien.files import canonical_json
+from mien.inference.classifier import softmax
+from mien.labels import Expression, LabelSet, find_expression, parse_expression
+from mien.study.record import RunRecord, RunStatus, data_facts
+
+Kind = Literal["probabilities", "logits", "labels"]
+
+UNKNOWN = {
+    "seen images": "Which images the model learned from is unknown: some of these may be among them.",
+    "preprocessing": "How the images were prepared for the model is unknown to mien.",
+    "network": "Parameters, depth and cost are unknown.",
+}
+# Sums of rounded probabilities stray: two decimals and seven classes give up to 0.035.
+_STRAY = 0.05
+_ID_COLUMNS = ("id", "ids", "image", "path", "file", "file_name", "filename")
+
+
+def foreign_run(
+    name: str,
+    answers: ArrayLike,
+    data: Dataset | DataSpec | Path | str,
+    *,
+    role: Literal["validation", "test"] = "test",
+    kind: Kind | None = None,
+    labels: Sequence[str] | LabelSet | None = None,
+    ids: Sequence[str] | None = None,
+    protocol: ProtocolSpec | None = None,
+    log: Callable[[Opening], None] = lambda opening: None,
+    **keys: Any,
+) -> RunRecord:
+    """A record of another model's answers for a role of a data set; `Store.add` puts it beside mien's own runs.
+
+    Args:
+        name: what the model is called, in tables and reports.
+        answers: shape (N, K): probabilities or logits, one column for each label; or shape (N,): the names of the
+            labels that were answered, or their numbers in `labels`.
+        data: the data set, or what `read_dataset` takes.
+        role: which images were answered.
+        kind: what the answers are; None to tell by their form. Numbers that are no probabilities must be called logits.
+        labels: the model's labels in the order of its columns or numbers. Nothing is assumed: without it only names
+            are taken.
+        ids: shape (N,): the image of each answer, as `Dataset.ids` names it. Without it the answers are in the order of
+            the role, and must be as many.
+        protocol: roles, label set and targets; by default those of the data set.
+        log: is told when test labels are opened.
+        **keys: keys of `DataSpec`, where `data` is a path.
+
+    Raises:
+        DataError: the order of the labels is not said, the answers do not fit the images, or an image is missing.
+    """
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    protocol = protocol or ProtocolSpec()
+    split = apply_protocol(dataset, protocol)
+    probabilities, order, found = _probabilities(np.asarray(answers), kind, labels, split.label_set)
+    missing = [e.value for e in split.label_set.expressions if e not in order]
+    if missing:
+        raise DataError(
+            f"{name} has no answer for {', '.join(missing)}. It knows: {', '.join(e.value for e in order)}. Leave the "
+            "others out: ProtocolSpec(labels=...), or --label-set."
+        )
+    known_by = {"foreign": name, "split": split.hash, "role": role, "labels": [e.value for e in order]}
+    content = canonical_json(known_by).encode() + np.ascontiguousarray(probabilities).tobytes()
+    identity = hashlib.sha256(content).hexdigest()[:12]
+    if role == "test":
+        samples: Samples = split.test.open(by=identity, reason=f"answers of {name}", log=log)
+        copies = copies_in_training(split)
+    elif role == "validation":
+        samples, copies = split.validation, np.zeros(len(split.validation), dtype=bool)
+    else:
+        raise DataError(f"role is 'validation' or 'test'. Received: {role!r}.")
+    rows = _rows(samples, ids, len(probabilities), name, role)
+    known = LabelSet.of(order)
+    columns = probabilities[rows][:, [order.index(expression) for expression in known.expressions]]
+    predictions = pack_predictions(
+        columns,
+        known,
+        split.label_set,
+        labels=samples.labels,
+        targets=samples.targets,
+        ids=samples.ids,
+        copies=copies,
+    )
+    facts = data_facts(dataset, split)
+    tally = np.bincount(samples.labels, minlength=len(split.label_set))
+    facts["counts"] = {
+        **facts["counts"],
+        role: {e.value: int(n) for e, n in zip(split.label_set.expressions, tally, strict=True)},
+    }
+    unknown = dict(UNKNOWN)
+    if found == "labels":
+        unknown["probabilities"] = "It gave labels alone: losses and calibration say nothing of it."
+    said = {"name": name, "answers": found, "labels": [e.value for e in order], "unknown": unknown}
+    return RunRecord(
+        id=identity,
+        status=RunStatus.COMPLETE,
+        reason=None,
+        recipe={},
+        protocol=asdict(protocol),
+        data=facts,
+        label_set=split.label_set,
+        readouts=(1,),
+        chosen=(1,),
+        predictions={(1, Role(role)): predictions},
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        foreign=said,
+    )
+
+
+def read_answers(path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] | None]:
+    """Read answers from a file.
+
+    Args:
+        path: a CSV with a line of names: one column for each label, or one column label, and perhaps one of ids; or an
+            .npz with the array probabilities, logits, labels or answers, and perhaps ids and classes.
+
+    Returns:
+        Answers, the order of the labels where the file says it, and the ids where it has them: see `foreign_run`.
+
+    Raises:
+        DataError: the file cannot be read as either.
+    """
+    try:
+        if path.suffix.lower() == ".npz":
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return _from_arrays({name: arrays[name] for name in arrays.files}, path)
+        return _from_table(path.read_text(encoding="utf-8-sig"), path)
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"The answers {path} cannot be read: {error}.") from error
+
+
+def _from_arrays(
+    arrays: dict[str, NDArray[Any]], path: Path
+) -> tuple[NDArray[Any], list[str] | None, list[str] | None]:
+    known = [name for name in ("probabilities", "logits", "answers", "labels") if name in arrays]
+    if not known:
+        raise DataError(
+            f"{path} has no array probabilities, logits, labels or answers. Received: {', '.join(arrays) or 'none'}."
+        )
+    classes, ids = arrays.get("classes"), arrays.get("ids")
+    return (
+        arrays[known[0]],
+        None if classes is None else [str(text) for text in classes.tolist()],
+        None if ids is None else [str(text) for text in ids.tolist()],
+    )
+
+
+def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] | None]:
+    table = csv.DictReader(io.StringIO(text))
+    names = [name.strip() for name in table.fieldnames or []]
+    rows = [{key.strip(): (value or "").strip() for key, value in row.items() if key is not None} for row in table]
+    ids = next((name for name in names if name.lower() in _ID_COLUMNS), None)
+    columns = [name for name in names if find_expression(name) is not None and name != ids]
+    found_ids = None if ids is None else [row[ids] for row in rows]
+    if columns:
+        return np.array([[float(row[name]) for name in columns] for row in rows]), columns, found_ids
+    label = next((name for name in names if name.lower() in ("label", "answer", "emotion", "expression")), None)
+    if label is None:
+        raise DataError(
+            f"{path} has neither a column for each expression nor one called label. Received: {', '.join(names)}."
+        )
+    return np.array([row[label] for row in rows]), None, found_ids
+
+
+def _probabilities(
+    answers: NDArray[Any], kind: Kind | None, labels: Sequence[str] | LabelSet | None, label_set: LabelSet
+) -> tuple[NDArray[np.float64], list[Expression], Kind]:
+    """The answers as probabilities, the expression of each column, and what they were given as."""
+    order = None
+    if labels is not None:
+        order = [
+            e if isinstance(e, Expression) else parse_expression(str(e), where="labels")
+            for e in (labels.expressions if isinstance(labels, LabelSet) else labels)
+        ]
+        if len(set(order)) < len(order):
+            raise DataError(f"The labels name an expression twice: {', '.join(e.value for e in order)}.")
+    if answers.ndim == 1:
+        if kind not in (None, "labels"):
+            raise DataError(f"Expected {kind} of shape (N, K). Received: {answers.shape}.")
+        return _from_labels(answers, order, label_set)
+    if answers.ndim != 2 or answers.dtype.kind not in "fiu" or not len(answers) or kind == "labels":
+        raise DataError(
+            "Expected answers of shape (N, K), numbers, or (N,), labels. "
+            f"Received: {answers.shape}, {answers.dtype}{'' if kind is None else f', called {kind}'}."
+        )
+    if order is None:
+        raise DataError(
+            f"Which label do the {answers.shape[1]} columns stand for? Models differ in their order, and a wrong one "
+            "looks plausible. Say it: labels=['anger', ...] in Python, --labels anger,... on the command line."
+        )
+    if len(order) != answers.shape[1]:
+        raise DataError(f"{len(order)} labels were named and the answers have {answers.shape[1]} columns.")
+    values = answers.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise DataError(f"{int((~np.isfinite(values)).any(axis=1).sum()):,} answers hold what is no finite number.")
+    sums = values.sum(axis=1)
+    likely = bool((values >= 0).all() and (values <= 1 + 1e-6).all() and (np.abs(sums - 1) <= _STRAY).all())
+    if kind is None and not likely:
+        raise DataError(
+            f"The answers are no probabilities: rows sum to {sums.min():.3g} to {sums.max():.3g}. If they are logits, "
+            "say so: kind='logits', or --kind logits."
+        )
+    if kind == "probabilities" and not ((values >= 0).all() and (sums > 0).all()):
+        raise DataError("Probabilities are not negative, and a row has more than 0. Received others.")
+    if kind == "logits":
+        return softmax(values), order, "logits"
+    return values / sums[:, None], order, "probabilities"
+
+
+def _from_labels(
+    answers: NDArray[Any], order: list[Expression] | None, label_set: LabelSet
+) -> tuple[NDArray[np.float64], list[Expression], Kind]:
+    if answers.dtype.kind in "iu":
+        if order is None:
+            raise DataError(
+                "The answers are numbers, and nothing says which labels they stand for: labels=[...], or --labels."
+            )
+        if answers.min() < 0 or answers.max() >= len(order):
+            raise DataError(
+                f"Numbers of labels lie in 0..{len(order) - 1}. Received: {answers.min()}..{answers.max()}."
+            )
+        numbers = answers.astype(np.int64)
+    else:
+        words = {
+            text: parse_expression(text, where="the answers") for text in dict.fromkeys(map(str, answers.tolist()))
+        }
+        order = order or list(dict.fromkeys([*label_set.expressions, *words.values()]))
+        strange = [text for text, expression in words.items() if expression not in order]
+        if strange:
+            raise DataError(f"The answer {strange[0]!r} is none of the labels that were named.")
+        numbers = np.array([order.index(words[str(text)]) for text in answers.tolist()])
+    return np.eye(len(order))[numbers], order, "labels"
+
+
+def _rows(samples: Samples, ids: Sequence[str] | None, count: int, name: str, role: str) -> NDArray[np.int64]:
+    """The answer of each sample."""
+    if ids is None:
+        if count != len(samples):
+            raise DataError(
+                f"{name} gave {count:,} answers, and the {role} role has {len(samples):,} images. Name the image of "
+                "each answer with ids, or answer for all, in the order of the role."
+            )
+        return np.arange(count)
+    if len(ids) != count:
+        raise DataError(f"{count:,} answers and {len(ids):,} ids.")
+    place = {text: row for row, text in enumerate(map(str, ids))}
+    if len(place) < count:
+        raise DataError(f"{count - len(place):,} ids occur more than once among the answers of {name}.")
+    absent = [text for text in samples.ids.tolist() if text not in place]
+    if absent:
+        raise DataError(
+            f"{name} has no answer for {len(absent):,} of {len(samples):,} images of the {role} role, the first is "
+            f"{absent[0]!r}. Ids are named as `mien data describe` reads them. Answer for all images."
+        )
+    return np.array([place[text] for text in samples.ids.tolist()], dtype=np.int64)

@@ -1,0 +1,188 @@
+"""One network, trained and evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.datasets.dataset import Dataset, Role
+from mien.datasets.spec import DataSpec
+from mien.errors import DataError, MienError
+from mien.evaluation.metrics import METRICS, Scores, score
+from mien.files import written_whole
+from mien.frame import Display, frame
+from mien.predictions import Predictions
+from mien.study.plan import PlannedRun
+from mien.study.planning import plan_study
+from mien.study.record import RunRecord, RunStatus
+from mien.study.running import StudyWatch, run_study
+from mien.study.spec import parse_study
+from mien.study.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run with its record: what `train` gives.
+
+    Attributes:
+        record: everything that was kept of it.
+        folder: where it lies, with its network.
+    """
+
+    record: RunRecord
+    folder: Path
+
+    @property
+    def predictions(self) -> Predictions:
+        """Its answers for the test role, after the last epoch asked for."""
+        return self.record.outcome(Role.TEST)
+
+    def scores(self, role: str = "test") -> Scores:
+        """Its figures on a role, "test" or "validation", with intervals."""
+        return score(self.record.outcome(Role(role)), self.record.label_set)
+
+    def frame(self) -> Any:
+        """Its figures on the test role as a table, a row a figure; see `mien.frame.frame`."""
+        scores = self.scores()
+        return frame([{"figure": metric.title, **asdict(metric.of(scores))} for metric in METRICS.values()])
+
+    def confusion(self, role: str = "test") -> Display:
+        """How often each label got each answer: a row for each pair."""
+        from mien.report.figures import ConfusionData, draw_confusion
+
+        scores = self.scores(role)
+        names = tuple(expression.value for expression in scores.label_set.expressions)
+        counts = np.array(scores.confusion)
+        rows = [
+            {"label": names[i], "answer": names[j], "images": int(counts[i, j])}
+            for i in range(len(names))
+            for j in range(len(names))
+        ]
+        return Display("Confusion matrix", rows, lambda: draw_confusion(ConfusionData(names, counts)))
+
+    def curves(self) -> Display:
+        """Loss and accuracy by epoch: a row for each epoch."""
+        history = self.record.history
+
+        def draw() -> Any:
+            from mien.report.figures import CurvesData, draw_curves
+
+            names = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+            columns = {name: tuple(getattr(epoch, name) for epoch in history) for name in names}
+            epochs = tuple(epoch.epoch for epoch in history)
+            return draw_curves(CurvesData(epochs=epochs, chosen=self.record.chosen, **columns))
+
+        return Display("Learning curves", [epoch.to_json() for epoch in history], draw)
+
+    def __repr__(self) -> str:
+        record = self.record
+        figures = f", accuracy {self.scores().accuracy}" if record.status is RunStatus.COMPLETE else ""
+        return f"<run {record.id}: {record.recipe.get('backbone')}, {record.status.value}{figures}>"
+
+
+class _Silent:
+    """Tells nobody how a run goes on."""
+
+    def run_begins(self, index: int, count: int, run: PlannedRun) -> None: ...
+
+    def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None: ...
+
+    def run_ends(self, run: PlannedRun, status: str, reason: str | None) -> None: ...
+
+
+def train(
+    data: Dataset | DataSpec | Path | str,
+    backbone: str = "mien_small",
+    *,
+    epochs: int = 10,
+    labels: str = "dataset",
+    roles: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    store: Store | Path | str = "stores/train",
+    watch: StudyWatch | None = None,
+    **keys: Any,
+) -> Run:
+    """Train one network and evaluate it on the test role; a run that the store has already is not trained again.
+
+    It happens in a process of its own. One that was interrupted goes on from its last finished epoch.
+
+    Args:
+        data: a data set, or what `read_dataset` takes. What was made of arrays is written into the store first.
+        backbone: a name from `mien models list`.
+        epochs: passes over the training images.
+        labels: label set, as in a protocol.
+        roles: where roles come from, as in a protocol.
+        settings: further settings of the recipe, by dotted key: {"augmentation.flip": True}.
+        store: where the record goes.
+        watch: is told what happens.
+        **keys: keys of `DataSpec`, where `data` is a path.
+
+    Raises:
+        DataError: the data cannot be read.
+        StudyFileError: there is no such setting.
+        MissingExtraError: Keras is not installed.
+        MienError: the run failed, with its reason.
+    """
+    place = store if isinstance(store, Store) else Store.create(Path(store))
+    place = Store.create(place.folder)
+    spec = _described(data, place, keys)
+    fixed = {"backbone": backbone, "epochs": epochs, **(settings or {})}
+    text = study_text(spec, labels, roles, fixed)
+    study = parse_study(text, name="mien.train")
+    with place.writing():
+        planned = plan_study(study, spec, Path.cwd())
+        place.keep_study(text)
+        progress = run_study(planned, place, watch=watch or _Silent())
+    run = planned.plan.runs[0]
+    if run.id in progress.failed:
+        raise MienError(f"The run failed: {progress.failed[run.id]}")
+    return Run(place.read(run.id), place.run_folder(run.id))
+
+
+def study_text(data: DataSpec, labels: str, roles: str, fixed: Mapping[str, Any]) -> str:
+    """The study file of one run. JSON's texts, numbers and switches are TOML's too."""
+    usual = {item.name: item.default for item in fields(DataSpec)}
+    said = {key: value for key, value in asdict(data).items() if value != usual[key]}
+    lines = [
+        "schema = 1",
+        'name = "train"',
+        "title = " + json.dumps("One run of " + str(fixed["backbone"])),
+        "[data]",
+        *(f"{key} = {json.dumps(value)}" for key, value in said.items()),
+        "[protocol]",
+        f"labels = {json.dumps(labels)}",
+        f"roles = {json.dumps(roles)}",
+        "[[tables]]",
+        'name = "run"',
+        'metrics = ["accuracy", "balanced_accuracy", "macro_f1"]',
+        f"rows.backbone = [{json.dumps(fixed['backbone'])}]",
+        "[tables.fixed]",
+        *(f"{key} = {json.dumps(value)}" for key, value in fixed.items() if key != "backbone"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _described(data: Dataset | DataSpec | Path | str, store: Store, keys: Mapping[str, Any]) -> DataSpec:
+    """The description by which the run's own process reads the data."""
+    if not isinstance(data, Dataset):
+        return DataSpec.of(data, **keys).resolved(Path.cwd())
+    if data.spec is not None:
+        return data.spec
+    if data.votes is not None:
+        raise DataError(
+            f"{data.name} has votes and was made or cut out in this process, and the run's process must read it again: "
+            "write it with mien.datasets.manifest.write_manifest and train on that folder."
+        )
+    path = store.folder / "data" / f"{data.fingerprint}.npz"
+    if not path.is_file():
+        path.parent.mkdir(exist_ok=True)
+        names = np.array([expression.value for expression in data.label_set.expressions])
+        groups: dict[str, Any] = {} if data.groups is None else {"groups": data.groups}
+        with written_whole(path) as file:
+            np.savez(file, images=data.images, labels=names[data.labels], roles=data.roles, ids=data.ids, **groups)
+    return DataSpec(path=str(path.resolve()), reader="numpy", framing=data.framing)

@@ -1,0 +1,202 @@
+"""mien in Python: the names, what they cost, what they take and how they show themselves."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import mien
+from mien.api.training import Run
+from mien.errors import DataError, MienError
+from mien.frame import Display, Rows, frame
+from mien.labels import SEVEN
+from mien.study.store import Store
+from support.fake_records import plan_of, record_of
+
+STUDY = """
+schema = 1
+name = "s"
+[data]
+path = "drawn"
+[recipe]
+epochs = 3
+[[tables]]
+name = "t"
+rows.backbone = ["mien_small", "vgg16"]
+"""
+
+
+def fresh(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", mien.__all__)
+def test_every_public_name_is_there_and_says_what_it_is(name):
+    found = getattr(mien, name)
+    assert name == "__version__" or found.__doc__
+    assert name in dir(mien)
+
+
+def test_no_other_name_is():
+    with pytest.raises(AttributeError, match="no attribute 'treain'"):
+        _ = mien.treain
+
+
+def test_importing_costs_next_to_nothing():
+    # Filelock is imported first: the first package of a process pays for listing the folders of all of them.
+    code = "import time, filelock; t = time.perf_counter(); import mien; print(time.perf_counter() - t)"
+    assert min(float(fresh(code)) for _ in range(5)) < 0.01
+
+
+def test_python_dash_m_mien_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "mien", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"mien {mien.__version__}"
+
+
+ROWS = [{"a": 1, "b": None}, {"a": 2.5, "c": "<x>"}]
+
+
+def test_a_frame_is_a_data_frame_where_pandas_is_installed():
+    pandas = pytest.importorskip("pandas")
+    table = frame(ROWS)
+    assert list(table.columns) == ["a", "b", "c"]
+    assert pandas.isna(table["b"][0])
+    assert pandas.isna(table["c"][0])
+
+
+def test_and_plain_rows_where_it_is_not(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = frame(ROWS)
+    assert isinstance(table, Rows)
+    assert table["b"] == [None, None]
+    assert table.to_csv() == "a,b,c\n1,,\n2.5,,<x>\n"
+    assert "&lt;x&gt;" in table._repr_html_()
+    assert "2.5" in repr(table)
+
+
+@pytest.fixture
+def arrays():
+    images = np.random.default_rng(0).integers(0, 256, (14, 20, 20), dtype=np.uint8)
+    return images, np.arange(14) % 7
+
+
+def test_a_data_set_is_made_of_arrays(arrays):
+    images, numbers = arrays
+    names = [e.value for e in SEVEN.expressions]
+    dataset = mien.Dataset.from_arrays(images, numbers, classes=names, roles=["train"] * 10 + ["test"] * 4)
+    worded = mien.Dataset.from_arrays(images[..., None], [names[n] for n in numbers], roles=dataset.roles)
+    assert worded.fingerprint == dataset.fingerprint
+    assert "10 train, 4 test" in repr(dataset)
+    assert dataset.framing is None
+    turned = mien.Dataset.from_arrays(images, numbers, classes=names[::-1])
+    assert turned.label_set.expressions[turned.labels[0]].value == names[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"classes": None}, "nothing says which expressions"),
+        ({"classes": ["anger"]}, "labels lie in 0..0"),
+        ({"images": np.zeros((14, 4, 4))}, "uint8"),
+        ({"roles": ["train"] * 13 + ["tset"]}, "'tset' is no role"),
+        ({"ids": ["a"] * 14}, "more than once"),
+        ({"labels": np.zeros((14, 2))}, "shape"),
+        ({"labels": np.zeros(13, int)}, "13"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arrays, change, sentence):
+    usual = {"images": arrays[0], "labels": arrays[1], "classes": SEVEN}
+    with pytest.raises(DataError, match=sentence):
+        mien.Dataset.from_arrays(**{**usual, **change})
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store.create(tmp_path / "store")
+    for run in plan_of(STUDY).runs:
+        store.add(record_of(run))
+    return store
+
+
+def test_a_store_is_one_flat_table(store):
+    table = mien.Store(str(store.folder)).frame()
+    rows = table.to_dict("records") if hasattr(table, "to_dict") else list(table)
+    assert {row["network"] for row in rows} == {"mien_small", "vgg16"}
+    assert all(row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] for row in rows)
+    assert all(row["trained_here"] for row in rows)
+
+
+def test_runs_are_compared_pair_by_pair(store):
+    found = mien.compare(store)
+    (pair,) = found.pairs
+    assert pair.images == 60
+    assert 0 <= pair.comparison.p <= pair.p_holm <= 1
+    assert len(found.frame()) == 1
+    assert "mien_small" in repr(found)
+    first = store.finished()[0]
+    (same,) = mien.compare({"one": first, "again": first}).pairs
+    assert (same.comparison.difference.value, same.comparison.p) == (0, 1)
+    with pytest.raises(DataError, match="at least two"):
+        mien.compare({"one": first})
+
+
+def test_a_run_shows_its_figures_and_drawings(store):
+    pytest.importorskip("matplotlib")
+    record = store.finished()[0]
+    run = Run(record, store.run_folder(record.id))
+    assert run.scores().count == 60
+    for display in (run.confusion(), run.curves()):
+        assert isinstance(display, Display)
+        assert len(display.frame()) == len(display.rows)
+        assert display.plot().axes
+        assert "<table>" in display._repr_html_()
+    assert sum(row["images"] for row in run.confusion().rows) == 60
+    assert record.id in repr(run)
+
+
+def test_a_recognizer_takes_what_people_have(bundle, portrait, photo_folder):
+    from PIL import Image
+
+    recognizer = mien.Recognizer(bundle)
+    rgb = np.asarray(Image.open(portrait).convert("RGB"))
+    expected = recognizer.recognize(rgb).faces
+    assert recognizer.recognize(rgb[..., ::-1], order="bgr").faces == expected
+    with portrait.open("rb") as file:
+        assert len(recognizer.recognize(file).faces) == len(expected)
+    found = recognizer.folder(photo_folder)
+    assert [result.outcome.value for result in found] == ["ok", "no_face", "unreadable"]
+    table = found.frame()
+    assert len(table) == 3
+    for wrong in (17, None, ["a.jpg"]):
+        with pytest.raises(TypeError):
+            recognizer.recognize(wrong)
+    with pytest.raises(TypeError, match="folder"):
+        list(recognizer.recognize_many(str(photo_folder)))
+    with pytest.raises(DataError, match="folder"):
+        recognizer.recognize(photo_folder)
+    with pytest.raises(DataError, match="'rgb' or 'bgr'"):
+        recognizer.recognize(rgb, order="gbr")
+
+
+def test_a_face_is_asked_by_the_name_of_a_label(bundle, portrait):
+    face = mien.Recognizer(bundle).recognize(portrait).faces[0]
+    assert face.box == face.face.box
+    assert face["happiness"] == face["happy"] == dict(face.probabilities)[mien.Expression.HAPPINESS]
+    with pytest.raises(KeyError, match="this face has"):
+        face["contempt"]
+    assert "px at" in repr(face)
+
+
+def test_evaluating_is_one_call_and_a_table(bundle, tmp_path):
+    found = mien.evaluate(bundle, "drawn:count=70,size=48,seed=5", cache=None)
+    assert len(found.frame()) >= 5
+    assert "unknown" in repr(found)
+    json.dumps(found.to_json())
+
+
+def test_every_error_is_one_of_miens():
+    with pytest.raises(MienError):
+        mien.read("nowhere-at-all")
