@@ -22,7 +22,7 @@ from mien.errors import DataError
 from mien.evaluation.evaluate import pack_predictions
 from mien.files import canonical_json
 from mien.inference.classifier import softmax
-from mien.labels import Expression, LabelSet, find_expression, parse_expression
+from mien.labels import Expression, Group, Label, LabelSet, find_expression, parse_expression
 from mien.study.record import RunRecord, RunStatus, data_facts
 
 Kind = Literal["probabilities", "logits", "labels"]
@@ -187,12 +187,12 @@ def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, 
 
 def _probabilities(
     answers: NDArray[Any], kind: Kind | None, labels: Sequence[str] | LabelSet | None, label_set: LabelSet
-) -> tuple[NDArray[np.float64], list[Expression], Kind]:
+) -> tuple[NDArray[np.float64], list[Label], Kind]:
     """The answers as probabilities, the expression of each column, and what they were given as."""
     order = None
     if labels is not None:
         order = [
-            e if isinstance(e, Expression) else parse_expression(str(e), where="labels")
+            e if isinstance(e, (Expression, Group)) else parse_expression(str(e), where="labels")
             for e in (labels.expressions if isinstance(labels, LabelSet) else labels)
         ]
         if len(set(order)) < len(order):
@@ -231,8 +231,8 @@ def _probabilities(
 
 
 def _from_labels(
-    answers: NDArray[Any], order: list[Expression] | None, label_set: LabelSet
-) -> tuple[NDArray[np.float64], list[Expression], Kind]:
+    answers: NDArray[Any], order: list[Label] | None, label_set: LabelSet
+) -> tuple[NDArray[np.float64], list[Label], Kind]:
     if answers.dtype.kind in "iu":
         if order is None:
             raise DataError(
