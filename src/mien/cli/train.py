@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.options import finite
-from mien.files import parse_toml
 
 
 def train(
@@ -48,6 +47,8 @@ def _setting(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise typer.BadParameter(f"expected KEY=VALUE, as in optimizer=adam. Received: {text!r}")
+    from mien.files import parse_toml
+
     try:
         return key.strip(), parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
