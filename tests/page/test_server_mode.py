@@ -1,0 +1,95 @@
+"""The page of `mien serve`: both ways to read photos, by the reader's choice."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mien import Recognizer
+from mien.inference.results import PhotoResult
+from mien.web.app import create_app
+from mien.web.limits import Limits
+from mien.web.server import make_server
+from support.browser import READY_MS, Visit, visiting
+
+pytestmark = pytest.mark.timeout(180)
+TOKEN = "a-token-for-the-test"
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer()
+
+
+@contextmanager
+def served(recognizer: Recognizer, **options: Any) -> Iterator[str]:
+    """The address of a service on this machine."""
+    started = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = make_server(create_app(recognizer, **options), Limits(), started.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        assert started.wait(30)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+@pytest.mark.usefixtures("page_folder")  # skipped without the browser's runtime
+def test_the_reader_chooses_where_photos_are_read(browser: Any, recognizer: Recognizer, portrait: Path) -> None:
+    with served(recognizer) as url, visiting(browser, url) as visit:
+        page = visit.page
+        assert "Photos never leave this device" in page.locator("#modes").inner_text()
+        assert page.locator("#mode-browser").is_checked()
+        before = sent(visit)
+        visit.give(portrait)
+        assert sent(visit) == before
+
+        page.locator("#mode-browser").focus()
+        page.keyboard.press("ArrowDown")
+        assert page.locator("#mode-server").is_checked()
+        assert "The server's model default@" in visit.status()
+        visit.give(portrait)
+        assert sent(visit) == [*before, "v1/faces"]
+        assert page.locator(".where").all_inner_texts() == ["Read on the server.", "Read in this browser."]
+        local, remote = (PhotoResult.from_dict(value) for value in json.loads(visit.downloaded("#json")))
+        assert remote == replace(recognizer.recognize(portrait), photo=portrait.name)
+        assert [face.label for face in local.faces] == [face.label for face in remote.faces]
+
+        page.locator("#results > li:first-child .map").click()
+        page.locator("#results > li:first-child .map[aria-pressed=true]").wait_for(timeout=READY_MS)
+        assert visit.downloaded("#results > li:first-child .drawing").startswith(b"\x89PNG")
+        assert sent(visit)[-2:] == ["v1/explain", "v1/drawing"]
+        assert visit.errors == []
+        assert [address for address in visit.requests if not address.startswith((url, f"blob:{url}"))] == []
+
+
+@pytest.mark.usefixtures("page_folder")
+def test_a_server_with_a_token_asks_for_it(browser: Any, recognizer: Recognizer, portrait: Path) -> None:
+    with served(recognizer, token=TOKEN) as url, visiting(browser, url) as visit:
+        visit.page.check("#mode-server")
+        assert "asks for a token" in visit.status()
+        visit.page.fill("#token", "wrong")
+        visit.page.keyboard.press("Enter")
+        visit.page.locator("#status.error:has-text('token')").wait_for()
+        visit.page.fill("#token", TOKEN)
+        visit.page.keyboard.press("Enter")
+        visit.page.locator("#status.good").wait_for()
+        visit.give(portrait)
+        assert "happiness" in visit.page.locator(".face h4").inner_text()
+
+
+def sent(visit: Visit) -> list[str]:
+    """What was asked of the service about photos."""
+    asked = ("v1/faces", "v1/explain", "v1/drawing")
+    return [part for url in visit.requests for part in asked if part in url]
