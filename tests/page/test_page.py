@@ -63,10 +63,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory, portrait: Path) -> list[Pat
         image.save(folder / name, **options)
         made.append(folder / name)
 
-    for orientation in range(1, 9):
+    # How the pixels lie in the file, so that the tag sets them upright.
+    lying = dict(zip(range(1, 9), (None, 0, 3, 1, 5, 2, 6, 4), strict=True))
+    for orientation, method in lying.items():
         exif = Image.Exif()
         exif[0x0112] = orientation
-        save(f"turned-{orientation}.jpg", whole.resize((300, 320)), exif=exif, quality=92)
+        small = whole.resize((300, 320))
+        stored = small if method is None else small.transpose(Image.Transpose(method))
+        save(f"turned-{orientation}.jpg", stored, exif=exif, quality=92)
     save("gray.jpg", whole.convert("L"))
     save("progressive.jpg", whole, progressive=True, quality=80)
     save("lossless.png", whole.resize((384, 384)))

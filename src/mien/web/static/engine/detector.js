@@ -3,13 +3,15 @@
 
 import { clamp, roundHalfEven, roundTo } from './numbers.js';
 import { MienError } from './errors.js';
-import { resizeToPlanes } from './resize.js';
+import { halvedTo, resizeToPlanes } from './resize.js';
 
 export const LANDMARK_NAMES = ['right_eye', 'left_eye', 'nose_tip', 'right_mouth_corner', 'left_mouth_corner'];
 
 const SCORE_THRESHOLD = 0.7;
 const SEARCHED_PIXELS = [280 ** 2, 560 ** 2, 1120 ** 2];
 const LONGEST_SIDE = 4096;
+const MANY_PIXELS = 10e6; // beyond it a smaller copy is looked at, as the command line does with a JPEG
+const LEFT_PIXELS = 2 * 1120 ** 2;
 const STEP = 32;
 const STRIDES = [8, 16, 32];
 const { fround } = Math;
@@ -50,16 +52,21 @@ export class Detector {
    */
   async detect(picture) {
     const found = [];
-    for (const scale of searchScales(picture.height, picture.width)) found.push(...(await this.search(picture, scale)));
+    const many = picture.width * picture.height > MANY_PIXELS;
+    const source = many ? halvedTo(picture, LEFT_PIXELS) : picture;
+    for (const scale of searchScales(picture.height, picture.width)) {
+      found.push(...(await this.search(picture, source, scale)));
+    }
     return inReadingOrder(withoutOverlap(found));
   }
 
-  async search(picture, scale) {
+  /** One look; `source` is the picture, or a smaller copy of it. */
+  async search(picture, source, scale) {
     const width = Math.max(1, roundHalfEven(picture.width * scale));
     const height = Math.max(1, roundHalfEven(picture.height * scale));
     const planeWidth = wholeSteps(width);
     const planeHeight = wholeSteps(height);
-    const planes = resizeToPlanes(picture, width, height, planeWidth, planeHeight);
+    const planes = resizeToPlanes(source, width, height, planeWidth, planeHeight);
     const input = new this.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
     const outputs = await this.session.run({ input });
     const toPhoto = [(picture.width / width) * picture.reduction, (picture.height / height) * picture.reduction];

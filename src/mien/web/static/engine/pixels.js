@@ -3,6 +3,7 @@
 
 import { ImageError } from './errors.js';
 import { roundHalfEven } from './numbers.js';
+import { halvedTo } from './resize.js';
 
 const MAX_PIXELS = 200e6;
 const KEPT_PIXELS = 24e6;
@@ -112,18 +113,21 @@ function reduced(data, width, height, factor) {
     const bottom = Math.min(height, (y + 1) * factor);
     for (let x = 0; x < columns; x += 1) {
       const right = Math.min(width, (x + 1) * factor);
-      const sums = [0, 0, 0];
+      let red = 0;
+      let green = 0;
+      let blue = 0;
       for (let row = y * factor; row < bottom; row += 1) {
-        for (let column = x * factor; column < right; column += 1) {
-          const at = (row * width + column) * 4;
-          sums[0] += data[at];
-          sums[1] += data[at + 1];
-          sums[2] += data[at + 2];
+        for (let at = (row * width + x * factor) * 4, end = (row * width + right) * 4; at < end; at += 4) {
+          red += data[at];
+          green += data[at + 1];
+          blue += data[at + 2];
         }
       }
       const count = (bottom - y * factor) * (right - x * factor);
       const to = (y * columns + x) * 4;
-      for (let channel = 0; channel < 3; channel += 1) result[to + channel] = Math.floor(sums[channel] / count + 0.5);
+      result[to] = Math.floor(red / count + 0.5);
+      result[to + 1] = Math.floor(green / count + 0.5);
+      result[to + 2] = Math.floor(blue / count + 0.5);
       result[to + 3] = 255;
     }
   }
@@ -151,7 +155,8 @@ function missingRows({ data, width, height }, name) {
 export async function viewOf(picture, longest, least = 0) {
   const side = Math.max(picture.width, picture.height);
   const factor = Math.min(longest, Math.max(least, side)) / side;
-  const image = new ImageData(picture.data, picture.width, picture.height);
+  const small = halvedTo(picture, longest ** 2);
+  const image = new ImageData(small.data, small.width, small.height);
   return createImageBitmap(image, {
     resizeWidth: Math.max(1, Math.round(picture.width * factor)),
     resizeHeight: Math.max(1, Math.round(picture.height * factor)),

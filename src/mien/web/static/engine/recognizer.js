@@ -97,7 +97,7 @@ export class Recognizer {
       reason,
       width: picture?.photoWidth ?? 0,
       height: picture?.photoHeight ?? 0,
-      faces,
+      faces: ranked(faces),
       notes: picture?.notes ?? [],
       model: this.bundle.identity,
     };
@@ -121,4 +121,14 @@ export class Recognizer {
 
 function isLargeEnough(face) {
   return Math.min(face.box.width, face.box.height) >= MINIMUM_FACE_PX;
+}
+
+/** Each face with its place by area: 1 for the largest, equal ones share a place. */
+function ranked(faces) {
+  const larger = (face) => faces.filter((other) => area(other.box) > area(face.box)).length;
+  return faces.map((face) => ({ ...face, area_rank: larger(face) + 1 }));
+}
+
+function area(box) {
+  return box.width * box.height;
 }

@@ -199,6 +199,32 @@ export function warpToGray(picture, map, size) {
 
 const LUMA = [9798, 19235, 3735]; // 0.299, 0.587 and 0.114 of 32768 (ITU-R BT.601)
 
+/**
+ * A picture at half its sides, or as it is: halved as long as both are even and at least `least` pixels are left. What is
+ * made smaller from it by averaging is the same but for rounding, in a quarter of the time.
+ */
+export function halvedTo(picture, least) {
+  let { data, width, height } = picture;
+  while (width % 2 === 0 && height % 2 === 0 && (width * height) / 4 >= least) {
+    const half = new Uint8ClampedArray(width * height);
+    let to = 0;
+    for (let y = 0; y < height; y += 2) {
+      let above = y * width * 4;
+      let below = above + width * 4;
+      for (let x = 0; x < width; x += 2, above += 8, below += 8, to += 4) {
+        half[to] = (data[above] + data[above + 4] + data[below] + data[below + 4] + 2) >> 2;
+        half[to + 1] = (data[above + 1] + data[above + 5] + data[below + 1] + data[below + 5] + 2) >> 2;
+        half[to + 2] = (data[above + 2] + data[above + 6] + data[below + 2] + data[below + 6] + 2) >> 2;
+        half[to + 3] = 255;
+      }
+    }
+    data = half;
+    width /= 2;
+    height /= 2;
+  }
+  return { data, width, height };
+}
+
 /** Average blocks of `factor` by `factor` pixels of a gray square. */
 export function averageBlocks(gray, size, factor) {
   if (factor === 1) return gray;

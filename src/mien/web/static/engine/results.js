@@ -4,6 +4,7 @@ export const SCHEMA = 1;
 export const EXPRESSIONS = ['anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral', 'contempt'];
 const CSV_COLUMNS = [
   'photo', 'outcome', 'reason', 'face', 'face_outcome', 'label', 'probability', 'x', 'y', 'width', 'height', 'score',
+  'area_rank',
   ...EXPRESSIONS,
 ];
 
@@ -58,6 +59,7 @@ function toRows(result) {
     probability: face.probability,
     ...face.box,
     score: face.score,
+    area_rank: face.area_rank,
     ...face.probabilities,
   }));
 }
