@@ -423,6 +423,6 @@ def _drawn_settings(text: str) -> dict[str, str]:
 
 
 def _whole_number(key: str, value: str, text: str) -> int:
-    if not value.isdecimal():
+    if not value.isdecimal() or len(value) > 9:
         raise DataError(f"{key} in {text!r} is a whole number. Received: {value!r}.")
     return int(value)
