@@ -245,7 +245,7 @@ def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
         contents = _read_folder(path) if path.is_dir() else _read_zip(path)
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error) as error:
         # RuntimeError: an encrypted or unknown entry; the others: a directory whose places and names are damaged.
-        raise BundleError(f"The bundle {path} cannot be read: {error or 'it is cut off'}.") from error
+        raise BundleError(f"The bundle {path} cannot be read: {str(error) or 'it is cut off'}.") from error
     if _HEAD not in contents:
         raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.")
     try:
