@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import mien
-from mien.api.training import Run
+from mien.api.training import Run, _described, study_text
 from mien.errors import DataError, MienError
 from mien.frame import Display, Rows, frame
 from mien.labels import SEVEN
+from mien.study.spec import parse_study
 from mien.study.store import Store
 from support.fake_records import plan_of, record_of
 
@@ -200,3 +201,14 @@ def test_evaluating_is_one_call_and_a_table(bundle, tmp_path):
 def test_every_error_is_one_of_miens():
     with pytest.raises(MienError):
         mien.read("nowhere-at-all")
+
+
+def test_what_was_made_here_is_read_again_by_another_process(arrays, tmp_path):
+    roles = ["train"] * 8 + ["validation"] * 3 + ["test"] * 3
+    dataset = mien.Dataset.from_arrays(*arrays, classes=SEVEN, roles=roles, framing="drawn")
+    spec = _described(dataset, Store.create(tmp_path / "store"), {})
+    again = mien.read(parse_study(study_text(spec, "dataset", "auto", {"backbone": "vgg16"})).data, cache=None)
+    assert (again.fingerprint, again.framing) == (dataset.fingerprint, "drawn")
+    read = mien.read("drawn:count=20", cache=None)
+    assert _described(read, Store(tmp_path / "store"), {}) == read.spec
+    assert read.take(read.roles == "train").spec is None
