@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Estimate, percentile_estimate, resampled_sums, wilson
+from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, wilson
 from mien.randomness import generator
 
 
@@ -33,22 +33,30 @@ def test_a_share_that_is_not_defined_is_refused(successes, count):
         wilson(successes, count)
 
 
-def test_resampled_sums_scatter_as_sums_of_draws_do():
+def test_sums_over_draws_scatter_as_sums_of_draws_do():
     values = generator(1, "values").normal(size=(400, 1))
-    sums = resampled_sums(values, generator(1, "draws"), resamples=2000)
+    sums = Draws(400, "draws", resamples=2000).sums(values)
     assert sums.mean() == pytest.approx(values.sum(), abs=3 * values.std() * 20 / 2000**0.5)
     assert sums.std() == pytest.approx(values.std() * 400**0.5, rel=0.06)
 
 
-def test_resampled_sums_count_every_image_once_a_draw():
-    sums = resampled_sums(np.ones((37, 2)), generator(0, "draws"), resamples=11)
+def test_sums_over_draws_count_every_image_once_a_draw():
+    sums = Draws(37, "draws", resamples=11).sums(np.ones((37, 2)))
     np.testing.assert_array_equal(sums, np.full((11, 2), 37.0))
 
 
-def test_a_bootstrap_in_several_pieces_draws_each_resample(monkeypatch):
+@pytest.mark.parametrize("kept", [0, 10**6])
+def test_draws_are_the_same_in_pieces_and_when_asked_for_again(monkeypatch, kept):
+    values, kinds = generator(1, "values").normal(size=(9, 2)), np.array([0, 0, 1, 1, 1, 3, 3, 3, 3])
+    whole = Draws(9, "draws", resamples=7).counts_and_sums(kinds, 4, values)
     monkeypatch.setattr("mien.evaluation.intervals._DRAWN_AT_ONCE", 20)
-    sums = resampled_sums(np.ones((9, 1)), generator(0, "draws"), resamples=7)
-    np.testing.assert_array_equal(sums, np.full((7, 1), 9.0))
+    monkeypatch.setattr("mien.evaluation.intervals._KEPT", kept)
+    draws = Draws(9, "draws", resamples=7)
+    for _ in range(2):
+        for one, other in zip(draws.counts_and_sums(kinds, 4, values), whole, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
+    np.testing.assert_array_equal(whole[0].sum(axis=1), np.full(7, 9.0))
+    assert not whole[0][:, 2].any()
 
 
 def test_percentiles_leave_out_what_is_not_defined_and_hold_the_value():

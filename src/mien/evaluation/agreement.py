@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Estimate, percentile_estimate, resampled_sums, wilson
-from mien.randomness import generator
+from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, wilson
 
 # Shares of the commonest answer that bound the strata: at least nine of ten is unanimous but for a slip, and below six
 # of ten the others outweigh it in most pairs of people.
@@ -89,7 +88,7 @@ def measure_agreement(votes: NDArray[np.float64]) -> Agreement:
     if not len(votes):
         raise DataError("Agreement needs images with the votes of at least two taggers. None has them.")
     alone, pairs = one_against_rest(votes), pairwise(votes)
-    sums = resampled_sums(np.stack([alone, pairs], axis=1), generator(0, "agreement"))
+    sums = Draws(len(alone), "agreement").sums(np.stack([alone, pairs], axis=1))
     count = len(votes)
     return Agreement(
         one_against_rest=percentile_estimate(float(alone.mean()), sums[:, 0] / count, count),
@@ -147,7 +146,7 @@ def _strata(votes: NDArray[np.float64], alone: NDArray[np.float64]) -> tuple[Str
         count = int(inside.sum())
         estimate = None
         if count:
-            sums = resampled_sums(alone[inside, None], generator(0, "agreement", name))
+            sums = Draws(int(inside.sum()), "agreement", name).sums(alone[inside, None])
             estimate = percentile_estimate(float(alone[inside].mean()), sums[:, 0] / count, count)
         mean = float(entropy[inside].mean()) if count else 0.0
         strata.append(Stratum(name, wilson(count, len(votes)), mean, estimate))

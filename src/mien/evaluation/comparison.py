@@ -197,8 +197,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def groups(different: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     """Groups of results that cannot be told apart: two share a group when, and only when, they do not differ.
 
+    These are the maximal cliques of the graph of pairs that do not differ.
+
     Source: Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons", J. Comput. Graph.
-    Stat. 13, 2004 (insert and absorb).
+    Stat. 13, 2004; found as Bron & Kerbosch do, Comm. ACM 16, 1973, with the pivot of Tomita et al., 2006.
 
     Args:
         different: shape (K, K), symmetric, whether two of K results differ.
@@ -207,15 +209,33 @@ def groups(different: NDArray[np.bool_]) -> list[tuple[int, ...]]:
         Each group as ascending indices, none inside another, in the order of their first members. Every result is in
         at least one.
     """
-    found = [frozenset(range(len(different)))] if len(different) else []
-    for first, second in np.argwhere(np.triu(different, 1)):
-        split: list[frozenset[int]] = []
-        for group in found:
-            together = first in group and second in group
-            split += [group - {int(first)}, group - {int(second)}] if together else [group]
-        unique = list(dict.fromkeys(split))
-        found = [group for group in unique if not any(group < other for other in unique)]
-    return sorted(tuple(sorted(group)) for group in found)
+    if not len(different):
+        return []
+    # Sets of results are the bits of whole numbers.
+    alike = [sum(1 << int(other) for other in np.flatnonzero(~row)) & ~(1 << one) for one, row in enumerate(different)]
+    found: list[tuple[int, ...]] = []
+    waiting: list[tuple[tuple[int, ...], int, int]] = [((), (1 << len(different)) - 1, 0)]
+    while waiting:
+        group, candidates, tried = waiting.pop()
+        if not candidates | tried:
+            found.append(tuple(sorted(group)))
+            continue
+        pivot = max(_members(candidates | tried), key=lambda one: (candidates & alike[one]).bit_count())
+        for one in _members(candidates & ~alike[pivot]):
+            waiting.append(((*group, one), candidates & alike[one], tried & alike[one]))
+            candidates &= ~(1 << one)
+            tried |= 1 << one
+    return sorted(found)
+
+
+def _members(bits: int) -> list[int]:
+    """The positions of the bits that are set."""
+    found = []
+    while bits:
+        lowest = bits & -bits
+        found.append(lowest.bit_length() - 1)
+        bits ^= lowest
+    return found
 
 
 def mean_estimate(values: Sequence[float], count: int | None = None) -> Estimate:

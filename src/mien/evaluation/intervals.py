@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Self
 
@@ -11,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
+from mien.randomness import generator
 
 LEVEL = 0.95
 RESAMPLES = 1000
 
-# Most images that are drawn at once: keeps the memory of a bootstrap below 100 MiB for a data set of any size.
-_DRAWN_AT_ONCE = 4_000_000
+# Most images that are drawn at once: keeps the memory of a bootstrap below 150 MiB for a data set of any size.
+_DRAWN_AT_ONCE = 2_000_000
+
+# Most bytes of draws that are kept for the next result on as many images.
+_KEPT = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -84,32 +89,78 @@ def wilson(successes: int, count: int, level: float = LEVEL) -> Estimate:
     return Estimate(share, min(max(0.0, centre - half), share), max(min(1.0, centre + half), share), count)
 
 
-def resampled_sums(
-    contributions: NDArray[np.float64], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> NDArray[np.float64]:
-    """Column sums over images drawn with replacement: all that a bootstrap needs of a metric that is made of sums.
+class Draws:
+    """Images drawn with replacement, many times: all that a bootstrap needs of a metric that is made of sums.
 
-    Metrics that are computed from the same call meet the same draws, so that their differences are paired.
+    Metrics that are computed from the same draws are paired. Results on as many images share them: see `draws_of`.
 
     Source: Efron & Tibshirani, "An introduction to the bootstrap", 1993.
-
-    Args:
-        contributions: shape (N, D), what each image adds to each of D sums; at least one image.
-        rng: makes the draws.
-        resamples: how often N images are drawn.
-
-    Returns:
-        Shape (resamples, D), float64.
     """
-    count = len(contributions)
-    at_once = max(1, _DRAWN_AT_ONCE // count)
-    sums = np.empty((resamples, contributions.shape[1]))
-    for start in range(0, resamples, at_once):
-        rows = min(at_once, resamples - start)
-        drawn = rng.integers(count, size=(rows, count)) + count * np.arange(rows)[:, np.newaxis]
-        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
-        sums[start : start + rows] = times.astype(np.float64) @ contributions
-    return sums
+
+    def __init__(self, count: int, *names: str, resamples: int = RESAMPLES) -> None:
+        """Draw `count` of `count` images, `resamples` times; the names say which random numbers are taken."""
+        self.count, self.resamples = count, resamples
+        self._names = names
+        self._kept: list[NDArray[np.uint8]] = []
+
+    def sums(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Column sums over the drawn images.
+
+        Args:
+            contributions: shape (N, D), what each image adds to each of D sums.
+
+        Returns:
+            Shape (R, D), float64.
+        """
+        return self.counts_and_sums(np.zeros(self.count, dtype=np.int64), 1, contributions)[1]
+
+    def counts_and_sums(
+        self, kinds: NDArray[np.int64], number: int, contributions: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How many of the drawn images are of each kind, and their sums.
+
+        Args:
+            kinds: shape (N,), ascending, 0 to `number` - 1.
+            number: of kinds.
+            contributions: shape (N, D), what each image adds to each of D sums.
+
+        Returns:
+            Shapes (R, number) and (R, D), float64.
+        """
+        present, starts = np.unique(kinds, return_index=True)
+        counts = np.zeros((self.resamples, number))
+        sums = np.empty((self.resamples, contributions.shape[1]))
+        start = 0
+        for times in self._blocks():
+            block = slice(start, start + len(times))
+            counts[block, present] = np.add.reduceat(times, starts, axis=1, dtype=np.int32)
+            sums[block] = times.astype(np.float64) @ contributions
+            start += len(times)
+        return counts, sums
+
+    def _blocks(self) -> Iterator[NDArray[np.uint8]]:
+        """How often each image was drawn, shape (some resamples, N); kept where that takes little memory."""
+        if self._kept:
+            yield from self._kept
+            return
+        rng = generator(0, *self._names)
+        at_once = max(1, _DRAWN_AT_ONCE // self.count)
+        blocks = []
+        for start in range(0, self.resamples, at_once):
+            rows = min(at_once, self.resamples - start)
+            drawn = rng.integers(self.count, size=(rows, self.count)) + self.count * np.arange(rows)[:, np.newaxis]
+            times = np.bincount(drawn.ravel(), minlength=rows * self.count)
+            block = times.astype(np.uint8).reshape(rows, self.count)
+            if self.resamples * self.count <= _KEPT:
+                blocks.append(block)
+            yield block
+        self._kept = blocks
+
+
+@lru_cache(maxsize=2)
+def draws_of(count: int, *names: str) -> Draws:
+    """The draws of a name for so many images, kept, since results of one report are tested on the same images."""
+    return Draws(count, *names)
 
 
 def percentile_estimate(value: float, resampled: NDArray[np.float64], count: int, level: float = LEVEL) -> Estimate:

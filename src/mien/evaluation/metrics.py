@@ -5,6 +5,7 @@ Figures need nothing but `Predictions`, so a metric can be added or corrected lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,10 +15,9 @@ from numpy.typing import NDArray
 
 from mien.errors import DataError
 from mien.evaluation.calibration import BINS, bin_of
-from mien.evaluation.intervals import Estimate, percentile_estimate, resampled_sums, wilson
+from mien.evaluation.intervals import Estimate, draws_of, percentile_estimate, wilson
 from mien.labels import Label, LabelSet, label_text, to_label
 from mien.predictions import Predictions
-from mien.randomness import generator
 
 # Probabilities are raised to this before the logarithm (as Keras does), so that one confident error costs 16.1 and not
 # infinity.
@@ -195,9 +195,11 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
     _check(predictions, label_set)
     probabilities, targets = predictions.probabilities, predictions.targets.astype(np.float64)
     count, classes = probabilities.shape
-    contributions = _contributions(probabilities, targets, predictions.labels)
-    measured = _Figures.of(contributions.sum(axis=0, keepdims=True), count, classes)
-    resampled = _Figures.of(resampled_sums(contributions, generator(0, "bootstrap", "images")), count, classes)
+    cells, contributions = _contributions(probabilities, targets, predictions.labels)
+    tables = np.bincount(cells, minlength=classes**2).astype(np.float64)
+    measured = _Figures.of(tables[np.newaxis], contributions.sum(axis=0, keepdims=True), count)
+    draws = draws_of(count, "bootstrap", "images")
+    resampled = _Figures.of(*draws.counts_and_sums(cells, classes**2, contributions), count)
 
     def estimate(name: str) -> Estimate:
         return percentile_estimate(float(getattr(measured, name)[0]), getattr(resampled, name), count)
@@ -311,21 +313,22 @@ def _cross_entropy(targets: NDArray[np.float64], probabilities: NDArray[np.float
 
 def _contributions(
     probabilities: NDArray[np.float64], targets: NDArray[np.float64], labels: NDArray[np.int64]
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """What each image adds to the sums that `_Figures` are made of.
 
     Returns:
-        Shape (N, K * K + BINS + 2): cell of the confusion table, gap of its confidence bin, log loss, Brier score.
-        Rows are sorted: the bootstrap draws them by position, and shall not depend on the order they came in.
+        Its cell of the confusion table, shape (N,), ascending; and shape (N, BINS + 2): the gap of its confidence bin,
+        log loss, Brier score. Images are sorted: the bootstrap draws them by position, and shall not depend on the
+        order they came in.
     """
     count, classes = probabilities.shape
     given, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    rows = np.zeros((count, classes * classes + BINS + 2))
-    rows[np.arange(count), labels * classes + given] = 1.0
-    rows[np.arange(count), classes * classes + bin_of(confidence)] = (labels == given) - confidence
+    rows = np.zeros((count, BINS + 2))
+    rows[np.arange(count), bin_of(confidence)] = (labels == given) - confidence
     rows[:, -2] = _cross_entropy(targets, probabilities)
     rows[:, -1] = ((probabilities - targets) ** 2).sum(axis=1)
-    return rows[np.lexsort((confidence, rows[:, -1], rows[:, -2], given, labels))]
+    order = np.lexsort((confidence, rows[:, -1], rows[:, -2], given, labels))
+    return (labels * classes + given)[order], rows[order]
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,9 +350,10 @@ class _Figures:
     calibration_error: NDArray[np.float64]
 
     @classmethod
-    def of(cls, sums: NDArray[np.float64], count: int, classes: int) -> Self:
-        """The figures of sums, shape (R, D), over `count` images each."""
-        tables = sums[:, : classes * classes].reshape(-1, classes, classes)
+    def of(cls, cells: NDArray[np.float64], sums: NDArray[np.float64], count: int) -> Self:
+        """The figures of R sets of `count` images: their tables, shape (R, K * K), and their sums, shape (R, D)."""
+        classes = math.isqrt(cells.shape[1])
+        tables = cells.reshape(-1, classes, classes)
         found, support, given = np.diagonal(tables, axis1=1, axis2=2), tables.sum(axis=2), tables.sum(axis=1)
         f1s = _where_supported(2 * found, support + given, support)
         return cls(
@@ -359,7 +363,7 @@ class _Figures:
             macro_f1=np.nanmean(f1s, axis=1),
             log_loss=sums[:, -2] / count,
             brier=sums[:, -1] / count,
-            calibration_error=np.abs(sums[:, classes * classes : -2]).sum(axis=1) / count,
+            calibration_error=np.abs(sums[:, :-2]).sum(axis=1) / count,
         )
 
 
