@@ -9,7 +9,7 @@ keras = pytest.importorskip("keras")
 
 from mien.errors import NetworkError  # noqa: E402
 from mien.pictures import PreprocessingStep  # noqa: E402
-from mien.report.figures import render  # noqa: E402
+from mien.report.figures import render_png, render_svg  # noqa: E402
 from mien.report.pictures import (  # noqa: E402
     FiltersData,
     MapsData,
@@ -109,4 +109,5 @@ def test_they_are_drawn_and_readable():
     ]
     for number, figure in enumerate(drawings):
         assert_readable(figure)
-        assert render(figure, f"picture-{number}", "").png.startswith(b"\x89PNG")
+        assert "</svg>" in render_svg(figure, f"picture-{number}")
+        assert render_png(figure).startswith(b"\x89PNG")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.report.diagrams import DiagramData, draw_diagram, large
-from mien.report.figures import CSS_VARIABLES, render
+from mien.report.figures import CSS_VARIABLES, inline, render_png, render_svg
 from mien.study.structure import Block, NetworkStructure, Stage
 from support.drawings import assert_readable
 
@@ -84,12 +84,14 @@ def test_a_tall_network_shares_lines_to_stay_on_a_page():
 
 
 def test_a_diagram_is_a_file_and_part_of_a_page():
-    rendered = render(draw_diagram(DiagramData("<b> & co", STRUCTURE)), "network", "A network")
-    ET.fromstring(rendered.svg)
-    ET.fromstring(rendered.inline.replace("xlink:href", "href"))
-    assert "&lt;b&gt; &amp; co" in rendered.inline
-    assert not any(colour in rendered.inline for colour in CSS_VARIABLES)
-    assert len(rendered.png) < 600_000
+    figure = draw_diagram(DiagramData("<b> & co", STRUCTURE))
+    svg = render_svg(figure, "network")
+    ET.fromstring(svg)
+    element = inline(svg, "network", "A network")
+    ET.fromstring(element.replace("xlink:href", "href"))
+    assert "&lt;b&gt; &amp; co" in element
+    assert not any(colour in element for colour in CSS_VARIABLES)
+    assert len(render_png(figure)) < 600_000
 
 
 def test_a_structure_survives_its_file():

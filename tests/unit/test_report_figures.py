@@ -13,6 +13,7 @@ import pytest
 from mien.errors import MissingExtraError
 from mien.evaluation.intervals import wilson
 from mien.report import figures
+from mien.report.sketch import sketch_confusion, sketch_curves
 
 LONG = "a backbone with a title, " * 8
 NAN = float("nan")
@@ -60,11 +61,11 @@ def recall(classes: int, rows: int) -> figures.RecallData:
 
 
 DRAWN: list[tuple[str, Callable[[Any], Any], Any]] = [
-    ("curves", figures.draw_curves, CURVES),
-    ("one-epoch", figures.draw_curves, ONE_EPOCH),
-    ("all-nan", figures.draw_curves, ALL_NAN),
-    ("two-classes", figures.draw_confusion, confusion(2)),
-    ("eight-classes", figures.draw_confusion, confusion(8)),
+    ("curves", sketch_curves, CURVES),
+    ("one-epoch", sketch_curves, ONE_EPOCH),
+    ("all-nan", sketch_curves, ALL_NAN),
+    ("two-classes", sketch_confusion, confusion(2)),
+    ("eight-classes", sketch_confusion, confusion(8)),
     ("forest", figures.draw_forest, forest(9)),
     ("forest-of-one", figures.draw_forest, forest(1)),
     ("cost", figures.draw_cost, cost((1e6, 20.0), (4e7, 300.0), (4.01e7, 301.0))),
@@ -77,16 +78,58 @@ DRAWN: list[tuple[str, Callable[[Any], Any], Any]] = [
 
 @pytest.mark.parametrize(("name", "draw", "data"), DRAWN, ids=[name for name, *_ in DRAWN])
 def test_every_figure_is_drawn(name: str, draw: Callable[[Any], Any], data: Any) -> None:
-    rendered = figures.render(draw(data), name, "What it shows.")
-    ET.fromstring(rendered.svg)
-    ET.fromstring(rendered.inline.replace("xlink:href", "href"))
-    assert rendered.png.startswith(b"\x89PNG")
-    assert not any(colour in rendered.inline for colour in figures.CSS_VARIABLES)
+    svg = svg_of(draw(data), name)
+    ET.fromstring(svg)
+    element = figures.inline(svg, name, "What it shows.")
+    ET.fromstring(element.replace("xlink:href", "href"))
+    assert not any(colour in element for colour in figures.CSS_VARIABLES)
+
+
+def svg_of(drawn: Any, name: str) -> str:
+    return drawn if isinstance(drawn, str) else figures.render_svg(drawn, name)
+
+
+@pytest.mark.parametrize("size", range(2, 9))
+def test_a_matrix_tells_every_share_and_count_and_the_words_stay_on_it(size: int) -> None:
+    data = confusion(size)
+    root = ET.fromstring(sketch_confusion(data))
+    texts = [element for element in root.iter() if element.tag.endswith("text")]
+    said = [element.text for element in texts]
+    for row in data.counts[:-1]:
+        for count in row:
+            assert f"{count:,}" in said
+            assert f"{count / row.sum():.0%}" in said
+    assert "label 0  (" in " ".join(filter(None, said))
+    width, height = (float(root.get(side, "").removesuffix("pt")) for side in ("width", "height"))
+    for element in texts:
+        assert 0 < float(element.get("x", "")) < width
+        assert 8 < float(element.get("y", "")) < height
+
+
+@pytest.mark.parametrize("data", [CURVES, ONE_EPOCH, ALL_NAN], ids=["three", "one", "nan"])
+def test_curves_break_where_a_loss_is_no_number_and_stay_in_their_panels(data: figures.CurvesData) -> None:
+    svg = sketch_curves(data)
+    assert "nan" not in svg
+    assert "inf" not in svg
+    root = ET.fromstring(svg)
+    lines = [element for element in root.iter() if element.tag.endswith("polyline")]
+    curves = [line for line in lines if "stroke-width: 1.7" in line.get("style", "")][:-2]  # without the legend
+    for line in curves:
+        for point in line.get("points", "").split():
+            x, y = map(float, point.split(","))
+            assert 42 <= x <= 512
+            assert 24 <= y <= 146
+    finite = [
+        sum(np.isfinite(v) for v in values)
+        for values in (data.loss, data.validation_loss, data.accuracy, data.validation_accuracy)
+    ]
+    assert sum(len(line.get("points", "").split()) for line in curves) == sum(finite)
 
 
 def test_ids_of_two_figures_differ_and_each_reference_has_its_target() -> None:
     drawings = [
-        figures.render(figures.draw_curves(data), name, "").inline for name, data in (("a", CURVES), ("b", ONE_EPOCH))
+        figures.inline(figures.render_svg(figures.draw_forest(forest(rows)), name), name, "")
+        for name, rows in (("a", 1), ("b", 3))
     ]
     ids, references = [], []
     for drawing in drawings:
@@ -99,13 +142,13 @@ def test_ids_of_two_figures_differ_and_each_reference_has_its_target() -> None:
 
 
 def test_the_same_data_gives_the_same_bytes() -> None:
-    first, second = (figures.render(figures.draw_confusion(confusion(3)), "same", "") for _ in range(2))
+    first, second = (figures.render_svg(figures.draw_recall(recall(3, 2)), "same") for _ in range(2))
     assert first == second
 
 
 def test_labels_stay_text_and_are_escaped() -> None:
     data = figures.ForestData((figures.ForestRow("<b>bold</b> & $x$", wilson(3, 9)),))
-    inline = figures.render(figures.draw_forest(data), "escaped", '"quoted" <b>').inline
+    inline = figures.inline(figures.render_svg(figures.draw_forest(data), "escaped"), "escaped", '"quoted" <b>')
     assert "&lt;b&gt;bold&lt;/b&gt; &amp; $x$" in inline
     assert "<b>" not in inline
 
@@ -114,11 +157,12 @@ def test_matplotlib_is_left_as_it_was() -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    figures.render(figures.draw_curves(CURVES), "untouched", "")
+    figures.render_svg(figures.draw_forest(forest(2)), "untouched")
+    figures.render_png(figures.draw_forest(forest(2)))
     assert dict(matplotlib.rcParams) == before
 
 
 def test_without_matplotlib_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"The report needs .* pip install 'mien\[report\]'"):
-        figures.draw_curves(CURVES)
+        figures.draw_forest(forest(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,14 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mien.datasets.dataset import Role
 from mien.datasets.protocol import Opening
-from mien.errors import MissingExtraError, ReportError
+from mien.errors import MissingExtraError, RecordError, ReportError
 from mien.labels import EIGHT, Expression, LabelSet
-from mien.report import figures
+from mien.report import figures, measured
+from mien.report import page as page_module
 from mien.report.page import slug, write_report
 from mien.study.plan import Plan
-from mien.study.record import RunRecord, RunStatus
+from mien.study.record import RunRecord, RunStatus, UnreadPredictions
 from mien.study.reference import parse_reference
+from mien.study.store import Store
 from support.fake_records import answers, history_of, plan_of, predictions_of, record_of
 from support.planted_faults import planted
 
@@ -136,7 +140,7 @@ def page(folder: Path) -> Page:
 class TestPage:
     def test_needs_no_network_and_no_script(self, page: Page) -> None:
         assert not {"script", "link", "img", "iframe"} & set(page.tags)
-        assert all(re.match(r"#|(tables|figures)/[\w-]+\.(csv|svg|png)$", link) for link in page.links)
+        assert all(re.match(r"#|(tables|figures)/[\w-]+\.(csv|svg)$", link) for link in page.links)
         assert "@import" not in page.source
         assert not re.search(r"url\((?!#)", page.source)
 
@@ -203,9 +207,9 @@ def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
         assert rows
         assert {len(row) for row in rows} == {len(header)}
     names = [path.name for path in (folder / "figures").iterdir()]
-    assert {"accuracy.svg", "accuracy.png", "recall.svg", "cost.png"} <= set(names)
-    assert sum(name.startswith("confusion-") for name in names) == 2 * 2
-    assert sum(name.startswith("curves-") for name in names) == 3 * 2
+    assert {"accuracy.svg", "recall.svg", "cost.svg"} <= set(names)
+    assert sum(name.startswith("confusion-") for name in names) == 2
+    assert sum(name.startswith("curves-") for name in names) == 3
 
 
 def test_an_empty_store_has_a_page_too(tmp_path: Path) -> None:
@@ -267,7 +271,7 @@ def test_networks_are_drawn_where_the_record_says_how_they_are_built(tmp_path: P
     assert "input 48×48, 1 stage, 4.20 M parameters, 1.00 G multiply-adds an image" in page.text
     assert "3×3, 64 → 1×1, 256" in page.text
     drawn = [path.name for path in (tmp_path / "figures").iterdir() if path.name.startswith("network-")]
-    assert sorted(drawn) == ["network-mien-small-48x48.png", "network-mien-small-48x48.svg"]
+    assert sorted(drawn) == ["network-mien-small-48x48.svg"]
     assert all(link[1:] in page.ids if link.startswith("#") else (tmp_path / link).is_file() for link in page.links)
 
 
@@ -278,7 +282,8 @@ def test_records_without_a_structure_have_no_section_of_networks(page: Page) -> 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are left empty: drawing takes most of the time, and these tests are about words."""
-    monkeypatch.setattr(figures, "render", lambda figure, name, description: figures.Rendered("<svg/>", b"", "<svg/>"))
+    monkeypatch.setattr(figures, "render_svg", lambda figure, name: "<svg/>")
+    monkeypatch.setattr(figures, "inline", lambda svg, name, description: "<svg/>")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -369,3 +374,97 @@ def test_importing_the_report_loads_neither_keras_nor_matplotlib() -> None:
 @pytest.mark.parametrize(("name", "expected"), [("Epochs: 10 / 15", "epochs-10-15"), ("a_b", "a-b"), ("Ünï", "n")])
 def test_slug(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+class TestWrittenAgain:
+    """A second report takes what the first one computed and drew, and is the same to the byte."""
+
+    def stored(self, folder: Path) -> Store:
+        store = Store.create(folder)
+        plan = plan_of(TWO_RUNS)
+        store.keep_study(TWO_RUNS)
+        store.keep_plan(plan)
+        for seed, run in enumerate(plan.runs):
+            record_of(run, answers(seed=seed, copies=5)).write(store.run_folder(run.id))
+        return store
+
+    def write(self, store: Store, folder: Path) -> dict[str, bytes]:
+        plan = store.plan()
+        write_report(plan, store.records(plan), folder, cache=store.cache, now=NOW)
+        return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+    def test_nothing_is_computed_or_drawn_twice(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = self.stored(tmp_path / "store")
+        first = self.write(store, tmp_path / "report")
+        for module, name in (
+            (measured, "score"),
+            (measured, "image_values"),
+            (figures, "render_svg"),
+            (figures, "draw_forest"),
+            (page_module, "sketch_confusion"),
+            (page_module, "sketch_curves"),
+        ):
+            function = getattr(module, name)
+
+            def forbidden(*_: object, function: object = function) -> None:
+                raise AssertionError(f"{function} was called again")
+
+            forbidden.__name__ = name
+            monkeypatch.setattr(module, name, forbidden)
+        assert self.write(store, tmp_path / "report") == first
+
+    @pytest.mark.parametrize("damage", ["cut", "rubbish", "other", "removed", "read-only"])
+    def test_a_damaged_cache_or_figure_is_made_again(self, tmp_path: Path, damage: str) -> None:
+        store = self.stored(tmp_path / "store")
+        first = self.write(store, tmp_path / "report")
+        kept = sorted(store.cache.glob("*.npz"))
+        assert len(kept) == 2
+        for path in [*kept, *(tmp_path / "report" / "figures").iterdir()]:
+            whole = path.read_bytes()
+            if damage == "cut":
+                path.write_bytes(whole[: len(whole) // 2])
+            elif damage == "rubbish":
+                path.write_bytes(b"\x00\xff" * 40)
+            elif damage == "other" and path.suffix == ".npz":
+                path.write_bytes(kept[-1 - kept.index(path)].read_bytes())
+            elif damage == "other":
+                path.write_bytes(whole.replace(b"fill", b"kill", 1))
+            elif damage == "removed":
+                path.unlink()
+        if damage == "read-only":
+            shutil.rmtree(store.cache)
+            store.cache.write_text("no folder")
+        assert self.write(store, tmp_path / "report") == first
+
+    def test_what_a_changed_record_says_is_told(self, tmp_path: Path) -> None:
+        store = self.stored(tmp_path / "store")
+        first = self.write(store, tmp_path / "report")
+        run = store.plan().runs[0]
+        record_of(run, answers(seed=77)).write(store.run_folder(run.id))
+        again = self.write(store, tmp_path / "report")
+        assert again["tables/confusion.csv"] != first["tables/confusion.csv"]
+        shutil.rmtree(store.cache)
+        shutil.rmtree(tmp_path / "report")
+        assert self.write(store, tmp_path / "report") == again
+
+    def test_answers_stay_on_the_disk_and_a_damaged_file_is_named(self, tmp_path: Path) -> None:
+        store = self.stored(tmp_path / "store")
+        plan = store.plan()
+        record = store.records(plan)[plan.runs[0].id]
+        assert isinstance(record.predictions, UnreadPredictions)
+        assert len(record.outcome(Role.TEST)) == 60
+        assert (99, Role.TEST) not in record.predictions
+        path = store.run_folder(record.id) / "predictions.npz"
+        whole = bytearray(path.read_bytes())
+        whole[120:160] = bytes(40)
+        path.write_bytes(bytes(whole))
+        with pytest.raises(RecordError, match="is damaged"):
+            write_report(plan, store.records(plan), tmp_path / "report", cache=store.cache, now=NOW)
+
+    def test_progress_is_told(self, tmp_path: Path) -> None:
+        store = self.stored(tmp_path / "store")
+        plan, told = store.plan(), []
+        write_report(plan, store.records(plan), tmp_path / "report", now=NOW, progress=lambda *step: told.append(step))
+        assert [total for _, total in told] == [5] * len(told)
+        assert [done for done, _ in told] == sorted(done for done, _ in told)
+        assert told[-1][0] == 4

@@ -12,9 +12,8 @@ from mien.errors import MissingExtraError, NetworkError, ReportError
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-    from mien.report.figures import Rendered
 
 _SUFFIXES = (".svg", ".png")
 
@@ -68,7 +67,6 @@ def show(
 
     Three pictures, as SVG and PNG: filters, maps, preprocessing. Those of an untrained network show how it begins.
     """
-    from mien.report.figures import render
     from mien.report.pictures import FiltersData, MapsData, StepsData, draw_filters, draw_maps, draw_steps
 
     _needs_matplotlib()
@@ -83,7 +81,7 @@ def show(
         "preprocessing": draw_steps(StepsData(title, steps)),
     }
     for name, figure in drawings.items():
-        _write(render(figure, name, f"{name} of {title}"), [output / (name + suffix) for suffix in _SUFFIXES])
+        _write(figure, [output / (name + suffix) for suffix in _SUFFIXES])
 
 
 def _draw_all(folder: Path, size: int | None) -> None:
@@ -101,9 +99,8 @@ def _draw_all(folder: Path, size: int | None) -> None:
         _write(_diagram(name, size), [folder / (name + suffix) for suffix in _SUFFIXES])
 
 
-def _diagram(name: str, size: int | None) -> Rendered:
+def _diagram(name: str, size: int | None) -> Figure:
     from mien.report.diagrams import DiagramData, draw_diagram
-    from mien.report.figures import render
     from mien.study.backbones import backbone
     from mien.training.backend import choose_backend
 
@@ -115,8 +112,7 @@ def _diagram(name: str, size: int | None) -> Rendered:
 
     side = size or row.default_size
     structure = network_structure(build_backbone(row, (side, side, row.channels)))
-    figure = draw_diagram(DiagramData(row.title, structure))
-    return render(figure, f"network-{name}", f"Stages and blocks of {row.title}")
+    return draw_diagram(DiagramData(row.title, structure))
 
 
 def _network(source: str, weights: str) -> tuple[str, Any]:
@@ -193,11 +189,12 @@ def _needs_matplotlib() -> None:
         raise MissingExtraError("Drawing a network", "report")
 
 
-def _write(rendered: Rendered, paths: Sequence[Path]) -> None:
+def _write(figure: Figure, paths: Sequence[Path]) -> None:
     from mien.files import written_whole
+    from mien.report.figures import render_png, render_svg
 
     for path in paths:
-        content = rendered.png if path.suffix.lower() == ".png" else rendered.svg.encode("utf-8")
+        content = render_png(figure) if path.suffix.lower() == ".png" else render_svg(figure, path.stem).encode("utf-8")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(path) as file:

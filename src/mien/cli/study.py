@@ -126,7 +126,7 @@ def report(
         Path | None, typer.Option("--to", help="Folder of the report. Default: report/ in the store.")
     ] = None,
 ) -> None:
-    """Write the report of a study: one page, with every table as CSV and every figure as SVG and PNG."""
+    """Write the report of a study: one page, with every table as CSV and every figure as SVG."""
     typer.echo(f"The report is {write_report_of(_store_of(study, output), to)}")
 
 
@@ -190,16 +190,20 @@ def _going_on(folder: Path) -> Iterator[None]:
 
 def write_report_of(store: Store, to: Path | None = None) -> Path:
     """Write the report of what is in a store; returns the page."""
+    from mien.cli.bar import Bar
     from mien.report.page import write_report
 
     plan = store.plan()
-    return write_report(
-        plan,
-        store.records(plan),
-        to or store.folder / "report",
-        openings=store.openings(),
-        references=store.references(plan.study),
-    )
+    with Bar("Writing the report") as bar:
+        return write_report(
+            plan,
+            store.records(plan),
+            to or store.folder / "report",
+            openings=store.openings(),
+            references=store.references(plan.study),
+            cache=store.cache,
+            progress=bar.moved,
+        )
 
 
 def _store_in(folder: Path) -> Store | None:

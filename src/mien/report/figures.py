@@ -1,8 +1,8 @@
 """Figures, data first and drawing second; the house style, which `diagrams` and `pictures` draw in, too.
 
-Every figure is a frozen data class and a function that draws it. `render` gives a drawing in three forms: an SVG file
-and a PNG file on white for slides and print, and an SVG for the page whose colours are CSS variables, so that one
-drawing fits the light page, the dark page and paper. matplotlib's own settings are left as they were.
+Every figure is a frozen data class and a function that draws it. `render_svg` gives a file on white for slides and
+print, and `inline` makes of it the element of a page whose colours are CSS variables, so that one drawing fits the
+light page, the dark page and paper. matplotlib's own settings are left as they were.
 """
 
 from __future__ import annotations
@@ -187,21 +187,6 @@ class RecallData:
     rows: tuple[tuple[str, tuple[Estimate | None, ...]], ...]
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """One drawing in three forms.
-
-    Attributes:
-        svg: a file of its own, on white.
-        png: likewise, 200 dots an inch.
-        inline: an `<svg>` element for a page that defines the variables of `CSS_VARIABLES`.
-    """
-
-    svg: str
-    png: bytes
-    inline: str
-
-
 def _style(**more: object) -> AbstractContextManager[None]:
     try:
         from matplotlib import rc_context
@@ -223,42 +208,6 @@ def styled(draw: Callable[[Data], Figure]) -> Callable[[Data], Figure]:
 
 
 @styled
-def draw_curves(data: CurvesData) -> Figure:
-    """Loss and accuracy by epoch: dashed on training batches, solid on the validation role, chosen epochs marked."""
-    figure = _figure(7.4, 2.8)
-    loss, accuracy = figure.subplots(1, 2)
-    _curves(loss, data, data.loss, data.validation_loss)
-    loss.set_title("Loss")
-    _curves(accuracy, data, data.accuracy, data.validation_accuracy)
-    accuracy.set_title("Accuracy")
-    accuracy.yaxis.set_major_formatter(_percent)
-    handles, names = loss.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
-    return figure
-
-
-@styled
-def draw_confusion(data: ConfusionData) -> Figure:
-    """The matrix with the share of each label's images as depth of colour and as text, and the count below it."""
-    size = len(data.labels)
-    figure = _figure(1.7 + 0.78 * size, 0.75 + 0.46 * size)
-    axes = figure.subplots()
-    totals = data.counts.sum(axis=1)
-    for row, column in np.ndindex(size, size):
-        if totals[row]:
-            _matrix_cell(axes, row, column, int(data.counts[row, column]), int(totals[row]))
-    axes.set_xlim(-0.5, size - 0.5)
-    axes.set_ylim(size - 0.5, -0.5)
-    axes.set_xticks(range(size), data.labels)
-    axes.set_yticks(range(size), [f"{name}  ({total:,})" for name, total in zip(data.labels, totals, strict=True)])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel("answer of the network")
-    axes.set_title("Rows: label (images)")
-    return figure
-
-
-@styled
 def draw_forest(data: ForestData) -> Figure:
     """One line a run: accuracy as a dot, its 95% interval as a bar; hollow and in another colour with a remark."""
     figure = _figure(8.2, 1.1 + _height_down([row.label for row in data.rows]))
@@ -268,8 +217,8 @@ def draw_forest(data: ForestData) -> Figure:
         axes.annotate(
             label, (value, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3), **_OFFSET, va="bottom", ha="left"
         )
+    _intervals(axes, [(place, row.accuracy, bool(row.remark)) for place, row in enumerate(data.rows)])
     for place, row in enumerate(data.rows):
-        _interval(axes, row.accuracy, place, odd=bool(row.remark))
         if row.remark:
             axes.annotate(row.remark, (row.accuracy.high, place), xytext=(6, 0), **_OFFSET, va="center", color=SECOND)
     _lines_down(axes, [row.label for row in data.rows])
@@ -311,11 +260,9 @@ def draw_recall(data: RecallData) -> Figure:
     figure = _figure(3.2 + 0.95 * len(data.labels), 1.05 + _height_down([label for label, _ in data.rows]))
     columns = figure.subplots(1, len(data.labels), sharex=True, sharey=True, squeeze=False)[0]
     for index, axes in enumerate(columns):
-        for place, (_, recalls) in enumerate(data.rows):
-            recall = recalls[index]
-            if recall is not None:
-                _interval(axes, recall, place, odd=recall.value == 0.0, size=4.0)
-        _lines_down(axes, [label for label, _ in data.rows])
+        recalls = [(place, known[index]) for place, (_, known) in enumerate(data.rows)]
+        _intervals(axes, [(place, one, one.value == 0.0) for place, one in recalls if one is not None], size=4.0)
+        _lines_down(axes, [label for label, _ in data.rows] if not index else None)
         axes.set_title(data.labels[index])
         axes.set_xlim(-0.08, 1.08)
         axes.set_xticks([0.0, 0.5, 1.0], ["0", "50", "100"])
@@ -323,26 +270,40 @@ def draw_recall(data: RecallData) -> Figure:
     return figure
 
 
-def render(figure: Figure, name: str, description: str) -> Rendered:
-    """A drawing as SVG file, PNG file and element of a page.
+def render_svg(figure: Figure, name: str) -> str:
+    """A drawing as a file of its own, on white.
 
     Args:
         figure: what a `draw_…` function gave.
         name: unlike that of any other figure of the page; letters, digits, "-" and "_".
+    """
+    with _style(**{"svg.hashsalt": name}):
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        text = io.StringIO()
+        # Without metadata and with a fixed salt, the same data gives the same file, byte for byte. `savefig` would draw
+        # it three times.
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(text, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return text.getvalue()
+
+
+def render_png(figure: Figure) -> bytes:
+    """A drawing as PNG on white, 200 dots an inch."""
+    with _style():
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
+    return png.getvalue()
+
+
+def inline(svg: str, name: str, description: str) -> str:
+    """The element of a page for an SVG file: ids of its own, CSS colours, the page's typeface and a description.
+
+    Args:
+        svg: what `render_svg` or a `sketch_…` function gave.
+        name: as for `render_svg`.
         description: what the figure shows, for people who do not see it.
     """
-    # Without metadata and with a fixed salt, the same data gives the same file, byte for byte.
-    with _style(**{"svg.hashsalt": name}):
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # it is laid out now, once for both forms
-        text, png = io.StringIO(), io.BytesIO()
-        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-        figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
-    return Rendered(svg=text.getvalue(), png=png.getvalue(), inline=_inline(text.getvalue(), name, description))
-
-
-def _inline(svg: str, name: str, description: str) -> str:
-    """The `<svg>` element of an SVG file, with ids of its own, CSS colours, the page's typeface and a description."""
     opening = re.search(r'<svg[^>]*?width="([\d.]+)pt"[^>]*?viewBox="([^"]*)"[^>]*>', svg)
     if opening is None:
         raise ValueError(f"Expected matplotlib's SVG of figure {name}. Received: {svg[:200]!r}")
@@ -413,48 +374,22 @@ def _short(value: float) -> str:
     return f"{value:g}"
 
 
-def _curves(axes: Axes, data: CurvesData, training: Sequence[float], validation: Sequence[float]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    dot = "." if len(data.epochs) < 25 else ""
-    axes.plot(data.epochs, training, linestyle="--", marker=dot, color=SECOND, label="training batches")
-    axes.plot(data.epochs, validation, linestyle="-", marker=dot, color=FIRST, label="validation role")
-    reached = {epoch: value for epoch, value in zip(data.epochs, validation, strict=True)}
-    chosen = [epoch for epoch in sorted(set(data.chosen)) if epoch in reached]
-    if chosen:
-        axes.plot(
-            chosen,
-            [reached[epoch] for epoch in chosen],
-            linestyle="",
-            marker="o",
-            markersize=9,
-            markerfacecolor="none",
-            markeredgecolor=INK,
-            label="evaluated",
-        )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("epoch")
-    axes.grid(axis="y")
-
-
-def _matrix_cell(axes: Axes, row: int, column: int, count: int, total: int) -> None:
-    from matplotlib.patches import Rectangle
-
-    share = count / total
-    axes.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, facecolor=FIRST, alpha=0.04 + 0.96 * share))
-    ink = ON_FIRST if share > 0.7 else INK
-    weight = "bold" if row == column else "normal"
-    common: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": ink, "in_layout": False}
-    axes.annotate(f"{share:.0%}", (column, row), xytext=(0, 1), fontsize=8, weight=weight, **common)
-    axes.annotate(f"{count:,}", (column, row), xytext=(0, -9), fontsize=6.5, **common)
-
-
-def _interval(axes: Axes, estimate: Estimate, place: int, *, odd: bool, size: float = 5.5) -> None:
-    colour = SECOND if odd else FIRST
-    axes.plot([estimate.low, estimate.high], [place, place], color=colour, solid_capstyle="butt")
-    axes.plot(
-        [estimate.value], [place], marker="o", markersize=size, color=colour, markerfacecolor=GROUND if odd else colour
-    )
+def _intervals(axes: Axes, estimates: Sequence[tuple[int, Estimate, bool]], *, size: float = 5.5) -> None:
+    """Intervals with their dots, each at its place; odd ones hollow and in another colour. Few artists draw fast."""
+    for odd, colour in ((False, FIRST), (True, SECOND)):
+        chosen = [(place, estimate) for place, estimate, is_odd in estimates if is_odd is odd]
+        if chosen:
+            places, found = zip(*chosen, strict=True)
+            axes.hlines(places, [one.low for one in found], [one.high for one in found], color=colour, linewidth=1.7)
+            axes.plot(
+                [one.value for one in found],
+                places,
+                linestyle="",
+                marker="o",
+                markersize=size,
+                color=colour,
+                markerfacecolor=GROUND if odd else colour,
+            )
 
 
 def _upright_interval(axes: Axes, cost: float, estimate: Estimate, *, named: bool) -> None:
@@ -463,10 +398,11 @@ def _upright_interval(axes: Axes, cost: float, estimate: Estimate, *, named: boo
     axes.plot([cost], [estimate.value], marker="o", markersize=5.5 if named else 3.5, color=colour)
 
 
-def _lines_down(axes: Axes, labels: Sequence[str]) -> None:
-    """Labelled lines from the top down, without an axis line; long labels are broken."""
-    axes.set_yticks(range(len(labels)), [_broken(label) for label in labels])
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+def _lines_down(axes: Axes, labels: Sequence[str] | None) -> None:
+    """Labelled lines from the top down, without an axis line; long labels are broken. None: they stand already."""
+    if labels is not None:
+        axes.set_yticks(range(len(labels)), [_broken(label) for label in labels])
+        axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import secrets
+import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+import mien.evaluation
+from mien.datasets.dataset import Role
+from mien.errors import MienError
 from mien.evaluation.comparison import Comparison, compare, compare_means
 from mien.evaluation.intervals import LEVEL, Estimate, wilson
 from mien.evaluation.metrics import METRICS, Metric, Scores, image_values, score
 from mien.labels import LabelSet
 from mien.predictions import Predictions
+from mien.study.record import RunRecord, UnreadPredictions
 
 # A (corrected) p below this: two results differ.
 SIGNIFICANCE = 1.0 - LEVEL
+
+# What reading a file of the cache raises that is missing, damaged, or of something else.
+_UNUSABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, MienError)
 
 Values = Mapping[str, NDArray[np.generic]]
 
@@ -42,6 +57,29 @@ class Measured:
     images: str
     values: Values
 
+    def to_json(self) -> dict[str, Any]:
+        """All but the values, as plain JSON values."""
+        return {
+            "scores": self.scores.to_json(),
+            "without_copies": self.without_copies.to_json() if self.without_copies else None,
+            "floor": self.floor.to_json(),
+            "floor_p": dict(self.floor_p),
+            "images": self.images,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], values: Values) -> Self:
+        """What `to_json` gave, with the values."""
+        without = value["without_copies"]
+        return cls(
+            scores=Scores.from_json(value["scores"]),
+            without_copies=Estimate.from_json(without) if without else None,
+            floor=Scores.from_json(value["floor"]),
+            floor_p={str(name): float(p) for name, p in value["floor_p"].items()},
+            images=str(value["images"]),
+            values=values,
+        )
+
     def beats_floor(self, metric: Metric) -> bool:
         """Whether it is shown to be better than answering without a look: the paired comparison says so."""
         lead = metric.of(self.scores).value - metric.of(self.floor).value
@@ -65,10 +103,45 @@ def compare_values(first: NDArray[np.generic], second: NDArray[np.generic], metr
 class Measurer:
     """Measures answers; those for the same images share their floor."""
 
-    def __init__(self, metrics: Iterable[str] = ()) -> None:
-        """Measure for reports whose tables show these metrics; accuracy is always among them."""
+    def __init__(self, metrics: Iterable[str] = (), cache: Path | None = None) -> None:
+        """Measure for reports whose tables show these metrics; accuracy is always among them.
+
+        Args:
+            metrics: names of `METRICS`.
+            cache: a folder that keeps what was measured, by the content of the records and the code that measures. It
+                may be missing, read-only, damaged or removed: then it is measured again.
+        """
+        self._cache = cache
         self.metrics = tuple(name for name in METRICS if name == "accuracy" or name in set(metrics))
+        self._digests: dict[Path, bytes] = {}
         self._floors: dict[tuple[bytes, LabelSet], tuple[Scores, Values]] = {}
+
+    def of_record(self, record: RunRecord, readout: int) -> Measured:
+        """What a report needs of a record's answers for the test role after a readout.
+
+        Raises:
+            DataError: there are no images, or the predictions do not fit the label set.
+            RecordError: the record is damaged, or holds no such answers.
+        """
+        stored = record.predictions
+        if self._cache is None or not isinstance(stored, UnreadPredictions):
+            return self.measure(record.outcome(Role.TEST, readout), record.label_set)
+        path = self._cache / f"{record.id}-{readout}.npz"
+        key = self._key(stored.path, record, readout)
+        with suppress(*_UNUSABLE):
+            return _read(path, key, self.metrics)
+        measured = self.measure(record.outcome(Role.TEST, readout), record.label_set)
+        with suppress(OSError):
+            _write(path, key, measured)
+        return measured
+
+    def _key(self, path: Path, record: RunRecord, readout: int) -> str:
+        """Names all that the measurement depends on: the answers, what they stand for, the figures, the code."""
+        if path not in self._digests:
+            with path.open("rb") as file:
+                self._digests[path] = hashlib.file_digest(file, "sha256").digest()
+        asked = f"{readout} {[label.value for label in record.label_set.expressions]} {self.metrics}"
+        return _digest(_code(), self._digests[path], asked.encode()).hex()
 
     def measure(self, predictions: Predictions, label_set: LabelSet) -> Measured:
         """What a report needs of these answers.
@@ -104,6 +177,38 @@ class Measurer:
             blind = blind_answers(predictions, len(label_set))
             self._floors[images] = score(blind, label_set), self._values(blind)
         return self._floors[images]
+
+
+@cache
+def _code() -> bytes:
+    """Names the code that measures, so that nothing outlives a corrected figure."""
+    folder = Path(mien.evaluation.__file__).parent
+    sources = [Path(__file__), *sorted(folder.glob("*.py"))]
+    try:
+        return _digest(*(path.read_bytes() for path in sources), np.__version__.encode())
+    except OSError:  # installed without its sources
+        return f"{version('mien')} {np.__version__}".encode()
+
+
+def _read(path: Path, key: str, metrics: Iterable[str]) -> Measured:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        head = json.loads(arrays["head"].tobytes())
+        if head["key"] != key:
+            raise ValueError(key)
+        return Measured.from_json(head["measured"], {name: arrays[name] for name in metrics})
+
+
+def _write(path: Path, key: str, measured: Measured) -> None:
+    head = json.dumps({"key": key, "measured": measured.to_json()}, allow_nan=False).encode()
+    path.parent.mkdir(exist_ok=True)
+    # The file of a half-dead disk is worth nothing and costs nothing: it is not flushed, only renamed.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            np.savez(file, head=np.frombuffer(head, dtype=np.uint8), **dict(measured.values))  # type: ignore[arg-type]
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def blind_answers(predictions: Predictions, classes: int) -> Predictions:

@@ -1,15 +1,18 @@
-"""The report: one self-contained HTML page beside its tables (CSV) and figures (SVG and PNG)."""
+"""The report: one self-contained HTML page beside its tables (CSV) and figures (SVG)."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ import numpy as np
 from mien.datasets.protocol import Opening
 from mien.errors import MissingExtraError, ReportError
 from mien.evaluation.metrics import METRICS, Metric
-from mien.files import write_text, written_whole
+from mien.files import write_text
 from mien.report import figures
 from mien.report.averages import averages_frame, averages_of
 from mien.report.checks import Evidence, Finding, diagnose
@@ -37,6 +40,7 @@ from mien.report.conclusions import Tried, claimed, conclude, tried_claim
 from mien.report.diagrams import DiagramData, draw_diagram, large
 from mien.report.published import PublishedTable, agreement, beside, contradictions
 from mien.report.results import Result, Results, backbone_title, collect, count_text, flat_settings
+from mien.report.sketch import sketch_confusion, sketch_curves
 from mien.report.summary import summarise
 from mien.report.tables import (
     Frame,
@@ -69,13 +73,70 @@ class FigureView:
         name: of its files, without suffix.
         title: above it.
         caption: below it: how to read it.
-        rendered: the drawing.
+        svg: the drawing, as a file of its own.
     """
 
     name: str
     title: str
     caption: str
-    rendered: figures.Rendered
+    svg: str
+
+    @property
+    def inline(self) -> str:
+        """The drawing as an element of the page."""
+        return figures.inline(self.svg, self.name, f"{self.title}. {self.caption}")
+
+
+class Gallery:
+    """Draws the figures of a report, and takes those that are there already and show the same data.
+
+    A file says in its last line what it was drawn from (a hash of data and drawing code) and what it holds (a hash of
+    itself): one that was changed or cut is drawn again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take figures from this folder, which may be missing."""
+        self.folder = folder
+
+    def view(self, name: str, title: str, caption: str, draw: Callable[[Any], Any], data: Any) -> FigureView:
+        """A figure of the page.
+
+        Args:
+            name: of its file, without suffix.
+            title: above it.
+            caption: below it.
+            draw: gives a matplotlib figure, or an SVG, of the data.
+            data: a data class of `figures` or `diagrams`.
+        """
+        text = json.dumps(
+            asdict(data), default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value)
+        )
+        key = _hash(f"{_drawing_code()} {draw.__name__} {name} {text}")
+        with suppress(OSError, ValueError):
+            svg, last = (self.folder / f"{name}.svg").read_text(encoding="utf-8").rsplit("<!-- ", 1)
+            if last == _last_line(key, svg):
+                return FigureView(name, title, caption, svg + "<!-- " + last)
+        drawn = draw(data)
+        svg = drawn if isinstance(drawn, str) else figures.render_svg(drawn, name)
+        return FigureView(name, title, caption, f"{svg}<!-- {_last_line(key, svg)}")
+
+
+def _last_line(key: str, svg: str) -> str:
+    return f"mien {key} {_hash(svg)} -->\n"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@cache
+def _drawing_code() -> str:
+    """Names the code that draws, so that no figure outlives a change of it."""
+    try:
+        sources = [(Path(__file__).parent / name).read_text() for name in ("figures.py", "diagrams.py", "sketch.py")]
+        return _hash("".join([*sources, version("matplotlib")]))
+    except (OSError, PackageNotFoundError):
+        return version("mien")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,17 +230,21 @@ def write_report(
     openings: Sequence[Opening] = (),
     references: Mapping[str, Reference] | None = None,
     now: datetime | None = None,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write the report of a study, as far as its runs have got.
 
     Args:
         plan: of the study.
         records: by run id. Runs of the plan may be missing; others are left aside.
-        folder: gets `report.html`, `tables/*.csv`, `figures/*.svg` and `figures/*.png`; made where needed. Files of
-            these names are replaced.
+        folder: gets `report.html`, `tables/*.csv` and `figures/*.svg`; made where needed. Files of these names are
+            replaced, but figures that show the same as before are kept.
         openings: the store's log of openings of test labels.
         references: published figures that tables of the study name, by file name; those that are missing are not shown.
         now: the date on the page; the present when None.
+        cache: a folder that keeps the scores of records, so that the next report need not compute them; see `Measurer`.
+        progress: told how many of how many steps are done.
 
     Returns:
         The path of the page, which needs no other file, no network and no script.
@@ -190,13 +255,19 @@ def write_report(
     """
     environment = page_environment()
     references = references or {}
-    results = collect(plan, records)
+    steps = 2 * len(plan.runs) + 1
+    results = collect(plan, records, cache=cache, progress=lambda done, _: progress(done, steps))
+    progress(len(plan.runs), steps)
+    gallery = Gallery(folder / "figures")
     tables, tried = _table_views(plan, study_tables(results), references)
     findings = diagnose(Evidence(results, [view.data for view in tables], [view.comparison for view in tables]))
     effects = [effect for view in tables for effect in view.effects]
-    overview = _overview_figures(results)
-    runs = _run_views(results)
-    networks = _network_views(results)
+    overview = _overview_figures(results, gallery)
+    runs = []
+    for run in plan.runs:
+        runs.append(_run_view(results, run, gallery))
+        progress(len(plan.runs) + len(runs), steps)
+    networks = _network_views(results, gallery)
     averages = [entry for result in results.scored if (entry := averages_of(result)) is not None]
     frames = {
         **{name: frame for view in tables for name, frame in _table_frames(view).items()},
@@ -278,11 +349,17 @@ def _write_files(folder: Path, frames: Mapping[str, Frame], drawn: Sequence[Figu
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        write_text(folder / "tables" / f"{name}.csv", frame.to_csv())
+        _write_changed(folder / "tables" / f"{name}.csv", frame.to_csv())
     for view in drawn:
-        write_text(folder / "figures" / f"{view.name}.svg", view.rendered.svg)
-        with written_whole(folder / "figures" / f"{view.name}.png") as file:
-            file.write(view.rendered.png)
+        _write_changed(folder / "figures" / f"{view.name}.svg", view.svg)
+
+
+def _write_changed(path: Path, text: str) -> None:
+    """Write a file unless it holds that already: of a report that is written again, most have not changed."""
+    with suppress(OSError):
+        if path.read_bytes() == text.encode("utf-8"):
+            return
+    write_text(path, text)
 
 
 def _table_views(
@@ -383,59 +460,55 @@ def _views_of(run: RunView) -> list[FigureView]:
 # --- figures ---------------------------------------------------------------------------------------------------
 
 
-def _overview_figures(results: Results) -> list[FigureView]:
+def _overview_figures(results: Results, gallery: Gallery) -> list[FigureView]:
     scored = results.scored
     if not scored:
         return []
     floors = _floor_lines(scored)
     return [
-        _view(
+        gallery.view(
             "accuracy",
             "Accuracy of all results",
             "Dot: share of right answers; bar: its 95% interval over test images. Dashed: always giving the commonest "
             "label. Hollow and in another colour: the figure does not speak of the backbone, for the reason beside it.",
-            figures.draw_forest(
-                figures.ForestData(
-                    tuple(figures.ForestRow(r.title, r.scores.accuracy, _remark(r)) for r in scored if r.scores), floors
-                )
+            figures.draw_forest,
+            figures.ForestData(
+                tuple(figures.ForestRow(r.title, r.scores.accuracy, _remark(r)) for r in scored if r.scores), floors
             ),
         ),
-        _view(
+        gallery.view(
             "recall",
             "Recall of each expression",
             "Share of the images of each label that were given that label, with its 95% interval. Hollow: none was. "
             "A network that is good on average can miss an expression altogether.",
-            figures.draw_recall(_recall_data(scored)),
+            figures.draw_recall,
+            _recall_data(scored),
         ),
-        _view(
+        gallery.view(
             "cost",
             "Accuracy against cost",
             "Named: the best result of each backbone; small grey dots: its others. Bars are 95% intervals, the dashed "
             "line is the floor. Both horizontal axes are logarithmic.",
-            figures.draw_cost(figures.CostData(tuple(_cost_points(scored)), floors)),
+            figures.draw_cost,
+            figures.CostData(tuple(_cost_points(scored)), floors),
         ),
     ]
 
 
-def _run_views(results: Results) -> list[RunView]:
-    views = []
-    for run in results.plan.runs:
-        entries = [entry for entry in results.entries if entry.run.id == run.id]
-        record = entries[0].record
-        views.append(
-            RunView(
-                run=run,
-                title=results.titles[run.id],
-                record=record,
-                readouts=tuple(ResultView(entry, _confusion_view(entry)) for entry in entries),
-                curves=_curves_view(results.titles[run.id], record) if record and record.history else None,
-                settings=_shown(run.recipe.to_json()),
-            )
-        )
-    return views
+def _run_view(results: Results, run: PlannedRun, gallery: Gallery) -> RunView:
+    entries = [entry for entry in results.entries if entry.run.id == run.id]
+    record, title = entries[0].record, results.titles[run.id]
+    return RunView(
+        run=run,
+        title=title,
+        record=record,
+        readouts=tuple(ResultView(entry, _confusion_view(entry, gallery)) for entry in entries),
+        curves=_curves_view(title, record, gallery) if record and record.history else None,
+        settings=_shown(run.recipe.to_json()),
+    )
 
 
-def _curves_view(title: str, record: RunRecord) -> FigureView:
+def _curves_view(title: str, record: RunRecord, gallery: Gallery) -> FigureView:
     history = record.history
     data = figures.CurvesData(
         epochs=tuple(epoch.epoch for epoch in history),
@@ -445,29 +518,31 @@ def _curves_view(title: str, record: RunRecord) -> FigureView:
         validation_accuracy=tuple(epoch.validation_accuracy for epoch in history),
         chosen=record.chosen,
     )
-    return _view(
+    return gallery.view(
         f"curves-{slug(record.id)}",
         f"Learning curves of {title}",
         "Dashed: training batches as they went by, while the weights changed. Solid: validation role after each epoch. "
         "Circled: the epochs whose weights were evaluated.",
-        figures.draw_curves(data),
+        sketch_curves,
+        data,
     )
 
 
-def _confusion_view(result: Result) -> FigureView | None:
+def _confusion_view(result: Result, gallery: Gallery) -> FigureView | None:
     if result.scores is None:
         return None
     labels = tuple(expression.value for expression in result.scores.label_set.expressions)
     data = figures.ConfusionData(labels, np.array(result.scores.confusion, dtype=np.int64))
-    return _view(
+    return gallery.view(
         f"confusion-{slug(result.run.id)}-{result.readout}",
         f"Confusion matrix after {count_text(result.readout, 'epoch')}",
         "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
-        figures.draw_confusion(data),
+        sketch_confusion,
+        data,
     )
 
 
-def _network_views(results: Results) -> list[NetworkView]:
+def _network_views(results: Results, gallery: Gallery) -> list[NetworkView]:
     """One view for each backbone and size of its input, of the records that say how their network is built."""
     found: dict[tuple[str, NetworkStructure], None] = {}
     for record in results.records:
@@ -484,20 +559,17 @@ def _network_views(results: Results) -> list[NetworkView]:
                 title=title,
                 outcome=f"input {size}, {count_text(len(structure.stages), 'stage')}, "
                 f"{large(structure.parameters)} parameters, {large(structure.multiply_adds)} multiply-adds an image",
-                diagram=_view(
+                diagram=gallery.view(
                     f"network-{slug(backbone)}-{size.replace('×', 'x')}",
                     f"Stages and blocks of {title}",
                     "From the top down: the size of the maps, the blocks (× says how often in a row), and each stage's "
                     "share of parameters and of multiply-adds (convolutions and dense layers), all without the head.",
-                    draw_diagram(DiagramData(title, structure)),
+                    draw_diagram,
+                    DiagramData(title, structure),
                 ),
             )
         )
     return views
-
-
-def _view(name: str, title: str, caption: str, figure: Any) -> FigureView:
-    return FigureView(name, title, caption, figures.render(figure, name, f"{title}. {caption}"))
 
 
 def _floor_lines(scored: Sequence[Result]) -> tuple[tuple[str, float], ...]:

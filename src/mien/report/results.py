@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from mien.datasets.dataset import Role
@@ -189,18 +190,27 @@ class Results:
         return next((e for e in self.entries if (e.run.id, e.readout) == (cell.run_id, cell.readout)), None)
 
 
-def collect(plan: Plan, records: Mapping[str, RunRecord]) -> Results:
+def collect(
+    plan: Plan,
+    records: Mapping[str, RunRecord],
+    *,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Results:
     """Score what the records hold of a plan.
 
     Args:
         plan: what was asked for.
         records: by run id; runs may be missing, and records that the plan does not ask for are left aside.
+        cache: a folder that keeps the scores of records, see `Measurer`.
+        progress: told how many of how many runs have been scored.
     """
     titles = run_titles(plan)
     readouts = {readout for run in plan.runs for readout in run.readouts}
-    measurer = Measurer({name for table in plan.study.tables for name in table.metrics})
+    measurer = Measurer({name for table in plan.study.tables for name in table.metrics}, cache)
     entries = []
-    for run in plan.runs:
+    for done, run in enumerate(plan.runs):
+        progress(done, len(plan.runs))
         for readout in run.readouts:
             title = titles[run.id] + (f", {count_text(readout, 'epoch')}" if len(readouts) > 1 else "")
             entries.append(_result(run, title, readout, records.get(run.id), measurer))
@@ -289,15 +299,14 @@ def _result(run: PlannedRun, title: str, readout: int, record: RunRecord | None,
     )
     if record is None:
         return empty
-    predictions = record.predictions.get((readout, Role.TEST))
-    if predictions is None:
+    if (readout, Role.TEST) not in record.predictions:
         if record.status is RunStatus.COMPLETE:
             if readout not in record.readouts:
                 return replace(empty, reason=why_unanswered(record, readout))
             return replace(empty, reason=f"Its record holds no answers for the test role after epoch {readout}.")
         return replace(empty, state=State(record.status.value), reason=record.reason or "No reason was recorded.")
     try:
-        measured = measurer.measure(predictions, record.label_set)
+        measured = measurer.of_record(record, readout)
     except DataError as error:
         return replace(empty, state=State.FAILED, reason=str(error))
     return replace(empty, state=State.COMPLETE, measured=measured, collapse=find_collapse(measured.scores))

@@ -8,7 +8,8 @@ record needs neither the data set nor a deep learning framework.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -72,6 +73,9 @@ _EPOCH_SHAPE = {
     **dict.fromkeys(("loss", "accuracy", "validation_loss", "validation_accuracy"), (float, None)),
     **dict.fromkeys(("learning_rate", "seconds", "images_per_second"), (float, None)),
 }
+
+# What reading a damaged file raises.
+_DAMAGE = (LookupError, ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile, MienError)
 
 
 class RunStatus(StrEnum):
@@ -147,7 +151,8 @@ class RunRecord:
         network: "parameters", "trainable", "depth", "image_size", "backbone_size", and "statistics": of the fitted
             feature-wise preprocessing, "images", mean "mean" and "std", and whether there is "whitening"; None without.
         history: one entry an epoch.
-        predictions: by readout and role (validation and test); empty unless the run is complete.
+        predictions: by readout and role (validation and test); empty unless the run is complete. Of a record that was
+            read for a report they stay on the disk (`UnreadPredictions`).
         others: likewise, under the other kind of batch statistics; empty where no layer gathers any averages.
         environment: versions, platform, device, commit.
         seconds: wall-clock seconds by stage: "fit_statistics", "train", "evaluate", "total".
@@ -170,8 +175,8 @@ class RunRecord:
     chosen: tuple[int, ...] = ()
     network: dict[str, Any] = field(default_factory=dict)
     history: tuple[Epoch, ...] = ()
-    predictions: dict[tuple[int, Role], Predictions] = field(default_factory=dict)
-    others: dict[tuple[int, Role], Predictions] = field(default_factory=dict)
+    predictions: Mapping[tuple[int, Role], Predictions] = field(default_factory=dict)
+    others: Mapping[tuple[int, Role], Predictions] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: float = 0.0
@@ -230,7 +235,8 @@ class RunRecord:
 
         Args:
             folder: as `write` was given it.
-            answers: whether the predictions are read, which are nearly all of its bytes; without, they are empty.
+            answers: whether to read the predictions now, which are nearly all of its bytes; otherwise they are read each
+                time that they are asked for, and not kept, so that many records fit into memory.
 
         Raises:
             RecordError: no complete record is there, a file is damaged, or a newer mien wrote it.
@@ -242,7 +248,12 @@ class RunRecord:
             check_shape(values, _SHAPE)
             _check_recipe(values["recipe"])
             label_set = LabelSet.of(map(to_label, values["labels"]))
-            predictions, others = _read_predictions(folder / PREDICTIONS_FILE, len(label_set)) if answers else ({}, {})
+            file = folder / PREDICTIONS_FILE
+            predictions, others = (
+                _read_predictions(file, len(label_set))
+                if answers
+                else (UnreadPredictions(file, what, len(label_set)) for what in _OUTPUTS)
+            )
             return cls(
                 id=values["id"],
                 status=RunStatus(values["status"]),
@@ -263,11 +274,8 @@ class RunRecord:
                 started=values["started"],
                 foreign=values["foreign"],
             )
-        except (LookupError, ValueError, TypeError, AttributeError, OSError, MienError) as error:
-            raise RecordError(
-                f"The record in {folder} is damaged ({type(error).__name__}: {error}). "
-                "Remove that folder and run the study again; the other records stay valid."
-            ) from error
+        except _DAMAGE as error:
+            raise _damaged(folder, error) from error
 
     def outcome(self, role: Role, readout: int | None = None) -> Predictions:
         """The predictions for a role, at the last readout or the one named.
@@ -299,6 +307,48 @@ def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:
         "problems": len(dataset.problems),
         "counts": split.counts,
     }
+
+
+class UnreadPredictions(Mapping[tuple[int, Role], Predictions]):
+    """The predictions of a record that lie on the disk: read when they are asked for, and not kept."""
+
+    def __init__(self, path: Path, what: str, classes: int) -> None:
+        """Name the file, whose table of contents is read, and which of its answers are meant (one of `_OUTPUTS`)."""
+        self.path = path
+        self._what = what
+        self._classes = classes
+        with zipfile.ZipFile(path) as file:
+            keys = [name.removesuffix(".npy").split("/") for name in file.namelist()]
+        self._keys = [(int(key[2]), Role(key[0])) for key in keys if key[1] == what]
+
+    def __getitem__(self, key: tuple[int, Role]) -> Predictions:
+        """The predictions for a readout and role.
+
+        Raises:
+            KeyError: there are none.
+            RecordError: the file is damaged.
+        """
+        if key not in self._keys:
+            raise KeyError(key)
+        try:
+            outputs = f"{key[1].value}/{self._what}/{key[0]}"
+            wanted = {outputs, *(f"{key[1].value}/{what}" for what in _DESCRIBED)}
+            return _read_predictions(self.path, self._classes, wanted)[_OUTPUTS.index(self._what)][key]
+        except _DAMAGE as error:
+            raise _damaged(self.path.parent, error) from error
+
+    def __iter__(self) -> Iterator[tuple[int, Role]]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _damaged(folder: Path, error: Exception) -> RecordError:
+    return RecordError(
+        f"The record in {folder} is damaged ({type(error).__name__}: {error}). "
+        "Remove that folder and run the study again; the other records stay valid."
+    )
 
 
 def is_complete(folder: Path) -> bool:
@@ -345,8 +395,11 @@ def _from_schema_1(values: dict[str, Any]) -> dict[str, Any]:
 # Answers, by what they are called in the file: the recipe's own, and those under the other kind of batch statistics.
 _OUTPUTS = ("outputs", "other_outputs")
 
+# What describes the images of a role.
+_DESCRIBED = ("targets", "labels", "ids", "copies")
 
-def _write_predictions(file: BinaryIO, *kinds: dict[tuple[int, Role], Predictions]) -> None:
+
+def _write_predictions(file: BinaryIO, *kinds: Mapping[tuple[int, Role], Predictions]) -> None:
     arrays: dict[str, NDArray[Any]] = {}
     for what, predictions in zip(_OUTPUTS, kinds, strict=True):
         for (readout, role), entry in predictions.items():
@@ -388,13 +441,14 @@ def _check_recipe(recipe: dict[str, Any]) -> None:
         convert(hints[key], recipe[key], ("recipe", key))
 
 
-def _read_predictions(path: Path, classes: int) -> tuple[dict[tuple[int, Role], Predictions], ...]:
+def _read_predictions(
+    path: Path, classes: int, wanted: Container[str] | None = None
+) -> tuple[dict[tuple[int, Role], Predictions], ...]:
     """The answers under the recipe's kind of batch statistics, and those under the other."""
     with path.open("rb") as file:
-        arrays: dict[str, NDArray[Any]] = dict(read_npz(file, largest_bytes=_LARGEST_PREDICTIONS_BYTES))
+        arrays: dict[str, NDArray[Any]] = dict(read_npz(file, largest_bytes=_LARGEST_PREDICTIONS_BYTES, wanted=wanted))
     described = {
-        role: {what: arrays[f"{role}/{what}"] for what in ("targets", "labels", "ids", "copies")}
-        for role in {key.split("/")[0] for key in arrays}
+        role: {what: arrays[f"{role}/{what}"] for what in _DESCRIBED} for role in {key.split("/")[0] for key in arrays}
     }
     found: dict[str, dict[tuple[int, Role], Predictions]] = {what: {} for what in _OUTPUTS}
     for key, array in arrays.items():

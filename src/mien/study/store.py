@@ -39,7 +39,7 @@ class Store:
     Layout: `store.json` (schema), `study.toml` and `plan.json` (the study as last run), copies of the published figures
     that it names, `runs/ID/` (one record each, or the checkpoint of a run that is not finished), `features/` (a frozen
     backbone's outputs), `seen/` (hashes of the images that the runs of a split were trained and chosen with), `lists/`
-    (cleaning lists), `openings.jsonl`.
+    (cleaning lists), `cache/` (what reports have measured), `openings.jsonl`.
     """
 
     SCHEMA = 1
@@ -90,6 +90,11 @@ class Store:
                 f"The store {self.folder} has schema {schema}, and this mien knows up to {self.SCHEMA}. "
                 "Update: pip install -U mien"
             )
+
+    @property
+    def cache(self) -> Path:
+        """Where reports keep what they have measured of the records; it may be removed at any time."""
+        return self.folder / "cache"
 
     @property
     def runs(self) -> Path:
@@ -154,8 +159,8 @@ class Store:
             ) from error
 
     def records(self, plan: Plan) -> dict[str, RunRecord]:
-        """The finished records of a plan, by id."""
-        return {run.id: self.read(run.id) for run in plan.runs if self.has(run.id)}
+        """The finished records of a plan, by id; their predictions stay on the disk until they are asked for."""
+        return {run.id: RunRecord.read(self.run_folder(run.id), answers=False) for run in plan.runs if self.has(run.id)}
 
     def summaries(self) -> Iterator[RunRecord]:
         """Every finished record that is here, of whatever study, without its predictions."""
