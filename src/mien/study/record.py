@@ -235,8 +235,8 @@ class RunRecord:
 
         Args:
             folder: as `write` was given it.
-            answers: whether to read the predictions now, which are nearly all of its bytes; otherwise they are read each
-                time that they are asked for, and not kept, so that many records fit into memory.
+            answers: whether to read the predictions now, which are nearly all of its bytes; otherwise they are read
+                each time that they are asked for, and not kept, so that many records fit into memory.
 
         Raises:
             RecordError: no complete record is there, a file is damaged, or a newer mien wrote it.
