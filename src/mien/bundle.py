@@ -131,6 +131,10 @@ class Bundle:
         """Name and fingerprint: what a result says about the model it came from."""
         return f"{self.name}@{self.fingerprint}"
 
+    def unsure_for(self, label_set: LabelSet) -> UnsureRule | None:
+        """The rule for leaving a face unlabelled where it was proven: for all labels of the model, and no fewer."""
+        return self.unsure if label_set.expressions == self.label_set.expressions else None
+
 
 def write_bundle(
     path: Path,

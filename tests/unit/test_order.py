@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,3 +83,59 @@ def test_the_usual_cost_grows_with_epochs_and_parameters() -> None:
     assert 0 < usual_cost(small) < usual_cost(large)
     longer = plan_of(text.replace("epochs = 2", "epochs = 4")).runs[0]
     assert usual_cost(longer) == 2 * usual_cost(small)
+
+
+def worth_by_definition(places, answered) -> float:
+    """How many questions a run answers, place by place, as the docstring of `order_runs` says."""
+    worth, known = 0.0, set(answered)
+    for table, row, column, seed in places:
+        seeds = sum((table, row, column) == other[:3] for other in known)
+        worth += 1 / (1 + seeds)
+        for other_table, other_row, other_column, other_seed in known:
+            if (other_table, other_seed) == (table, seed) and (other_row == row) != (other_column == column):
+                worth += 1 / (1 + seeds)
+        known.add((table, row, column, seed))
+    return worth
+
+
+def ordered_by_definition(plan, cost, done) -> list[str]:
+    places = {run.id: [] for run in plan.runs}
+    for cell in plan.cells:
+        places[cell.run_id].append((cell.table, cell.row, cell.column, cell.seed))
+    answered = {place for run_id in done for place in places[run_id]}
+    waiting, ordered = [run for run in plan.runs if run.id not in done], []
+    while waiting:
+        best = max(waiting, key=lambda run: worth_by_definition(places[run.id], answered) / cost(run))
+        waiting.remove(best)
+        ordered.append(best.id)
+        answered.update(places[best.id])
+    return ordered
+
+
+MANY = (
+    BOTH.replace("'sgd']", "'sgd', 'adam']\nseeds = [0, 1]")
+    + "[[tables]]\nname = 'again'\nrows.dropout = [0.0, 0.5]\ncolumns.backbone = ['mien_small', 'vgg16', 'vgg19']\n"
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data())
+def test_the_order_is_that_of_the_definition(data) -> None:
+    plan = plan_of(MANY)
+    costs = {run.id: data.draw(st.sampled_from([1.0, 2.0, 3.0, 5.0])) for run in plan.runs}
+    done = {run.id for run in plan.runs if data.draw(st.booleans())}
+    found = [run.id for run in order_runs(plan, lambda run: costs[run.id], done=done)]
+    assert found == ordered_by_definition(plan, lambda run: costs[run.id], done)
+
+
+def test_a_thousand_runs_are_ordered_in_a_second() -> None:
+    rates = [0.1 / 2**i for i in range(40)]
+    plan = plan_of(
+        HEAD
+        + f"[[tables]]\nname = 't'\nrows.learning_rate = {rates}\ncolumns.dropout = {[i / 10 for i in range(5)]}\n"
+        + "seeds = [0, 1, 2, 3, 4]\n"
+    )
+    assert len(plan.runs) == 1_000
+    began = time.process_time()
+    assert len(order_runs(plan)) == 1_000
+    assert time.process_time() - began < 1.0

@@ -1,5 +1,7 @@
 """The protocol: roles, targets, the sealed test, and every refusal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,18 @@ def test_copies_across_given_roles_are_kept_and_counted():
         "1 of 14 test images has an exact copy in validation",
     )
     assert np.flatnonzero(protocol.copies_in_training(split)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("roles", ["auto", "split"])
+def test_an_expression_that_the_validation_role_lacks_is_named(roles):
+    """Two faces show fear; a tenth of two is none."""
+    given = make_dataset(per_class=20, roles=[""])
+    labels, fear = given.labels.copy(), SEVEN.index(Expression.FEAR)
+    labels[np.flatnonzero(labels == fear)[2:]] = SEVEN.index(Expression.HAPPINESS)
+    few = replace(given, labels=labels)
+    notes = apply_protocol(few, ProtocolSpec(roles=roles)).notes
+    assert any(note.startswith("validation has no image of fear: ") for note in notes)
+    assert not any("no image of" in note for note in apply_protocol(given, ProtocolSpec(roles=roles)).notes)
 
 
 def test_the_test_role_is_sealed():

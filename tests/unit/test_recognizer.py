@@ -76,6 +76,22 @@ def test_unsure_below_the_threshold_of_the_bundle_or_of_the_user(tmp_path, bundl
     assert Recognizer(bundle, unsure=0.01).recognize(portrait).outcome is Outcome.OK
 
 
+def test_the_threshold_of_a_bundle_holds_for_the_labels_it_was_proven_for(tmp_path, bundle_maker, portrait):
+    """Fewer labels share the probability of the dropped ones: that makes no face more certain."""
+    seven = dict(Recognizer(bundle_maker(tmp_path / "a.mien"), unsure=False).recognize(portrait).faces[0].probabilities)
+    left = {expression: seven[expression] for expression in SIX.expressions}
+    top, shown = max(left.values()), max(left.values()) / sum(left.values())
+    assert top < shown
+    between = UnsureRule((top + shown) / 2, 0.1, 0.5, "validation")
+    below = UnsureRule(top * 0.99, 0.1, 0.5, "validation")
+    for rule, outcome in ((between, Outcome.UNSURE), (below, Outcome.OK)):
+        bundle = bundle_maker(tmp_path / f"{outcome}.mien", unsure=rule)
+        assert Recognizer(bundle, labels="six").recognize(portrait).faces[0].outcome is outcome
+        assert Recognizer(bundle).with_options(labels="six").recognize(portrait).faces[0].outcome is outcome
+    # What the user asks for is held against what the user is shown.
+    assert Recognizer(bundle, labels="six", unsure=between.threshold).recognize(portrait).outcome is Outcome.OK
+
+
 def test_six_labels_are_the_seven_without_one_renormalised(bundle, recognizer, portrait):
     seven = dict(recognizer.recognize(portrait).faces[0].probabilities)
     six = dict(Recognizer(bundle, labels="six").recognize(portrait).faces[0].probabilities)

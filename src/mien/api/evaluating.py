@@ -242,7 +242,7 @@ def evaluate(
         },
         same_data_as_card=same,
         familiar=familiar,
-        evaluation=evaluate_predictions(predictions, measured.label_set, model.unsure),
+        evaluation=evaluate_predictions(predictions, measured.label_set, model.unsure_for(measured.label_set)),
         predictions=predictions,
         notes=(*measured.notes, *dataset.notes),
         missed=tuple(missed),

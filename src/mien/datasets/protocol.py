@@ -276,6 +276,7 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
             *_undecided_notes(roles, answers, spec.targets),
             *_copy_notes(samples, spec.copies),
             *_group_notes(dataset, roles),
+            *_gap_notes(samples, label_set),
         ),
     )
 
@@ -639,6 +640,19 @@ def _copy_notes(samples: dict[Role, Samples], kind: str) -> list[str]:
             verb = "images has" if copies == 1 else "images have"
             notes.append(f"{copies:,} of {len(samples[here]):,} {here.value} {verb} {_COPY_WORDS[kind]} in {name}")
     return notes
+
+
+def _gap_notes(samples: dict[Role, Samples], label_set: LabelSet) -> list[str]:
+    """What the validation role cannot judge. Of the test role nothing is said: its labels are sealed."""
+    seen, learned = (
+        np.bincount(samples[role].labels, minlength=len(label_set)) for role in (Role.VALIDATION, Role.TRAIN)
+    )
+    lacking = [
+        e.value for e, here, there in zip(label_set.expressions, seen, learned, strict=True) if there and not here
+    ]
+    if not lacking:
+        return []
+    return [f"validation has no image of {' and '.join(lacking)}: it cannot tell how well that is learned"]
 
 
 def _group_notes(dataset: Dataset, roles: NDArray[np.str_]) -> list[str]:

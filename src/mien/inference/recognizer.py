@@ -68,8 +68,9 @@ class Recognizer:
         labels: a smaller label set: "six", "seven", a list ("anger,happiness,neutral"), or one with groups
             ("neutral,positive=happiness+surprise,negative=anger+sadness"), whose members are summed. The other labels
             are dropped and the rest renormalised.
-        unsure: least probability for a label to be given, 0 to 1; None for the bundle's own; False to always give
-            one.
+        unsure: least probability for a label to be given, 0 to 1; None for the bundle's own, which under a smaller
+            label set is still held against the probability among all the model's labels, for which it was proven;
+            False to always give one.
         framing: how the faces that the model learned from were framed (see `mien.framing.crop_rule_of`), in place of
             what the bundle says; needed for photos where the bundle does not know.
         detector: finds the faces; None for the default one.
@@ -225,7 +226,7 @@ class Recognizer:
         faces = [Face(number, box, (), 1.0) for number in range(1, len(crops) + 1)]
         if not faces:
             return []
-        probabilities = self._chosen(self.classifier.predict(resize_crops(crops, self.bundle.crop_rule.size)))
+        probabilities = self.classifier.predict(resize_crops(crops, self.bundle.crop_rule.size))
         return [self._face_result(face, row) for face, row in zip(faces, probabilities, strict=True)]
 
     def prepare(self, photo: PhotoSource, *, name: str | None = None) -> Prepared:
@@ -328,7 +329,7 @@ class Recognizer:
             prepared: a photo, prepared by a recognizer with the same models.
             probabilities: what `classify` gave for it.
         """
-        rows = iter(self._chosen(probabilities))
+        rows = iter(probabilities)
         faces = tuple(
             self._face_result(face, next(rows), certain=prepared.certain)
             if self._large_enough(face)
@@ -350,15 +351,21 @@ class Recognizer:
     def _finish(self, group: list[Prepared]) -> list[PhotoResult]:
         return [self.result(prepared, rows) for prepared, rows in zip(group, self.classify(group), strict=True)]
 
-    def _face_result(self, face: Face, row: NDArray[np.float64], *, certain: bool = True) -> FaceResult:
+    def _face_result(self, face: Face, own: NDArray[np.float64], *, certain: bool = True) -> FaceResult:
+        """The labels of a face, from the model's probabilities for all the labels that it knows."""
+        row = self._chosen(own[np.newaxis])[0]
         pairs = tuple(zip(self.label_set.expressions, (float(value) for value in row), strict=True))
-        sure = certain and row.max() >= self.unsure_threshold
+        # The bundle's threshold was proven for the model's own probabilities. Those of fewer labels are larger: by them
+        # labels would be given that the proof does not cover.
+        held = row if self._own_threshold else own[[self.bundle.label_set.index(e) for e, _ in pairs]]
+        sure = certain and held.max() >= self.unsure_threshold
         return FaceResult(face, Outcome.OK if sure else Outcome.UNSURE, pairs)
 
     def _choose(self, labels: str | None, unsure: float | Literal[False] | None) -> None:
         self.label_set = self.bundle.label_set if labels is None else LabelSet.parse(labels)
         self._chosen(np.ones((1, len(self.bundle.label_set))))  # raises when it cannot
         self.unsure_threshold = _unsure_threshold(unsure, self.bundle)
+        self._own_threshold = unsure is not None
 
     def _chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         return project(probabilities, self.bundle.label_set, self.label_set)

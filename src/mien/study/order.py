@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Callable, Collection
 
 from mien.study.backbones import backbone
 from mien.study.plan import Plan, PlannedRun
+
+# Table, row, column, seed.
+Place = tuple[str, str, str, int]
 
 
 def order_runs(
@@ -26,19 +31,44 @@ def order_runs(
         The runs that are not done. Runs of equal worth keep the plan's order.
     """
     cost = cost or usual_cost
-    places: dict[str, list[tuple[str, str, str, int]]] = {run.id: [] for run in plan.runs}
+    places: dict[str, list[Place]] = {run.id: [] for run in plan.runs}
     for cell in plan.cells:
         if cell.run_id in places:
             places[cell.run_id].append((cell.table, cell.row, cell.column, cell.seed))
-    answered: set[tuple[str, str, str, int]] = {place for run_id in done for place in places.get(run_id, ())}
+    # What another run's answers can change is the worth of the runs that share a row or a column of a table with it.
+    lines: dict[tuple[str, str, str], set[str]] = {}
+    for run_id, asked in places.items():
+        for table, row, column, _ in asked:
+            lines.setdefault((table, "row", row), set()).add(run_id)
+            lines.setdefault((table, "column", column), set()).add(run_id)
+    answered = _Answered()
+    for place in dict.fromkeys(place for run_id in done for place in places.get(run_id, ())):
+        answered.add(place)
     waiting = [run for run in plan.runs if run.id not in done]
+    rank = {run.id: position for position, run in enumerate(waiting)}
+    costs = {run.id: cost(run) for run in waiting}
+    worth = {run.id: answered.worth(places[run.id]) / costs[run.id] for run in waiting}
+    # The first of equals comes first, and so keeps the plan's order. An entry whose worth has changed since is stale.
+    queue = [(-worth[run.id], rank[run.id]) for run in waiting]
+    heapq.heapify(queue)
     ordered: list[PlannedRun] = []
-    while waiting:
-        # The first of equals: `max` keeps the plan's order.
-        best = max(waiting, key=lambda run: _worth(places[run.id], answered) / cost(run))
-        waiting.remove(best)
-        ordered.append(best)
-        answered.update(places[best.id])
+    while worth:
+        negative, position = heapq.heappop(queue)
+        run = waiting[position]
+        if worth.get(run.id) != -negative:
+            continue
+        del worth[run.id]
+        ordered.append(run)
+        touched: set[str] = set()
+        for place in places[run.id]:
+            answered.add(place)
+            table, row, column, _ = place
+            touched |= lines[table, "row", row] | lines[table, "column", column]
+        for other in touched & worth.keys():
+            changed = answered.worth(places[other]) / costs[other]
+            if changed != worth[other]:
+                worth[other] = changed
+                heapq.heappush(queue, (-changed, rank[other]))
     return ordered
 
 
@@ -47,14 +77,42 @@ def usual_cost(run: PlannedRun) -> float:
     return run.recipe.epochs * (1e6 + backbone(run.recipe.backbone).parameters)
 
 
-def _worth(places: list[tuple[str, str, str, int]], answered: set[tuple[str, str, str, int]]) -> float:
-    """How many questions a run answers: its places, and the comparisons that they complete."""
-    worth, known = 0.0, set(answered)
-    for table, row, column, seed in places:
-        seeds = sum((table, row, column) == other[:3] for other in known)
-        worth += 1 / (1 + seeds)
-        for other_table, other_row, other_column, other_seed in known:
-            if (other_table, other_seed) == (table, seed) and (other_row == row) != (other_column == column):
-                worth += 1 / (1 + seeds)
-        known.add((table, row, column, seed))
-    return worth
+class _Answered:
+    """The places that have an answer, counted along the lines in which comparisons lie."""
+
+    def __init__(self) -> None:
+        self._known: set[Place] = set()
+        self._counts: Counter[tuple[str, ...] | tuple[str | int, ...]] = Counter()
+
+    def add(self, place: Place) -> None:
+        """Count a place, once."""
+        if place not in self._known:
+            self._known.add(place)
+            self._count(place, 1)
+
+    def worth(self, places: list[Place]) -> float:
+        """How many questions a run answers: its places, and the comparisons that they complete."""
+        worth, own = 0.0, []
+        for place in places:
+            table, row, column, seed = place
+            counts = self._counts
+            # A comparison is with a place of one row or one column; a place that is known already is in both.
+            here = counts[table, "place", row, column, seed]
+            along = counts[table, "row", row, seed] + counts[table, "column", column, seed] - 2 * here
+            worth += (1 + along) / (1 + counts[table, "seeds", row, column])
+            if not here:
+                self._count(place, 1)
+                own.append(place)
+        for place in own:
+            self._count(place, -1)
+        return worth
+
+    def _count(self, place: Place, step: int) -> None:
+        table, row, column, seed = place
+        for line in (
+            (table, "seeds", row, column),
+            (table, "place", row, column, seed),
+            (table, "row", row, seed),
+            (table, "column", column, seed),
+        ):
+            self._counts[line] += step
