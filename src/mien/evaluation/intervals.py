@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -87,6 +87,42 @@ def wilson(successes: int, count: int, level: float = LEVEL) -> Estimate:
     half = z / shrink * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
     # At a share of 0 or 1 the end meets the share exactly; rounding may leave it 1e-17 on the wrong side.
     return Estimate(share, min(max(0.0, centre - half), share), max(min(1.0, centre + half), share), count)
+
+
+def wilson_f1(found: int, labelled: int, given: int) -> Estimate:
+    """The F1 of one class with an interval that is sound for few images.
+
+    F1 grows with the share found / (labelled + given - found), of images that have the label or were given it; that
+    share has Wilson's interval, and its ends become those of F1.
+
+    Args:
+        found: images with the label that were given it.
+        labelled: images with the label, at least 1.
+        given: images that were given it.
+    """
+    share = wilson(found, labelled + given - found)
+    value, low, high = (2 * end / (1 + end) for end in (share.value, share.low, share.high))
+    return Estimate(value, min(low, value), max(high, value), labelled)
+
+
+def mover_mean(estimates: Sequence[Estimate], count: int, correlation: NDArray[np.float64] | None = None) -> Estimate:
+    """The mean of estimates with an interval made of theirs (MOVER), which keeps its level with few images of a class.
+
+    Source: Zou & Donner, "Construction of confidence limits about effect measures: a general approach", Stat. Med. 27,
+    2008; with the correlation of the estimates: Zou, "On the estimation of additive interaction by use of the
+    four-by-two table and beyond", Am. J. Epidemiol. 168, 2008.
+
+    Args:
+        estimates: at least one.
+        count: what the mean names as its number of images.
+        correlation: shape (K, K), of the K estimates; None where they are independent, as recalls are.
+    """
+    related = np.eye(len(estimates)) if correlation is None else correlation
+    value = float(np.mean([one.value for one in estimates]))
+    below = np.array([one.value - one.low for one in estimates])
+    above = np.array([one.high - one.value for one in estimates])
+    low, high = (max(0.0, float(side @ related @ side)) ** 0.5 / len(estimates) for side in (below, above))
+    return Estimate(value, value - low, value + high, count)
 
 
 class Draws:

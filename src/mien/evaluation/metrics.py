@@ -6,7 +6,7 @@ Figures need nothing but `Predictions`, so a metric can be added or corrected lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 
 from mien.errors import DataError
 from mien.evaluation.calibration import BINS, bin_of
-from mien.evaluation.intervals import Estimate, draws_of, percentile_estimate, wilson
+from mien.evaluation.intervals import Estimate, draws_of, mover_mean, percentile_estimate, wilson, wilson_f1
 from mien.labels import Label, LabelSet, label_text, to_label
 from mien.predictions import Predictions
 
 # Probabilities are raised to this before the logarithm (as Keras does), so that one confident error costs 16.1 and not
 # infinity.
 LEAST_PROBABILITY = 1e-7
+
+
+# Below so many images of a class, a bootstrap of the means over classes no longer covers what it should.
+FEW = 30
 
 
 @dataclass(frozen=True)
@@ -182,8 +186,9 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
     """Score a network's answers.
 
     Intervals hold for the network as it is and for images drawn like these ones; they say nothing of another training
-    run. Shares have Wilson intervals, the other figures the percentile interval of 1,000 resamples of the images. The
-    same predictions give the same scores, in whatever order they come.
+    run. Shares have Wilson intervals, the other figures the percentile interval of 1,000 resamples of the images; the
+    F1 of a class with fewer than `FEW` images, and the means over classes where there is one, have intervals made of
+    Wilson's. The same predictions give the same scores, in whatever order they come.
 
     Args:
         predictions: of at least one image.
@@ -202,12 +207,16 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
     resampled = _Figures.of(*draws.counts_and_sums(cells, classes**2, contributions), count)
 
     def estimate(name: str) -> Estimate:
+        if name in few:
+            return few[name]
         return percentile_estimate(float(getattr(measured, name)[0]), getattr(resampled, name), count)
 
     error = float(measured.calibration_error[0])
     table = measured.tables[0].astype(np.int64)
     support = table.sum(axis=1)
     majority = int(support.argmax())
+    entries = _class_scores(table, resampled.f1s, label_set)
+    few = _of_few_images(table, entries)
     return Scores(
         label_set=label_set,
         count=count,
@@ -225,7 +234,7 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
         # A mean of distances grows with every noise, and the draws add theirs: an interval of the draws as they are
         # would lie above the figure. Mirrored at the figure (the basic bootstrap) it takes that bias off instead.
         calibration_error=percentile_estimate(error, np.clip(2 * error - resampled.calibration_error, 0.0, 1.0), count),
-        classes=_class_scores(table, resampled.f1s, label_set),
+        classes=entries,
     )
 
 
@@ -391,10 +400,48 @@ def _class_scores(
                 predicted=wilson(given, count),
                 precision=wilson(found, given) if given else None,
                 recall=wilson(found, support) if support else None,
-                f1=percentile_estimate(f1, resampled_f1s[:, index], support) if support else None,
+                f1=_f1_estimate(f1, found, support, given, resampled_f1s[:, index]) if support else None,
             )
         )
     return tuple(entries)
+
+
+def _f1_estimate(f1: float, found: int, support: int, given: int, resampled: NDArray[np.float64]) -> Estimate:
+    return wilson_f1(found, support, given) if support < FEW else percentile_estimate(f1, resampled, support)
+
+
+def _of_few_images(table: NDArray[np.int64], entries: Sequence[ClassScores]) -> dict[str, Estimate]:
+    """The means over classes where one of them has few images, which a bootstrap draws too often or not at all."""
+    supports = [entry.support for entry in entries if entry.support]
+    if min(supports) >= FEW:
+        return {}
+    present = table.sum(axis=1) > 0
+    recalls = [entry.recall for entry in entries if entry.recall]
+    f1s = [wilson_f1(int(table[k, k]), int(table[k].sum()), int(table[:, k].sum())) for k in np.flatnonzero(present)]
+    return {
+        "balanced_accuracy": mover_mean(recalls, int(table.sum())),
+        "macro_f1": mover_mean(f1s, int(table.sum()), _f1_correlation(table)[np.ix_(present, present)]),
+    }
+
+
+def _f1_correlation(table: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How the F1s of the classes vary together, to first order: an answer that is wrong costs two of them."""
+    classes = len(table)
+    both = np.maximum(table.sum(axis=1) + table.sum(axis=0), 1)
+    influence = np.zeros((classes, classes, classes))  # of an image of a label (second) with an answer (third)
+    for k in range(classes):
+        f1 = 2 * table[k, k] / both[k]
+        influence[k, k, :] -= f1
+        influence[k, :, k] -= f1
+        influence[k, k, k] += 2
+        influence[k] /= both[k]
+    flat = influence.reshape(classes, -1)
+    covariance = (flat * table.ravel()) @ flat.T
+    deviation = np.sqrt(np.diag(covariance))
+    scale = np.where(deviation > 0, deviation, 1.0)
+    correlation: NDArray[np.float64] = covariance / np.outer(scale, scale)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
 
 
 def _among_top(probabilities: NDArray[np.float64], labels: NDArray[np.int64], places: int) -> NDArray[np.bool_]:
