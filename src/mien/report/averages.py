@@ -76,7 +76,7 @@ def averages_of(result: Result) -> Averages | None:
     facts = record.network.get("averages") or {}
     if not facts.get("decay"):
         return None
-    own = _figures(record.outcome(Role.TEST, result.readout))
+    own = Figures(result.scores.accuracy, result.scores.log_loss.value)
     other = _figures(record.others[result.readout, Role.TEST])
     moving_shown = result.run.recipe.batch_statistics == "moving"
     return Averages(
