@@ -12,7 +12,6 @@ from mien.errors import MissingExtraError, NetworkError, ReportError
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 _SUFFIXES = (".svg", ".png")
@@ -99,7 +98,7 @@ def _draw_all(folder: Path, size: int | None) -> None:
         _write(_diagram(name, size), [folder / (name + suffix) for suffix in _SUFFIXES])
 
 
-def _diagram(name: str, size: int | None) -> Figure:
+def _diagram(name: str, size: int | None) -> Any:
     from mien.report.diagrams import DiagramData, draw_diagram
     from mien.study.backbones import backbone
     from mien.training.backend import choose_backend
@@ -189,7 +188,7 @@ def _needs_matplotlib() -> None:
         raise MissingExtraError("Drawing a network", "report")
 
 
-def _write(figure: Figure, paths: Sequence[Path]) -> None:
+def _write(figure: Any, paths: Sequence[Path]) -> None:
     from mien.files import written_whole
     from mien.report.figures import render_png, render_svg
 

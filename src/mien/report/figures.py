@@ -282,7 +282,7 @@ def render_svg(figure: Figure, name: str) -> str:
 
         text = io.StringIO()
         # Without metadata and with a fixed salt, the same data gives the same file, byte for byte. `savefig` would draw
-        # it three times.
+        # it twice, the first time to lay it out.
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(text, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return text.getvalue()
@@ -330,6 +330,16 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
+    """At most so many round numbers between two ends, for an axis."""
+    try:
+        from matplotlib.ticker import MaxNLocator
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("The report", "report") from error
+    found = MaxNLocator(most, integer=whole, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(value) for value in found if low <= value <= high]
 
 
 def bare_axes(width: float, height: float) -> tuple[Figure, Axes]:

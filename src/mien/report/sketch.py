@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mien.errors import MissingExtraError
-from mien.report.figures import FAINT, FIRST, GRID, GROUND, INK, ON_FIRST, SECOND, ConfusionData, CurvesData
+from mien.report.figures import FAINT, FIRST, GRID, GROUND, INK, ON_FIRST, SECOND, ConfusionData, CurvesData, ticks
 
 Point = tuple[float, float]
 
@@ -140,11 +139,11 @@ def _panel(
         return left + width * across, top + height * (high - value) / (high - low)
 
     sketch.text((left, top - 8), title, 9.5, anchor="start")
-    for value in _ticks(low, high, 6):
+    for value in ticks(low, high, 6):
         level = place(first, value)[1]
         sketch.line([(left, level), (left + width, level)], GRID, 0.7)
         sketch.text((left - 5, level + 3), written(value), anchor="end")
-    for epoch in _ticks(first, last, 8, whole=True):
+    for epoch in ticks(first, last, 8, whole=True):
         across = place(epoch, low)[0]
         sketch.line([(across, top + height), (across, top + height + 3)], FAINT, 0.8)
         sketch.text((across, top + height + 14), f"{epoch:g}")
@@ -172,13 +171,3 @@ def _pieces(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]
         else:
             pieces.append([])
     return [piece for piece in pieces if piece]
-
-
-def _ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
-    """Round numbers between two ends."""
-    try:
-        from matplotlib.ticker import MaxNLocator
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("The report", "report") from error
-    found = MaxNLocator(most, integer=whole, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    return [float(value) for value in found if low <= value <= high]
