@@ -23,7 +23,7 @@ from mien.errors import MienError
 from mien.evaluation.comparison import Comparison, compare, compare_means
 from mien.evaluation.intervals import LEVEL, Estimate, wilson
 from mien.evaluation.metrics import METRICS, Metric, Scores, image_values, score
-from mien.labels import LabelSet
+from mien.labels import LabelSet, label_text
 from mien.predictions import Predictions
 from mien.study.record import RunRecord, UnreadPredictions
 
@@ -140,7 +140,7 @@ class Measurer:
         if path not in self._digests:
             with path.open("rb") as file:
                 self._digests[path] = hashlib.file_digest(file, "sha256").digest()
-        asked = f"{readout} {[label.value for label in record.label_set.expressions]} {self.metrics}"
+        asked = f"{readout} {[label_text(label) for label in record.label_set.expressions]} {self.metrics}"
         return _digest(_code(), self._digests[path], asked.encode()).hex()
 
     def measure(self, predictions: Predictions, label_set: LabelSet) -> Measured:
