@@ -303,3 +303,13 @@ def project(probabilities: NDArray[np.floating], source: LabelSet, target: Label
     projected = np.full_like(kept, 1.0 / len(target))
     np.divide(kept, mass, out=projected, where=mass > 0)
     return projected
+
+
+def share_kept(probabilities: NDArray[np.floating], source: LabelSet, target: LabelSet) -> NDArray[np.float64]:
+    """Of probabilities over one label set, the share that `project` keeps for another: shape (N,), 0 to 1.
+
+    What `project` gives, times this share, are the probabilities among all labels of the source.
+    """
+    columns = sorted({column for label in target.expressions for column in _columns(label, source)})
+    kept: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)[:, columns].sum(axis=1)
+    return kept

@@ -26,7 +26,7 @@ from mien.inference.classifier import Classifier
 from mien.inference.crops import crop_face, crop_side, resize_crops
 from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
 from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
-from mien.labels import LabelSet, label_text, project
+from mien.labels import LabelSet, label_text, project, share_kept
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
 MINIMUM_FACE_PX = 24
@@ -357,8 +357,8 @@ class Recognizer:
         pairs = tuple(zip(self.label_set.expressions, (float(value) for value in row), strict=True))
         # The bundle's threshold was proven for the model's own probabilities. Those of fewer labels are larger: by them
         # labels would be given that the proof does not cover.
-        held = row if self._own_threshold else own[[self.bundle.label_set.index(e) for e, _ in pairs]]
-        sure = certain and held.max() >= self.unsure_threshold
+        share = 1.0 if self._own_threshold else share_kept(own[np.newaxis], self.bundle.label_set, self.label_set)[0]
+        sure = certain and row.max() * share >= self.unsure_threshold
         return FaceResult(face, Outcome.OK if sure else Outcome.UNSURE, pairs)
 
     def _choose(self, labels: str | None, unsure: float | Literal[False] | None) -> None:
