@@ -7,9 +7,44 @@ import html
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from mien.errors import ReportError
+
 _SHOWN = 60
+
+
+@dataclass(frozen=True, repr=False)
+class Drawing:
+    """A drawing that a notebook shows.
+
+    Attributes:
+        svg: all of it, as the text of an SVG file.
+    """
+
+    svg: str
+
+    def save(self, path: Path | str) -> Path:
+        """Write it as an SVG file. Returns the path.
+
+        Raises:
+            ReportError: the name does not end in .svg, or the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".svg":
+            raise ReportError(f"A drawing is written as SVG. Received: {path}. Let its name end in .svg.")
+        try:
+            path.write_text(self.svg, encoding="utf-8")
+        except OSError as error:
+            raise ReportError(f"The drawing cannot be written to {path}: {error.strerror or error}.") from error
+        return path
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return f"<drawing of {len(self.svg):,} characters; a notebook shows it, .save(path) writes it>"
 
 
 @dataclass(frozen=True)
@@ -87,24 +122,24 @@ class Display:
     Attributes:
         title: what it shows.
         rows: its numbers.
-        draw: gives the drawing, a matplotlib figure.
+        draw: gives the drawing, an SVG.
     """
 
     title: str
     rows: Sequence[Mapping[str, Any]]
-    draw: Callable[[], Any]
+    draw: Callable[[], str]
 
     def frame(self) -> Any:
         """The numbers as a table; see `mien.frame.frame`."""
         return frame(self.rows)
 
-    def plot(self) -> Any:
-        """The drawing, a matplotlib figure, which a notebook shows.
+    def plot(self) -> Drawing:
+        """The drawing, which a notebook shows; `plot().save("curves.svg")` writes it.
 
         Raises:
-            MissingExtraError: matplotlib is not installed.
+            MissingExtraError: what draws is not installed.
         """
-        return self.draw()
+        return Drawing(self.draw())
 
     def __repr__(self) -> str:
         return f"<{self.title}: {len(self.rows):,} rows; .frame() for the numbers, .plot() for the drawing>"

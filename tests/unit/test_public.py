@@ -144,7 +144,7 @@ def test_runs_are_compared_pair_by_pair(store):
         mien.compare({"one": first})
 
 
-def test_a_run_shows_its_figures_and_drawings(store):
+def test_a_run_shows_its_figures_and_drawings(store, tmp_path):
     pytest.importorskip("matplotlib")
     record = store.finished()[0]
     run = Run(record, store.run_folder(record.id))
@@ -152,7 +152,7 @@ def test_a_run_shows_its_figures_and_drawings(store):
     for display in (run.confusion(), run.curves()):
         assert isinstance(display, Display)
         assert len(display.frame()) == len(display.rows)
-        assert display.plot().axes
+        assert display.plot().save(tmp_path / "drawing.svg").read_text(encoding="utf-8").startswith("<svg")
         assert "<table>" in display._repr_html_()
     assert sum(row["images"] for row in run.confusion().rows) == 60
     assert record.id in repr(run)

@@ -53,8 +53,6 @@ class Run:
 
     def confusion(self, role: str = "test") -> Display:
         """How often each label got each answer: a row for each pair."""
-        from mien.report.figures import ConfusionData, draw_confusion
-
         scores = self.scores(role)
         names = tuple(expression.value for expression in scores.label_set.expressions)
         counts = np.array(scores.confusion)
@@ -63,19 +61,27 @@ class Run:
             for i in range(len(names))
             for j in range(len(names))
         ]
-        return Display("Confusion matrix", rows, lambda: draw_confusion(ConfusionData(names, counts)))
+
+        def draw() -> str:
+            from mien.report.figures import ConfusionData
+            from mien.report.sketch import sketch_confusion
+
+            return sketch_confusion(ConfusionData(names, counts))
+
+        return Display("Confusion matrix", rows, draw)
 
     def curves(self) -> Display:
         """Loss and accuracy by epoch: a row for each epoch."""
         history = self.record.history
 
-        def draw() -> Any:
-            from mien.report.figures import CurvesData, draw_curves
+        def draw() -> str:
+            from mien.report.figures import CurvesData
+            from mien.report.sketch import sketch_curves
 
             names = ("loss", "accuracy", "validation_loss", "validation_accuracy")
             columns = {name: tuple(getattr(epoch, name) for epoch in history) for name in names}
             epochs = tuple(epoch.epoch for epoch in history)
-            return draw_curves(CurvesData(epochs=epochs, chosen=self.record.chosen, **columns))
+            return sketch_curves(CurvesData(epochs=epochs, chosen=self.record.chosen, **columns))
 
         return Display("Learning curves", [epoch.to_json() for epoch in history], draw)
 
