@@ -72,7 +72,7 @@ DOORS = {
     "jax": {"mien.training.backend"},
     "torch": {"mien.training.backend"},
     "psutil": {"mien.training."},
-    "onnx": {"mien.training."},
+    "onnx": {"mien.training.", "mien.api.wrapping"},
     "onnxruntime": {"mien.inference.runtime"},
     "cv2": PIXELS,
     "PIL": PIXELS | {"mien.decoding"},

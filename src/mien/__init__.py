@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mien.api.exporting import export
     from mien.api.foreign import foreign_run
     from mien.api.training import train
+    from mien.api.wrapping import wrap
     from mien.bundle import Bundle, load_bundle
     from mien.datasets.dataset import Dataset
     from mien.datasets.reading import read_dataset as read
@@ -51,6 +52,7 @@ _NAMES = {
     "load_bundle": "mien.bundle:load_bundle",
     "read": "mien.datasets.reading:read_dataset",
     "train": "mien.api.training:train",
+    "wrap": "mien.api.wrapping:wrap",
 }
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "load_bundle",
     "read",
     "train",
+    "wrap",
 ]
 
 

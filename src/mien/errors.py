@@ -71,7 +71,7 @@ class BundleError(MienError):
 
 
 class ExportError(MienError):
-    """An exported model does not answer as the trained network does."""
+    """A model cannot be made a bundle, or does not answer in it as it did before."""
 
 
 class ReportError(MienError):

@@ -28,7 +28,7 @@ _OF_THE_SYSTEM = frozenset(
         *(errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO),
     }
 )
-COMMANDS = ("predict", "explain", "serve", "page", "notice", "train", "export", "evaluate", "import_", "demo")
+COMMANDS = ("predict", "explain", "serve", "page", "notice", "train", "export", "evaluate", "wrap", "import_", "demo")
 
 
 def command_line(words: Sequence[str] = ()) -> typer.Typer:

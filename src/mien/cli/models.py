@@ -58,6 +58,39 @@ def list_models(
 
 
 @app.command()
+def known(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List what expression models of others take and give, for `mien wrap --contract`."""
+    from mien.inference.contracts import CONTRACTS
+
+    rows = [contract.to_json() for contract in CONTRACTS.values()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    from rich.table import Table
+
+    from mien.cli.console import open_console
+
+    table = Table(title="What models of others take and give (labels by their first two letters, in their order)")
+    for heading in ("name", "labels", "size", "channels", "scale", "crop", "gives", "source", "known by"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            " ".join(label[:2] for label in row["labels"]),
+            " or ".join(map(str, row["sizes"])),
+            row["channels"],
+            row["scale"],
+            row["crop"],
+            row["gives"],
+            row["source"],
+            "running it" if row["tried"] else "reading it",
+        )
+    open_console().print(table)
+
+
+@app.command()
 def seen(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help=BUNDLE_HELP)],
     data: Annotated[str, typer.Option("--data", help="The data set that its run was trained on.")],

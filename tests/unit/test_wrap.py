@@ -1,0 +1,190 @@
+"""Models of others: what is known of them, and a bundle of any classifier in ONNX."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mien
+from mien.cli.main import command_line
+from mien.datasets.synthetic import draw_faces
+from mien.errors import DataError, ExportError, MissingExtraError
+from mien.inference import runtime
+from mien.inference.classifier import Classifier
+from mien.inference.contracts import CONTRACTS, scaling_of
+from mien.labels import Expression
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+SIZE = 24
+ORDER = ["neutral", "happy", "surprise", "sad", "anger", "disgust", "fear", "contempt"]
+TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
+
+
+def model_file(folder, *, layout="nchw", channels=3, gives="logits", dtype="float32", batch="N", outputs=8, opset=17):
+    """A linear classifier over all pixels; an image times random weights, in any of the forms that exist."""
+    shape = [batch, channels, SIZE, SIZE] if layout == "nchw" else [batch, SIZE, SIZE, channels]
+    weights = np.random.default_rng(3).normal(0, 0.05, (channels * SIZE * SIZE, outputs)).astype(np.float32)
+    if dtype == "uint8":
+        weights /= 255
+    nodes = [
+        helper.make_node("Cast", ["faces"], ["x"], to=TensorProto.FLOAT),  # a name that a bundle's model has too
+        helper.make_node("Flatten", ["x"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "w"], ["logits" if gives == "logits" else "scores"]),
+    ]
+    if gives == "probabilities":
+        nodes.append(helper.make_node("Softmax", ["scores"], ["logits"], axis=1))
+    if batch == 1:  # held fast inside, as exporters do
+        nodes[1] = helper.make_node("Reshape", ["x", "one"], ["flat"])
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("faces", TYPES[dtype], shape)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, outputs])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.array([1, channels * SIZE**2]), "one")],
+    )
+    path = folder / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
+    return path
+
+
+def said(**changes):
+    return {"labels": ORDER, "channels": "rgb", "scale": "imagenet", "gives": "logits", **changes}
+
+
+# For each form of model: the model, what is said of it, and what is done with pixels for it, written out by hand.
+FORMS = {
+    "nchw rgb logits": ({}, {}, lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]),
+    "nchw bgr": ({}, {"channels": "bgr"}, lambda x: (x / 255 - [0.406, 0.456, 0.485]) / [0.225, 0.224, 0.229]),
+    "nhwc gray": ({"layout": "nhwc", "channels": 1}, {"channels": "gray", "scale": "-1..1"}, lambda x: x / 127.5 - 1),
+    "nhwc probabilities": (
+        {"layout": "nhwc", "gives": "probabilities"},
+        {"gives": "probabilities", "scale": "mean=10,20,30 std=255"},
+        lambda x: (x - [10, 20, 30]) / 255,
+    ),
+    "one at a time": ({"batch": 1}, {"scale": "0..1"}, lambda x: x / 255),
+    "one at a time, old": ({"batch": 1, "opset": 8}, {"scale": "0..1"}, lambda x: x / 255),
+    "uint8": ({"dtype": "uint8"}, {"scale": "0..255"}, lambda x: x),
+    "float16": ({"dtype": "float16"}, {"scale": "0..1"}, lambda x: x / 255),
+    "two outputs left out": ({"outputs": 10}, {"labels": [*ORDER, "-", "-"], "scale": "0..1"}, lambda x: x / 255),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_bundle_answers_as_the_bare_model_whatever_its_form(tmp_path, form):
+    made, changes, scale = FORMS[form]
+    path = model_file(tmp_path, **made)
+    wrapped = mien.wrap(path, tmp_path / "net.mien", **said(**changes))
+    crops = np.random.default_rng(1).integers(0, 256, (5, SIZE, SIZE), dtype=np.uint8)
+    received = Classifier(mien.load_bundle(tmp_path / "net.mien")).predict(crops)
+
+    images = scale(np.repeat(crops[..., None].astype(np.float64), made.get("channels", 3), axis=3))
+    if made.get("layout", "nchw") == "nchw":
+        images = images.transpose(0, 3, 1, 2)
+    session = runtime.start(path.read_bytes())
+    dtype = np.dtype(made.get("dtype", "float32"))
+    bare = np.concatenate([session.run(None, {"faces": image[None].astype(dtype)})[0] for image in images])
+    if made.get("gives") != "probabilities":
+        powers = np.exp(bare[:, :8].astype(np.float64))
+        bare = powers / powers.sum(axis=1, keepdims=True)
+    names = ["anger", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt"]
+    assert received == pytest.approx(bare[:, [ORDER.index(name) for name in names]], abs=1e-4)
+    assert received.max() > 0.3  # the test tells models apart
+    assert wrapped.difference <= 1e-4
+    assert wrapped.one_by_one == (made.get("batch") == 1)
+
+
+def test_a_wrapped_model_is_measured_and_reads_photos_as_any_other(tmp_path):
+    path = model_file(tmp_path, layout="nhwc", channels=1)
+    words = ["wrap", str(path), "--labels", ",".join(ORDER), "--channels", "gray", "--scale", "-1..1"]
+    words += ["--gives", "logits", "--framing", "drawn", "--output", str(tmp_path / "net.mien")]
+    done = CliRunner().invoke(command_line(words), words)
+    assert done.exit_code == 0, done.output
+    assert "differs from the bare model by at most" in done.output
+    measured = mien.evaluate(tmp_path / "net.mien", "drawn:count=70")
+    assert measured.evaluation.scores.count > 0
+    assert not measured.familiar.known
+    result = mien.Recognizer(tmp_path / "net.mien").recognize(draw_photo())
+    assert len(result.faces) == 1
+    assert sum(value for _, value in result.faces[0].probabilities) == pytest.approx(1)
+
+
+def draw_photo():
+    face = draw_faces(1, seed=0).images[0]
+    return np.pad(np.repeat(face[..., None], 3, axis=2), ((40, 40), (40, 40), (0, 0)), constant_values=128)
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "message"),
+    [
+        ({}, {"labels": ORDER[:7]}, "gives 8 numbers for an image, and 7 labels"),
+        ({}, {"labels": [*ORDER[:7], "anger"]}, "name anger twice"),
+        ({}, {"labels": None, "scale": None}, "Not said: labels, scale"),
+        ({}, {"channels": "gray", "scale": "0..1"}, "3 channels.*A model that takes gray three times is rgb"),
+        ({}, {"size": 48}, "Expected squares of 48 pixels"),
+        ({}, {"layout": "nhwc"}, "24 channels"),
+        ({}, {"gives": "probabilities"}, "no probabilities"),
+        ({"gives": "probabilities"}, {}, "no logits"),
+        ({"batch": 4}, {}, "exactly 4 images"),
+        ({"dtype": "uint8"}, {"scale": "0..1"}, "takes uint8"),
+        ({}, {"model_output": "logit"}, "Did you mean 'logits'"),
+        ({}, {"channels": "rbg"}, "There is no channels 'rbg'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_written(tmp_path, made, changes, message):
+    path = model_file(tmp_path, **made)
+    with pytest.raises(ExportError, match=message):
+        mien.wrap(path, tmp_path / "net.mien", **said(**changes))
+    assert not (tmp_path / "net.mien").exists()
+
+
+def test_a_batch_that_is_answered_otherwise_than_its_images_is_refused(tmp_path):
+    path = model_file(tmp_path, batch=1)
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"  # which is not true
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match="does not run on a batch"):
+        mien.wrap(path, tmp_path / "net.mien", **said())
+
+
+def test_without_the_library_the_way_out_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match="train"):
+        mien.wrap(tmp_path / "net.onnx", tmp_path / "net.mien", **said())
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"no model at all")
+    with pytest.raises(ExportError, match="is not a model in ONNX"):
+        mien.wrap(tmp_path / "net.onnx", tmp_path / "net.mien", **said())
+
+
+@pytest.mark.parametrize("text", ["0..2", "mean=1 std=0", "mean=1,2 std=1", "mean=x std=1"])
+def test_an_impossible_scaling_is_refused(text):
+    with pytest.raises(DataError, match="scaling"):
+        scaling_of(text, "rgb")
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_every_known_contract_is_one_that_wrapping_takes(name):
+    contract = CONTRACTS[name]
+    assert len(set(contract.labels)) == len(contract.labels) >= 5
+    assert set(contract.labels) <= set(Expression)
+    scaling_of(contract.scale, contract.channels)
+
+
+def test_a_contract_says_what_is_not_said(tmp_path):
+    path = model_file(tmp_path)
+    wrapped = mien.wrap(path, tmp_path / "net.mien", contract="hsemotion-8", size=SIZE)
+    assert wrapped.bundle.card["contract"]["labels"].startswith("anger, contempt, disgust")
+    with pytest.raises(DataError, match="Did you mean 'hsemotion-8'"):
+        mien.wrap(path, tmp_path / "net.mien", contract="hsemotoin-8")
+
+
+def test_known_contracts_are_printed():
+    shown = CliRunner().invoke(command_line(), ["models", "known", "--json"])
+    assert [row["name"] for row in json.loads(shown.output)] == list(CONTRACTS)
+    assert "openvino" in CliRunner().invoke(command_line(), ["models", "known"]).output
