@@ -95,6 +95,7 @@ def test_a_bundle_answers_as_the_bare_model_whatever_its_form(tmp_path, form):
     assert received.max() > 0.3  # the test tells models apart
     assert wrapped.difference <= 1e-4
     assert wrapped.one_by_one == (made.get("batch") == 1)
+    assert Classifier(wrapped.bundle).predict(crops[:0]).shape == (0, 8)
 
 
 def test_a_wrapped_model_is_measured_and_reads_photos_as_any_other(tmp_path):

@@ -28,7 +28,7 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 NO_LABEL = "-"
 LARGEST_DIFFERENCE = 1e-4
 
-_OLDEST_OPSET = 9  # the first in which Scan goes over batches as it does today
+_OLDEST_OPSET = 9  # older ones lack operations that are put around the model
 _NEWER_OPSET = 13
 _COMPARED = 16  # drawn faces, and as many images of noise
 _GOLDEN_CROPS = 4
@@ -150,7 +150,7 @@ def wrap(
     places = {label: place for place, label in enumerate(order)}
     columns = [places[parse_expression(label)] for label in label_set.expressions]
     expected = _probabilities(expected[:, columns], gives)
-    wrapped = _wrapped(bare, shape, channels, scaling, columns, gives)
+    wrapped = _wrapped(bare, shape, channels, scaling, columns, len(order), gives)
     difference = _check_parity(wrapped, crops, expected)
     bundle = write_bundle(
         Path(output),
@@ -306,7 +306,7 @@ def _probabilities(answers: NDArray[np.float64], gives: Gives) -> NDArray[np.flo
 
 
 def _wrapped(
-    model: Any, shape: _Shape, channels: Channels, scaling: Scaling, columns: Sequence[int], gives: Gives
+    model: Any, shape: _Shape, channels: Channels, scaling: Scaling, columns: Sequence[int], outputs: int, gives: Gives
 ) -> bytes:
     """The model between a bundle's input and output."""
     from onnx import TensorProto, compose, helper, numpy_helper, version_converter
@@ -348,15 +348,29 @@ def _wrapped(
         x = then("Cast", x, to=helper.np_dtype_to_tensor_dtype(shape.dtype))
     inner = list(graph.node)
     if shape.one_by_one:
-        alone = [helper.make_node("Reshape", ["mien/image", constant("one", np.array([1, *image]))], [given])]
-        flat = [helper.make_node("Reshape", [answer, constant("flat", np.array([-1]))], ["mien/answer"])]
+        # A Loop and not a Scan: onnxruntime refuses to scan over no image at all.
+        alone = [
+            helper.make_node("Gather", [x, "mien/number"], ["mien/image"], axis=0),
+            helper.make_node("Reshape", ["mien/image", constant("one", np.array([1, *image]))], [given]),
+        ]
+        flat = [
+            helper.make_node("Reshape", [answer, constant("flat", np.array([outputs]))], ["mien/answer"]),
+            helper.make_node("Identity", ["mien/go"], ["mien/go_on"]),
+        ]
         body = helper.make_graph(
             [*alone, *inner, *flat],
             "one_image",
-            [helper.make_tensor_value_info("mien/image", shape.given.type.tensor_type.elem_type, image)],
-            [helper.make_tensor_value_info("mien/answer", answer_type, [None])],
+            [
+                helper.make_tensor_value_info("mien/number", TensorProto.INT64, []),
+                helper.make_tensor_value_info("mien/go", TensorProto.BOOL, []),
+            ],
+            [
+                helper.make_tensor_value_info("mien/go_on", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("mien/answer", answer_type, [outputs]),
+            ],
         )
-        x = then("Scan", x, body=body, num_scan_inputs=1)
+        images = then("Gather", then("Shape", x), constant("first", np.array(0)), axis=0)
+        x = then("Loop", images, constant("always", np.array(True)), body=body)
     else:
         then("Identity", x, output=given)
         nodes += inner
