@@ -8,12 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 import mien
+from mien.api.wrapping import try_contracts
 from mien.cli.main import command_line
 from mien.datasets.synthetic import draw_faces
 from mien.errors import DataError, ExportError, MissingExtraError
 from mien.inference import runtime
 from mien.inference.classifier import Classifier
 from mien.inference.contracts import CONTRACTS, scaling_of
+from mien.inference.crops import resize_crops
 from mien.labels import Expression
 
 onnx = pytest.importorskip("onnx")
@@ -183,6 +185,45 @@ def test_a_contract_says_what_is_not_said(tmp_path):
     assert wrapped.bundle.card["contract"]["labels"].startswith("anger, contempt, disgust")
     with pytest.raises(DataError, match="Did you mean 'hsemotion-8'"):
         mien.wrap(path, tmp_path / "net.mien", contract="hsemotoin-8")
+
+
+def learned_file(folder, order):
+    """A linear classifier of drawn faces, fitted in closed form, that takes gray pixels of -1 to 1."""
+    data = draw_faces(210, seed=0)
+    x = resize_crops(data.images, SIZE).reshape(len(data), -1) / 127.5 - 1
+    x = np.hstack([x, np.ones((len(x), 1))])
+    wanted = np.array([[data.label_set.expressions[n] == label for label in order] for n in data.labels], float)
+    fitted = np.linalg.solve(x.T @ x + 5 * np.eye(x.shape[1]), x.T @ wanted).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["in"], ["flat"]), helper.make_node("Gemm", ["flat", "w", "b"], ["out"])],
+        "net",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["N", 1, SIZE, SIZE])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", len(order)])],
+        [numpy_helper.from_array(fitted[:-1], "w"), numpy_helper.from_array(fitted[-1], "b")],
+    )
+    path = folder / "learned.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_trying_finds_the_contract_that_a_model_was_made_for(tmp_path):
+    order = CONTRACTS["hsemotion-7"].labels
+    path = learned_file(tmp_path, order)
+    best, second, *_ = try_contracts(path, "drawn:count=210")
+    assert (best.labels, best.channels, best.scale) == (tuple(order), "gray", "-1..1")
+    assert best.accuracy.low > second.accuracy.value
+    words = ["wrap", str(path), "--try", "drawn:count=210", "--scale", "-1..1"]
+    shown = CliRunner().invoke(command_line(words), words)
+    assert "--labels anger,disgust,fear,happiness,neutral,sadness,surprise" in shown.output.splitlines()[0]
+    assert f"{best.accuracy.value:.1%}" in shown.output.splitlines()[0]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_trying_refuses_a_number_of_labels_that_nothing_known_has(tmp_path):
+    with pytest.raises(ExportError, match="Name the labels"):
+        try_contracts(model_file(tmp_path, outputs=10), "drawn:count=70")
+    with pytest.raises(ExportError, match="8 labels were named"):
+        try_contracts(model_file(tmp_path, outputs=10), "drawn:count=70", labels=ORDER)
 
 
 def test_known_contracts_are_printed():

@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import LOGITS_OUTPUT, MODEL_INPUT, Bundle, Golden, write_bundle
+from mien.datasets.dataset import Dataset, Role
+from mien.datasets.protocol import measured_samples, occurring_labels
+from mien.datasets.reading import read_dataset
+from mien.datasets.spec import DataSpec
 from mien.datasets.synthetic import draw_faces
-from mien.errors import ExportError, MissingExtraError, did_you_mean
+from mien.errors import DataError, ExportError, MissingExtraError, did_you_mean
+from mien.evaluation.intervals import Estimate, wilson
 from mien.framing import crop_rule_of
 from mien.inference import runtime
 from mien.inference.classifier import softmax
-from mien.inference.contracts import CHANNELS, GIVES, Channels, Gives, Scaling, contract_of, scaling_of
+from mien.inference.contracts import CHANNELS, CONTRACTS, GIVES, Channels, Gives, Scaling, contract_of, scaling_of
 from mien.inference.crops import resize_crops
 from mien.labels import Expression, LabelSet, parse_expression
 from mien.randomness import generator
@@ -66,6 +71,23 @@ class _Shape:
     dtype: np.dtype[Any]
 
 
+@dataclass(frozen=True)
+class Tried:
+    """How often a model is right when it is taken to have a contract.
+
+    Attributes:
+        labels: the expressions in the order of its outputs.
+        channels: as in `wrap`.
+        scale: as in `wrap`.
+        accuracy: share of right labels, with a 95 % interval.
+    """
+
+    labels: tuple[str, ...]
+    channels: Channels
+    scale: str
+    accuracy: Estimate
+
+
 def wrap(
     model: Path | str,
     output: Path | str = "model.mien",
@@ -110,10 +132,7 @@ def wrap(
         DataError: a label, scaling or contract is not known.
         MissingExtraError: onnx is not installed.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingExtraError("Wrapping a model", "train") from error
+    _check_onnx()
     if contract is not None:
         known = contract_of(contract)
         labels = labels or [label.value for label in known.labels]
@@ -133,12 +152,7 @@ def wrap(
     order = _labels(labels)
     label_set = LabelSet.of(label for label in order if label is not None)
     scaling = scaling_of(scale, channels)
-    try:
-        bare = onnx.load(Path(model))
-    except OSError:
-        raise
-    except Exception as error:  # what protobuf raises for other files shares no base below it
-        raise ExportError(f"{model} is not a model in ONNX: {runtime.first_line(error)}") from error
+    bare = _load(model)
     shape = _shape(bare, str(model), channels, size, layout, model_output)
     if shape.dtype == np.uint8 and scale != "0..255":
         raise ExportError(f"The model takes uint8, pixels as they are: scale 0..255. Received: {scale}.")
@@ -180,6 +194,132 @@ def wrap(
         golden=Golden(crops[:_GOLDEN_CROPS], expected[:_GOLDEN_CROPS]),
     )
     return Wrapped(bundle, len(crops), difference, shape.one_by_one)
+
+
+def try_contracts(
+    model: Path | str,
+    data: Dataset | DataSpec | Path | str,
+    *,
+    labels: Sequence[str] | None = None,
+    channels: Channels | None = None,
+    scale: str | None = None,
+    size: int | None = None,
+    layout: Layout | None = None,
+    model_output: str | None = None,
+    images: int = 300,
+    **keys: Any,
+) -> list[Tried]:
+    """Which contract a model was made for: how often it is right under each that is plausible.
+
+    What is not said is tried: the orders of labels and the scalings that known contracts have, RGB and BGR where they
+    differ. The images are those of the training role, or all where data have none, so that no test label is opened.
+
+    Args:
+        model: as in `wrap`.
+        data: labelled faces, framed as the model wants them; or what `read_dataset` takes.
+        labels: as in `wrap`; None to try.
+        channels: as in `wrap`; None to try.
+        scale: as in `wrap`; None to try.
+        size: as in `wrap`.
+        layout: as in `wrap`.
+        model_output: as in `wrap`.
+        images: how many are asked at most.
+        **keys: keys of `DataSpec`, where `data` is a path.
+
+    Returns:
+        The contracts that were tried, the best first. On equal accuracy the one that is listed first is first.
+
+    Raises:
+        ExportError: the model has another form than was said, or no known order has as many labels.
+        DataError: the data have none of the labels.
+        MissingExtraError: onnx is not installed.
+    """
+    _check_onnx()
+    bare = _load(model)
+    content, where = bytes(bare.SerializeToString()), str(model)
+    given = None if labels is None else tuple(_labels(labels))
+    shape, ways = _ways(bare, where, channels, scale, size, layout, model_output)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    role = Role.TRAIN if dataset.count(Role.TRAIN) else None
+    there = occurring_labels(dataset)
+    samples, _ = measured_samples(dataset, there, "labels", role)
+    chosen = np.sort(generator(0, "wrap", "images").permutation(len(samples))[:images])
+    crops = resize_crops(np.ascontiguousarray(samples.images[chosen]), shape.size)
+    right = [there.expressions[number] for number in samples.labels[chosen]]
+    tried = []
+    for way, text, scaling in ways:
+        answers = _bare_answers(content, shape, _prepared(crops, shape, way, scaling), where)
+        for order in [given] if given is not None else _orders(answers.shape[1]):
+            if given is not None:
+                _check_count(answers, order)
+            kept = [place for place, label in enumerate(order) if label is not None]
+            said = [order[kept[place]] for place in answers[:, kept].argmax(axis=1)]
+            hits = [a == b for a, b in zip(said, right, strict=True) if b in order]
+            if not hits:
+                raise DataError(f"{dataset.name} has no image of {', '.join(label for label in order if label)}.")
+            words = tuple(NO_LABEL if label is None else label.value for label in order)
+            tried.append(Tried(words, way, text, wilson(sum(hits), len(hits))))
+    return sorted(tried, key=lambda entry: -entry.accuracy.value)
+
+
+def _orders(count: int) -> list[tuple[Expression | None, ...]]:
+    """The known orders of so many labels, each once."""
+    orders = list(dict.fromkeys(known.labels for known in CONTRACTS.values() if len(known.labels) == count))
+    if not orders:
+        raise ExportError(f"The model gives {count} numbers for an image, and no known contract does. Name the labels.")
+    return [tuple(order) for order in orders]
+
+
+def _ways(
+    model: Any,
+    where: str,
+    channels: Channels | None,
+    scale: str | None,
+    size: int | None,
+    layout: Layout | None,
+    model_output: str | None,
+) -> tuple[_Shape, list[tuple[Channels, str, Scaling]]]:
+    """The form of a model, and the channels and scalings that can be meant, each that differs once."""
+    if channels is not None:
+        _check_word("channels", channels, CHANNELS)
+        shape, choice = _shape(model, where, channels, size, layout, model_output), [channels]
+    else:
+        try:
+            shape, choice = _shape(model, where, "rgb", size, layout, model_output), ["rgb", "bgr"]
+        except ExportError:
+            shape, choice = _shape(model, where, "gray", size, layout, model_output), ["gray"]
+    texts = [scale] if scale is not None else list(dict.fromkeys(known.scale for known in CONTRACTS.values()))
+    if shape.dtype == np.uint8:
+        texts = ["0..255"]
+    ways: dict[Scaling, tuple[Channels, str, Scaling]] = {}
+    for way in choice:
+        for text in texts:
+            try:
+                scaling = scaling_of(text, way)
+            except DataError:  # a scaling of three channels, for one
+                if scale is not None:
+                    raise
+                continue
+            ways.setdefault(scaling, (way, text, scaling))
+    return shape, list(ways.values())
+
+
+def _check_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("Wrapping a model", "train") from error
+
+
+def _load(model: Path | str) -> Any:
+    import onnx
+
+    try:
+        return onnx.load(Path(model))
+    except OSError:
+        raise
+    except Exception as error:  # what protobuf raises for other files shares no base below it
+        raise ExportError(f"{model} is not a model in ONNX: {runtime.first_line(error)}") from error
 
 
 def _check_word(what: str, word: str, known: Sequence[str]) -> None:
@@ -280,12 +420,16 @@ def _bare_answers(content: bytes, shape: _Shape, images: NDArray[Any], where: st
     return np.stack([np.asarray(answer, dtype=np.float64).ravel() for answer in answers])
 
 
-def _check_answers(answers: NDArray[np.float64], order: Sequence[Expression | None], gives: Gives) -> None:
+def _check_count(answers: NDArray[np.float64], order: Sequence[Expression | None]) -> None:
     if answers.shape[1] != len(order):
         raise ExportError(
             f"The model gives {answers.shape[1]} numbers for an image, and {len(order)} labels were named. "
             f"Name one for each, {NO_LABEL!r} for what is no expression."
         )
+
+
+def _check_answers(answers: NDArray[np.float64], order: Sequence[Expression | None], gives: Gives) -> None:
+    _check_count(answers, order)
     if not np.isfinite(answers).all():
         raise ExportError("The model answers with numbers that are not finite. Perhaps another scale is meant.")
     sums = answers.sum(axis=1)

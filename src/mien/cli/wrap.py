@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.cli.options import FRAMING_HELP
+
+if TYPE_CHECKING:
+    from mien.api.wrapping import Tried
+
+_SHOWN = 10
 
 
 class ChannelsChoice(StrEnum):
@@ -59,14 +64,34 @@ def wrap(
     name: Annotated[str | None, typer.Option(help="Short name of the model. Default: the output's name.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the model, in words, for its card.")] = None,
     model_output: Annotated[str | None, typer.Option(help="The output with the answers, where it has several.")] = None,
+    try_: Annotated[
+        str | None,
+        typer.Option("--try", metavar="DATA", help="Write nothing; say under which contract it is most often right."),
+    ] = None,
 ) -> None:
     """Make a bundle of any classifier in ONNX, and refuse where it does not answer as the bare model does."""
+    from mien.api.wrapping import try_contracts
     from mien.api.wrapping import wrap as wrap_model
 
+    words = None if labels is None else labels.split(",")
+    if try_ is not None:
+        tried = try_contracts(
+            model,
+            try_,
+            labels=words,
+            channels=None if channels is None else channels.value,
+            scale=scale,
+            size=size,
+            layout=None if layout is None else layout.value,
+            model_output=model_output,
+        )
+        for line in _tried(tried):
+            typer.echo(line)
+        return
     wrapped = wrap_model(
         model,
         output,
-        labels=None if labels is None else labels.split(","),
+        labels=words,
         channels=None if channels is None else channels.value,
         scale=scale,
         gives=None if gives is None else gives.value,
@@ -85,3 +110,23 @@ def wrap(
         typer.echo("The model takes one image at a time: a batch runs it once for each of its images.")
     if bundle.crop_rule.framing is None:
         typer.echo("How its faces were framed is not known: photos are read only when it is said (--framing).")
+
+
+def _tried(tried: list[Tried]) -> list[str]:
+    lines = [
+        f"{entry.accuracy.value:.1%}  --channels {entry.channels} --scale {_quoted(entry.scale)} "
+        f"--labels {','.join(entry.labels)}"
+        for entry in tried[:_SHOWN]
+    ]
+    best = tried[0].accuracy
+    lines.append(f"{len(tried)} contracts were tried on {best.count} images; the first was right for {best.value:.1%}.")
+    within = sum(entry.accuracy.value >= best.low for entry in tried[1:])
+    if within:
+        lines.append(
+            f"{within} others lie within its 95 % interval (from {best.low:.1%}): these images do not tell them apart."
+        )
+    return lines
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
