@@ -16,13 +16,13 @@ def written(estimate) -> str:
     return f"{value} % [{low}, {high}]"
 
 
-def test_the_table_of_the_first_look_is_that_of_its_records():
-    store = Store.open(ROOT / "results" / "first-look")
+def test_the_table_of_networks_is_that_of_the_records():
+    store = Store.open(ROOT / "results" / "nine")
     expected = []
     for record in store.records(store.plan()).values():
         accuracies = [score(record.outcome(Role.TEST, epoch), record.label_set).accuracy for epoch in record.readouts]
         title = BACKBONES[record.recipe["backbone"]].title
         expected.append([title, f"{record.network['parameters']:,}", *map(written, accuracies)])
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## A first look")[2].partition("\n## ")[0]
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## All of FER2013")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", section, re.M)]
     assert rows[2:] == expected
