@@ -76,6 +76,18 @@ def test_a_csv_has_a_row_per_face_and_nothing_else_is_left(run, photo_folder, tm
     assert [entry.name for entry in table.parent.iterdir()] == ["faces.csv"]
 
 
+def test_groups_of_labels_have_columns_of_their_own(run, photo_folder, tmp_path):
+    table = tmp_path / "faces.csv"
+    labels = "neutral,positive=happiness+surprise,negative=anger+sadness"
+    run(photo_folder, "--recursive", "--labels", labels, "--csv", table, code=3)
+    rows = rows_of(table)
+    assert tuple(rows[0]) == (*CSV_COLUMNS, "negative", "positive")
+    faces = [row for row in rows if row["face"]]
+    assert faces
+    for row in faces:
+        assert sum(float(row[name]) for name in ("neutral", "negative", "positive")) == pytest.approx(1)
+
+
 def test_drawings_keep_the_folders_and_leave_the_photos_alone(run, photo_folder, tmp_path):
     before = {path: path.read_bytes() for path in photo_folder.rglob("*.*")}
     run(photo_folder, "--recursive", "--draw", tmp_path / "drawn", code=3)

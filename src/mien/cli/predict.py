@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mien.inference.batch import FoundPhoto, Journal
     from mien.inference.recognizer import Recognizer
     from mien.inference.results import PhotoResult
+    from mien.labels import LabelSet
 
 EXIT_UNREADABLE = 3
 EXIT_INTERRUPTED = 130
@@ -89,7 +90,7 @@ def predict(
                 typer.echo("Interrupted. The same command goes on from here.", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         if journal is not None:
-            _finish(journal, csv)
+            _finish(journal, csv, recognizer.label_set)
     if len(photos) > 1 or csv is not None:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
         typer.echo(f"{counts.total():,} photos: {outcomes}", err=True)
@@ -195,11 +196,11 @@ def _journal(
         yield journal
 
 
-def _finish(journal: Journal, csv: Path | None) -> None:
+def _finish(journal: Journal, csv: Path | None, labels: LabelSet) -> None:
     from mien.inference.batch import write_csv
 
     if csv is not None:
-        write_csv(journal.results(), csv)
+        write_csv(journal.results(), csv, labels)
     journal.delete()
 
 

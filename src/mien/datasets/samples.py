@@ -239,7 +239,6 @@ def build_dataset(
     names = [sample.id for sample in samples]
     roles, role_problems = name_roles([sample.role for sample in samples], names, str(path))
     known_roles = [role or Role.NONE for role in roles]
-    known_roles = [role or Role.NONE for role in roles]
     named = name_labels(
         [sample.label for sample in samples],
         names,

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, Self
 
 from mien.errors import DataError, MienError
 from mien.files import hash_listing, lock, parse_json, shortened, written_whole
-from mien.inference.results import CSV_COLUMNS, PhotoResult
+from mien.inference.results import PhotoResult, columns_of
+from mien.labels import LabelSet
 
 # Endings that are taken from a folder; a file that is named itself may have any.
 PHOTO_SUFFIXES = (
@@ -225,17 +226,18 @@ def _short(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def write_csv(results: Iterable[PhotoResult], path: Path) -> None:
+def write_csv(results: Iterable[PhotoResult], path: Path, labels: LabelSet | None = None) -> None:
     """Write results as a CSV table in UTF-8, a row per face, whole or not at all.
 
     Args:
         results: taken one at a time.
         path: the file; its folder must exist.
+        labels: those that the faces were read by; only groups among them add columns.
     """
     with written_whole(path) as file:
         # A file name that is not valid text on its system is written with its bytes as \\xNN.
         text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-        table = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(text, columns_of(labels.expressions if labels else ()), lineterminator="\n")
         table.writeheader()
         for result in results:
             table.writerows(result.to_rows())

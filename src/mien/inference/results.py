@@ -13,12 +13,14 @@ from mien.errors import DataError
 from mien.files import parse_json
 from mien.frame import frame
 from mien.inference.detector import LANDMARK_NAMES, Box, Face
-from mien.labels import Expression, Label, find_expression, to_label
+from mien.labels import Expression, Group, Label, find_expression
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA = 1
+_EXPRESSIONS = frozenset(expression.value for expression in Expression)
+
 CSV_COLUMNS = (
     "photo",
     "outcome",
@@ -119,8 +121,18 @@ class FaceResult:
         return cls(
             face=Face(int(value["id"]), box, landmarks, float(value["score"])),
             outcome=Outcome(value["outcome"]),
-            probabilities=tuple((to_label(name), float(p)) for name, p in value["probabilities"].items()),
+            probabilities=tuple((_named(name), float(p)) for name, p in value["probabilities"].items()),
         )
+
+
+def _named(name: str) -> Label:
+    """A label by its name alone: an expression, or a group whose members are not told."""
+    return Expression(name) if name in _EXPRESSIONS else Group(name)
+
+
+def columns_of(labels: Iterable[Label]) -> tuple[str, ...]:
+    """The columns of a table of faces that were read by these labels: `CSV_COLUMNS`, and one for each group."""
+    return (*CSV_COLUMNS, *dict.fromkeys(label.value for label in labels if isinstance(label, Group)))
 
 
 @dataclass(frozen=True)
@@ -222,7 +234,10 @@ class PhotoResult:
         return cls.from_dict(value)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """A row per face, or one row for a photo without faces; keys are `CSV_COLUMNS`, missing values "" ."""
+        """A row per face, or one row for a photo without faces; missing values are "".
+
+        Keys are `CSV_COLUMNS`, then the groups of labels that the faces were read by (see `columns_of`).
+        """
         photo = {"photo": self.photo, "outcome": self.outcome.value, "reason": self.reason}
         rows = []
         for result, rank in zip(self.faces, self.area_ranks, strict=True):
@@ -237,7 +252,8 @@ class PhotoResult:
                 **{expression.value: value for expression, value in result.probabilities},
             }
             rows.append(photo | known)
-        return [{column: row.get(column, "") for column in CSV_COLUMNS} for row in rows or [photo]]
+        columns = columns_of(label for face in self.faces for label, _ in face.probabilities)
+        return [{column: row.get(column, "") for column in columns} for row in rows or [photo]]
 
     def summary(self) -> str:
         """One line for people."""
@@ -303,7 +319,8 @@ def printable(text: str) -> str:
 def frame_results(results: Iterable[PhotoResult]) -> Any:
     """The faces of photos as one table: a row a face, or one for a photo without faces; see `mien.frame.frame`."""
     rows = [row for result in results for row in result.to_rows()]
-    return frame([{key: None if value == "" else value for key, value in row.items()} for row in rows], CSV_COLUMNS)
+    columns = tuple(dict.fromkeys([*CSV_COLUMNS, *(column for row in rows for column in row)]))
+    return frame([{key: None if value == "" else value for key, value in row.items()} for row in rows], columns)
 
 
 class PhotoResults(list[PhotoResult]):
