@@ -11,8 +11,9 @@ import pytest
 from mien.bundle import load_bundle
 from mien.datasets import folders, samples
 from mien.datasets.reading import read_dataset
-from mien.errors import BundleError, DataError
+from mien.errors import BundleError, DataError, StudyFileError
 from mien.images import png_bytes
+from mien.study.spec import parse_study
 
 
 def png_that_claims(width, height):
@@ -156,3 +157,8 @@ def test_a_short_row_of_a_table_without_names_is_listed(tmp_path):
     except DataError as error:
         pytest.fail(f"such a table is read: {error}")
     assert [problem.name for problem in dataset.problems] == ["row 21"]
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_a_study():
+    with pytest.raises(StudyFileError, match="is not TOML"):
+        parse_study(f"schema = {'1' * 9_000}")
