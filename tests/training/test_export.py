@@ -93,7 +93,7 @@ def test_a_bundle_answers_as_the_record_says(exported, record, split):
     assert bundle.crop_rule.size == 32
     recorded = record.outcome(Role.TEST)
     logits = logits_of(bundle.onnx, split.test.images)
-    np.testing.assert_allclose(softmax(logits), recorded.outputs, atol=1e-4)
+    np.testing.assert_allclose(softmax(logits), recorded.outputs, atol=4e-4)  # the record keeps 11 bits
     np.testing.assert_array_equal(logits.argmax(axis=1), recorded.outputs.argmax(axis=1))
     tempered = softmax(logits.astype(np.float64) / bundle.temperature)
     np.testing.assert_allclose(Classifier(bundle).predict(split.test.images), tempered, atol=1e-6)
@@ -228,7 +228,7 @@ def test_an_adjustment_for_the_prior_is_part_of_the_model(run, tmp_path, record,
     expected = record.outcome(Role.TEST).probabilities / np.sqrt(shares)
     expected /= expected.sum(axis=1, keepdims=True)
     answers = softmax(logits_of(adjusted.bundle.onnx, split.test.images))
-    np.testing.assert_allclose(answers, expected, atol=1e-4)
+    np.testing.assert_allclose(answers, expected, atol=4e-4)  # likewise
     assert adjusted.bundle.card["adjusted_for_prior"] == 0.5
     before, after = adjusted.effect
     assert before.accuracy == score(record.outcome(Role.VALIDATION), record.label_set).accuracy

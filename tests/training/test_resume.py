@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -53,6 +54,8 @@ def work(job: Job, kill_after: float | None = None) -> list[dict]:
             timer.start()
     process.wait()
     process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
     if timer is not None:
         timer.cancel()
     return said

@@ -159,6 +159,7 @@ class TestCommand:
 
     def test_measuring_is_asked_for_shows_how_far_it_is_and_is_kept(self, folder: Path, monkeypatch) -> None:
         pytest.importorskip("keras")
+        monkeypatch.setenv("COLUMNS", "160")  # wide enough for every column
         jobs = []
 
         def submit(executor, job, listen):

@@ -155,9 +155,8 @@ class TestRecords:
         assert list(store.records(plan_of())) == [first.id]
         assert not store.has(second.id)
 
-    def test_a_forgotten_run_is_as_if_it_never_was(self, store):
+    def test_a_run_whose_folder_is_removed_is_as_if_it_never_was(self, store):
         run = plan_of().runs[0]
-        shutil.rmtree(store.run_folder(run.id))
         failed(run.id).write(store.run_folder(run.id))
         shutil.rmtree(store.run_folder(run.id))
         assert not store.has(run.id)
