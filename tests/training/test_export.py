@@ -382,3 +382,15 @@ def test_another_backend_is_refused_with_the_way_out(monkeypatch, network):
     monkeypatch.setattr(convert, "backend_name", lambda: "jax")
     with pytest.raises(ExportError, match="KERAS_BACKEND=tensorflow"):
         convert.to_onnx(network)
+
+
+@pytest.mark.parametrize("apart", [1e-6, 1.5e-4])
+def test_labels_that_are_tied_may_change_places(monkeypatch, apart):
+    from mien.training import export
+
+    answers = np.array([[0.4, 0.4 + apart, 0.2 - apart]])
+    swapped = answers + np.array([[apart, -apart, 0.0]]) * 0.6
+    monkeypatch.setattr(export, "_network_answers", lambda *_: answers)
+    monkeypatch.setattr(export, "_predict", lambda *_: swapped)
+    assert answers.argmax() != swapped.argmax()
+    assert export.compare(None, None, np.zeros((1, 48, 48), np.uint8)).flips == 0

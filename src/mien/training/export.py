@@ -82,7 +82,7 @@ class Parity:
     Attributes:
         images: compared.
         difference: largest difference of a probability.
-        flips: images that get another label.
+        flips: images that get another label, though their two likeliest labels are not tied (see `compare`).
     """
 
     images: int
@@ -256,7 +256,8 @@ def compare(network: keras.Model, classifier: Classifier, images: NDArray[np.uin
         mirror: whether the converted model answers for each image and its mirror image together.
 
     Raises:
-        ExportError: a probability differs by more than 1e-4, an image gets another label, or an answer is not finite.
+        ExportError: a probability differs by more than 1e-4, an image whose two likeliest labels lie more than 2e-4
+            apart gets another label, or an answer is not finite.
     """
     expected = _network_answers(network, images, mirror)
     received = _predict(classifier, images)
