@@ -78,6 +78,8 @@ class Comparisons:
 def compare(results: Store | Mapping[str, Result]) -> Comparisons:
     """Compare results pair by pair, on the images that both have answered: McNemar's test, corrected by Holm.
 
+    Where images come in groups (persons, clips), the test is Student's t over the groups.
+
     The tests speak of these networks as they are, and not of another training with another seed; a report with
     several seeds does (see `mien.evaluation.comparison`).
 
@@ -110,15 +112,19 @@ def _predictions(result: Result) -> Predictions:
     return result.outcome(Role.TEST) if isinstance(result, RunRecord) else result.predictions
 
 
-def _right(predictions: Predictions) -> dict[str, tuple[NDArray[np.float32], bool]]:
-    """By image: what is right, and whether it was answered."""
+# By image: what is right, whether it was answered, and its group.
+_Right = dict[str, tuple[NDArray[np.float32], bool, int | None]]
+
+
+def _right(predictions: Predictions) -> _Right:
     right = predictions.probabilities.argmax(axis=1) == predictions.labels
-    return dict(zip(predictions.ids.tolist(), zip(predictions.targets, right.tolist(), strict=True), strict=True))
+    clusters = predictions.clusters
+    groups = [None] * len(predictions) if clusters is None else clusters.tolist()
+    about = zip(predictions.targets, right.tolist(), groups, strict=True)
+    return dict(zip(predictions.ids.tolist(), about, strict=True))
 
 
-def _paired(
-    one: str, other: str, answers: Mapping[str, dict[str, tuple[NDArray[np.float32], bool]]]
-) -> tuple[int, Comparison]:
+def _paired(one: str, other: str, answers: Mapping[str, _Right]) -> tuple[int, Comparison]:
     first, second = answers[one], answers[other]
     common = [name for name in first if name in second]
     if not common:
@@ -128,4 +134,8 @@ def _paired(
     ):
         raise DataError(f"{one} and {other} do not agree on what is right for the same images: compare one protocol.")
     pairs = [np.array([side[name][1] for name in common])[None, :] for side in (first, second)]
-    return len(common), compare_pair(*pairs)
+    groups = [group for name in common if (group := first[name][2]) is not None]
+    clusters = np.unique(np.array(groups, dtype=np.int64), return_inverse=True)[1].astype(np.int64)
+    # Of one group alone only its own images can tell.
+    known = len(groups) == len(common) and clusters.max() > 0
+    return len(common), compare_pair(pairs[0], pairs[1], clusters if known else None)

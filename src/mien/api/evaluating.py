@@ -221,6 +221,7 @@ def evaluate(
         targets=samples.targets,
         ids=samples.ids,
         copies=seen,
+        groups=samples.groups,
     )
     if unseen_only:
         if seen.all():

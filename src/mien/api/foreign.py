@@ -101,6 +101,7 @@ def foreign_run(
         targets=samples.targets,
         ids=samples.ids,
         copies=copies,
+        groups=samples.groups,
     )
     facts = data_facts(dataset, split)
     tally = np.bincount(samples.labels, minlength=len(split.label_set))

@@ -142,6 +142,12 @@ def train(
     study = parse_study(text, name="mien.train")
     with place.writing():
         planned = plan_study(study, spec, Path.cwd())
+        if len(planned.plan.runs) > 1:
+            raise MienError(
+                "protocol.folds makes several runs, and mien.train gives one. A study file with folds under [protocol] "
+                "runs and pools them (mien study run), and so does mien train with --set protocol.folds=5; "
+                "protocol.fold = 1 trains the first alone."
+            )
         place.keep_study(text)
         progress = run_study(planned, place, watch=watch or _Silent())
     run = planned.plan.runs[0]

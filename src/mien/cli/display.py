@@ -130,7 +130,8 @@ def _time_left(expected: Sequence[Expected]) -> str:
 def cells_table(plan: Plan) -> Table:
     """Every cell of every table, with the run that answers it and after which epoch, or why none does."""
     table = Table(title=f"{len(plan.cells)} cells")
-    for heading in ("table", "row", "column", "seed", "run", "after epoch"):
+    folds = any(cell.fold for cell in plan.cells)
+    for heading in ("table", "row", "column", "seed", *["fold"] * folds, "run", "after epoch"):
         table.add_column(heading)
     for cell in plan.cells:
         table.add_row(
@@ -138,6 +139,7 @@ def cells_table(plan: Plan) -> Table:
             cell.row,
             cell.column,
             str(cell.seed),
+            *[str(cell.fold)] * folds,
             cell.run_id or f"skipped: {cell.reason}",
             "" if cell.readout is None else str(cell.readout),
         )

@@ -49,6 +49,10 @@ class ProtocolSpec:
         test_fraction: share of the images that become test, where test has to be made.
         train_fraction: share of the training role that is used, the same share of every expression. A smaller share
             is part of a larger one.
+        folds: a number: all images are dealt into so many folds, copies and groups whole, and each fold is the test
+            role of a run of its own, so that every image is tested once. "group": as many folds as there are groups
+            (persons, clips), each left out once. The data set's own roles do not count then.
+        fold: which of the folds is the test role, from 1; 0 for all of them, which a study runs one by one.
         copies: what counts as copies of one picture, which roles that are made never separate, and which figures
             without copies leave out: "exact": images with equal pixels. "near": also those that were recompressed,
             brightened, shifted or mirrored.
@@ -65,6 +69,8 @@ class ProtocolSpec:
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     train_fraction: float = 1.0
+    folds: int | str | None = None
+    fold: int = 0
     copies: str = "exact"
     clean: bool = True
     seed: int = 0
@@ -87,6 +93,28 @@ class ProtocolSpec:
             raise ProtocolError(f"train_fraction must be above 0 and at most 1. Received: {self.train_fraction}.")
         if self.seed < 0:
             raise ProtocolError(f"seed must not be negative. Received: {self.seed}.")
+        self._check_folds()
+
+    def _check_folds(self) -> None:
+        if self.folds is None:
+            if self.fold:
+                raise ProtocolError(f"fold = {self.fold} needs folds, which says how many there are: folds = 5.")
+            return
+        if self.folds != "group" and (isinstance(self.folds, str) or self.folds < 2):
+            raise ProtocolError(f"folds is a number from 2, or 'group'. Received: {self.folds!r}.")
+        if self.fold < 0 or (isinstance(self.folds, int) and self.fold > self.folds):
+            most = f" to {self.folds}" if isinstance(self.folds, int) else ""
+            raise ProtocolError(f"fold is a number from 1{most}; 0 stands for all. Received: {self.fold}.")
+        if self.roles != "auto":
+            raise ProtocolError(
+                f"folds = {self.folds!r} makes all roles, and roles = {self.roles!r} says otherwise. "
+                "Use roles = 'auto', or leave folds out."
+            )
+
+    @property
+    def each_fold(self) -> bool:
+        """Whether this stands for a split a fold, and not for one split."""
+        return self.folds is not None and not self.fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +128,7 @@ class Samples:
         ids: shape (N,), str, the samples' names in their data set.
         hashes: shape (N,), str, equal for exact copies.
         pictures: shape (N,), str, equal for images that count as copies of one picture.
+        groups: shape (N,), str, the person or sequence of each, empty where unknown; None where the data set has none.
     """
 
     images: NDArray[np.uint8] = field(repr=False)
@@ -108,6 +137,7 @@ class Samples:
     ids: NDArray[np.str_]
     hashes: NDArray[np.str_] = field(repr=False)
     pictures: NDArray[np.str_] = field(repr=False)
+    groups: NDArray[np.str_] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -239,12 +269,15 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
     which the samples lie in the data set.
 
     Raises:
-        ProtocolError: the data set has no such roles, votes or expressions, or a role would be empty.
+        ProtocolError: the data set has no such roles, votes, expressions or folds, or a role would be empty.
     """
     label_set = _label_set(dataset, spec)
     answers = _answers(dataset, label_set, spec.targets)
-    roles, notes = _given_roles(dataset, spec)
     pictures = _pictures(dataset, spec)
+    if spec.folds is None:
+        roles, notes = _given_roles(dataset, spec)
+    else:
+        roles, notes = _roles_of_fold(dataset, answers, pictures, spec)
     roles = _made_roles(dataset, roles, answers, pictures, spec)
     # After the roles were made: with the list and without it, a sample that stays has the same role.
     kept, cleaning_notes = _kept(dataset, answers, spec)
@@ -279,6 +312,17 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
             *_gap_notes(samples, label_set),
         ),
     )
+
+
+def count_folds(dataset: Dataset, spec: ProtocolSpec) -> int:
+    """How many folds a protocol makes of a data set.
+
+    Raises:
+        ProtocolError: the protocol has no folds, or the data set cannot be dealt into them.
+    """
+    label_set = _label_set(dataset, spec)
+    answers = _answers(dataset, label_set, spec.targets)
+    return int(_folds(dataset, answers, _pictures(dataset, spec), spec).max())
 
 
 def copies_in_training(split: Split) -> NDArray[np.bool_]:
@@ -498,6 +542,78 @@ def _given_roles(dataset: Dataset, spec: ProtocolSpec) -> tuple[NDArray[np.str_]
     return roles, notes
 
 
+def _roles_of_fold(
+    dataset: Dataset, answers: _Answers, pictures: NDArray[np.str_], spec: ProtocolSpec
+) -> tuple[NDArray[np.str_], list[str]]:
+    """One fold as the test role, all others as training images, whatever the data set's own roles are."""
+    folds = _folds(dataset, answers, pictures, spec)
+    count = int(folds.max())
+    if not 1 <= spec.fold <= count:
+        which = f"fold = {spec.fold}" if spec.fold else "no fold"
+        raise ProtocolError(
+            f"folds = {spec.folds!r} makes {count} splits of {dataset.name}, and one is needed here: name it with "
+            f"fold, from 1 to {count}. Received: {which}. A study runs all of them (mien study run)."
+        )
+    notes = []
+    named = set() if dataset.groups is None else set(dataset.groups[folds > 0].tolist())
+    if spec.folds == "group" and len(named) > count:
+        notes.append(
+            f"{len(named)} groups make {count} folds: some share copies of one picture and are left out together"
+        )
+    roles = np.where(folds == spec.fold, Role.TEST.value, Role.TRAIN.value).astype("U10")
+    if set(dataset.roles.tolist()) != {Role.NONE.value}:
+        notes.append(f"the data set's own roles do not count: every image is tested once, in one of {count} folds")
+    return roles, notes
+
+
+def _folds(dataset: Dataset, answers: _Answers, pictures: NDArray[np.str_], spec: ProtocolSpec) -> NDArray[np.int64]:
+    """Shape (N,): the fold of each image, from 1; 0 for images that cannot be used.
+
+    Units (copies and groups) are dealt whole, the largest first, each to the fold that has least of its expressions, so
+    that folds are alike in size and in their shares of the expressions.
+    """
+    folds = np.zeros(len(dataset), dtype=np.int64)
+    pool = np.flatnonzero(answers.teaches)
+    if spec.folds == "group" and dataset.groups is None:
+        raise ProtocolError(
+            f"folds = 'group' leaves out one group after another, and {dataset.name} has no groups (persons, clips): a "
+            "column group in a table, or a folder for each below or above the expressions. Use folds = 10."
+        )
+    if spec.folds == "group" and dataset.groups is not None and (dataset.groups[pool] == "").any():
+        raise ProtocolError(
+            f"folds = 'group' leaves out one group after another, and {_number(dataset.groups[pool] == '')} of "
+            f"{dataset.name} belong to none. Use folds = 10."
+        )
+    units = _units(dataset, pool, pictures)
+    count = int(units.max(initial=-1)) + 1
+    wanted = count if spec.folds == "group" else int(spec.folds or 0)
+    if count < max(2, wanted):
+        kind = "groups and copies that stay together" if dataset.groups is not None else "different pictures"
+        way_out = f"Use folds = {count}." if count >= 2 else "Use roles = 'auto' without folds."
+        raise ProtocolError(f"{dataset.name} has {count} {kind}, too few for folds = {spec.folds!r}. {way_out}")
+    if spec.folds == "group":
+        folds[pool] = units + 1
+        return folds
+    classes = answers.targets.shape[1]
+    held = np.zeros((count, classes))
+    np.add.at(held, (units, answers.labels[pool]), 1.0)
+    total = held.sum(axis=0)
+    filled = np.zeros((wanted, classes))
+    fold_of = np.empty(count, dtype=np.int64)
+    line = generator(spec.seed, "folds").permutation(count)
+    for unit in line[np.argsort(-held[line].sum(axis=1), kind="stable")]:
+        share = held[unit] / np.maximum(total, 1) ** 2
+        # The fewest images decide between folds that lack its expressions alike.
+        fold = int(np.lexsort((filled.sum(axis=1), (filled @ share).round(12)))[0])
+        filled[fold] += held[unit]
+        fold_of[unit] = fold + 1
+    empty = set(range(1, wanted + 1)) - set(fold_of.tolist())
+    if empty:
+        raise ProtocolError(f"{dataset.name} cannot be dealt into {wanted} folds. Use folds = {wanted - len(empty)}.")
+    folds[pool] = fold_of[units]
+    return folds
+
+
 def _made_roles(
     dataset: Dataset, roles: NDArray[np.str_], answers: _Answers, pictures: NDArray[np.str_], spec: ProtocolSpec
 ) -> NDArray[np.str_]:
@@ -507,7 +623,9 @@ def _made_roles(
         if not (roles == role.value).any():
             pool = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches)
             positions = _positions(dataset, pool, answers.labels, pictures, spec.seed, role.value)
-            roles[pool[positions <= fraction]] = role.value
+            # Of the few persons that are left beside a fold, one at least is for validation.
+            least = positions.min(initial=1.0) if spec.folds is not None else 0.0
+            roles[pool[positions <= max(fraction, least)]] = role.value
     return roles
 
 
@@ -577,6 +695,7 @@ def _samples(dataset: Dataset, answers: _Answers, pictures: NDArray[np.str_], in
         ids=dataset.ids[index],
         hashes=dataset.sample_hashes[index],
         pictures=pictures[index],
+        groups=None if dataset.groups is None else dataset.groups[index],
     )
 
 

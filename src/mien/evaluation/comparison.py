@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import NormalDist
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError, MissingExtraError
-from mien.evaluation.intervals import LEVEL, Estimate
+from mien.evaluation.intervals import LEVEL, Estimate, cluster_variance, t_quantile
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,14 @@ def mcnemar(first_only: int, second_only: int) -> McNemar:
     return McNemar(first_only, second_only, min(1.0, tail), min(1.0, max(0.0, tail - float(mass[-1]))))
 
 
-def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
+def compare(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: NDArray[np.int64] | None = None
+) -> Comparison:
     """Compare two results on the same images by whether they were right.
 
-    With one seed each: McNemar's mid-p, and Bonett and Price's interval. With several: `compare_means`, which speaks of
-    other seeds and of other images. Seeds are paired in the order given.
+    With one seed each: McNemar's mid-p, and Bonett and Price's interval. With several, or with images that come in
+    groups: `compare_means`, which speaks of other seeds, and of other images or groups. Seeds are paired in the order
+    given.
 
     Source: Bonett & Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on paired
     data", J. Educ. Behav. Stat. 37, 2012.
@@ -91,6 +94,7 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     Args:
         first: shape (S, N), whether the result of each seed was right for each image.
         second: likewise, of the same shape.
+        clusters: shape (N,), from 0, the group (person, clip) of each image; None where each is by itself.
 
     Raises:
         DataError: the shapes differ, or there are no images.
@@ -100,25 +104,31 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
             f"Expected two arrays of one shape (seeds, images) that are not empty. "
             f"Received: {first.shape}, {second.shape}."
         )
-    if len(first) > 1:
-        return compare_means(first.astype(np.float64) - second, bound=1.0)
+    if len(first) > 1 or clusters is not None:
+        found = compare_means(first.astype(np.float64) - second, bound=1.0, clusters=clusters)
+        return found if len(first) > 1 else replace(found, discordant=int((first != second).sum()))
     test = mcnemar(int((first & ~second).sum()), int((second & ~first).sum()))
     difference = paired_difference(test.first_only, test.second_only, first.size)
     return Comparison(difference, test.mid, 1, test.first_only + test.second_only)
 
 
-def compare_means(differences: NDArray[np.floating], *, bound: float = math.inf) -> Comparison:
+def compare_means(
+    differences: NDArray[np.floating], *, bound: float = math.inf, clusters: NDArray[np.int64] | None = None
+) -> Comparison:
     """Compare by differences image by image: of right answers, of losses, of any figure that is a mean over images.
 
     A t test whose variance is that of the difference over seeds plus that over images, so that it speaks of other seeds
     and of other images. What the two have in common is counted on both sides, which errs towards caution. Of several
     seeds the degrees of freedom are one less than their number: few seeds tell little, whatever the number of images.
     (Satterthwaite's degrees of freedom, which the images would lift, call two equal networks different in 10 to 14 of
-    100 cases with two seeds, instead of 5.) With one seed the test is over the images alone.
+    100 cases with two seeds, instead of 5.) With one seed the test is over the images alone. Images that come in groups
+    vary with their group: the variance is that of the groups' sums, and there are as many degrees of freedom as groups
+    less one.
 
     Args:
         differences: shape (S, N), of each seed and image.
         bound: the difference lies within plus or minus this: 1 for a difference of shares.
+        clusters: shape (N,), from 0, the group (person, clip) of each image; None where each is by itself.
 
     Raises:
         DataError: there are no images.
@@ -127,9 +137,14 @@ def compare_means(differences: NDArray[np.floating], *, bound: float = math.inf)
         raise DataError(f"Expected differences of shape (seeds, images), not empty. Received: {differences.shape}.")
     seeds, images = differences.shape
     of_seeds = float(differences.mean(axis=1, dtype=np.float64).var(ddof=1)) / seeds if seeds > 1 else 0.0
-    of_images = float(differences.mean(axis=0, dtype=np.float64).var(ddof=1)) / images if images > 1 else 0.0
-    freedom = seeds - 1 if seeds > 1 else max(1, images - 1)
     value = float(differences.mean(dtype=np.float64))
+    each = differences.mean(axis=0, dtype=np.float64)
+    if clusters is None:
+        units, of_images = images, float(each.var(ddof=1)) / images if images > 1 else 0.0
+    else:
+        units = int(clusters.max()) + 1
+        of_images = cluster_variance(np.bincount(clusters, each - value).astype(np.float64)) / images**2
+    freedom = min(seeds - 1, max(1, units - 1)) if seeds > 1 else max(1, units - 1)
     difference, p = t_difference(value, of_seeds + of_images, freedom, images, bound=bound)
     return Comparison(difference, p, seeds, None)
 
@@ -253,15 +268,6 @@ def mean_estimate(values: Sequence[float], count: int | None = None) -> Estimate
     array = np.asarray(values, dtype=np.float64)
     variance = float(array.var(ddof=1)) / len(array)
     return t_difference(float(array.mean()), variance, len(array) - 1, len(array) if count is None else count)[0]
-
-
-def t_quantile(share: float, freedom: float) -> float:
-    """The quantile of Student's t distribution below which a share of it lies."""
-    try:
-        from scipy.special import stdtrit
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Comparing over seeds", "report") from error
-    return float(stdtrit(freedom, share))
 
 
 def t_tail(value: float, freedom: float) -> float:

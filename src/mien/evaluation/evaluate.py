@@ -52,6 +52,7 @@ def pack_predictions(
     targets: NDArray[np.floating],
     ids: NDArray[np.str_],
     copies: NDArray[np.bool_],
+    groups: NDArray[np.str_] | None = None,
 ) -> Predictions:
     """A model's probabilities as predictions over the label set of a data set.
 
@@ -65,6 +66,7 @@ def pack_predictions(
         targets: shape (N, len(label_set)), rows sum to 1.
         ids: shape (N,), sample names.
         copies: shape (N,), whether an exact copy lies in the training or validation role.
+        groups: shape (N,), the person or sequence of each image, empty where unknown; None without any.
 
     Raises:
         DataError: the model does not know an expression of `label_set`, or the numbers of images differ.
@@ -78,6 +80,7 @@ def pack_predictions(
         labels=np.asarray(labels, dtype=np.int64),
         ids=ids,
         copies=np.asarray(copies, dtype=np.bool_),
+        groups=groups,
     )
 
 

@@ -80,13 +80,68 @@ def wilson(successes: int, count: int, level: float = LEVEL) -> Estimate:
         raise DataError(
             f"A share needs at least one image, and 0 to as many successes. Received: {successes} of {count}."
         )
+    return _wilson(successes / count, count, count, level)
+
+
+def _wilson(share: float, effective: float, count: int, level: float) -> Estimate:
+    """Wilson's interval of a share, as of so many independent images."""
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = successes / count
-    shrink = 1.0 + z**2 / count
-    centre = (share + z**2 / (2 * count)) / shrink
-    half = z / shrink * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
+    shrink = 1.0 + z**2 / effective
+    centre = (share + z**2 / (2 * effective)) / shrink
+    half = z / shrink * (share * (1 - share) / effective + z**2 / (4 * effective**2)) ** 0.5
     # At a share of 0 or 1 the end meets the share exactly; rounding may leave it 1e-17 on the wrong side.
     return Estimate(share, min(max(0.0, centre - half), share), max(min(1.0, centre + half), share), count)
+
+
+def clustered_share(successes: NDArray[np.integer], counts: NDArray[np.integer], level: float = LEVEL) -> Estimate:
+    """A share of images that come in groups, with an interval that speaks of other groups (persons, clips).
+
+    Wilson's interval for the effective number of images: so many independent ones as would let the share vary as it
+    does from group to group, lowered for few groups by Student's t. Where all or none are successes, nothing tells how
+    groups vary, and each group counts as a single image.
+
+    Source: Korn & Graubard, "Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data", Survey Methodology 24, 1998.
+
+    Args:
+        successes: shape (G,), of each group.
+        counts: shape (G,), images of each group; groups without any do not count.
+        level: the interval's confidence level.
+
+    Raises:
+        DataError: there are no images.
+    """
+    found, sizes = (values[counts > 0].astype(np.float64) for values in (successes, counts))
+    count, groups = int(sizes.sum()), len(sizes)
+    if not count:
+        raise DataError("A share needs at least one image. Received: none.")
+    share = float(found.sum()) / count
+    effective = count**2 / float((sizes**2).sum())
+    variance = cluster_variance(found - share * sizes) / count**2
+    if 0.0 < share < 1.0:
+        effective = min(float(count), share * (1 - share) / variance) if variance > 0 else float(count)
+    if groups > 1:
+        effective *= (NormalDist().inv_cdf(0.5 + level / 2) / t_quantile(0.5 + level / 2, groups - 1)) ** 2
+    return _wilson(share, effective, count, level)
+
+
+def cluster_variance(sums: NDArray[np.float64]) -> float:
+    """The variance of a sum over groups, of each group's own sum (shape (G,)), whose mean is 0; 0 for one group."""
+    groups = len(sums)
+    return float((sums**2).sum()) * groups / (groups - 1) if groups > 1 else 0.0
+
+
+def t_quantile(share: float, freedom: float) -> float:
+    """The quantile of Student's t distribution below which a share of it lies."""
+    try:
+        from scipy.special import stdtrit
+    except ModuleNotFoundError:
+        # With t = sqrt(freedom) tan(angle) the density is a power of the cosine, whose integral is a sum.
+        angles = np.linspace(-np.pi / 2, np.pi / 2, 200_001)
+        density = np.cos(angles) ** (freedom - 1)
+        below = np.cumsum(density) - density / 2
+        return float(freedom**0.5 * np.tan(np.interp(share, below / density.sum(), angles)))
+    return float(stdtrit(freedom, share))
 
 
 def wilson_f1(found: int, labelled: int, given: int) -> Estimate:
@@ -100,7 +155,11 @@ def wilson_f1(found: int, labelled: int, given: int) -> Estimate:
         labelled: images with the label, at least 1.
         given: images that were given it.
     """
-    share = wilson(found, labelled + given - found)
+    return f1_of(wilson(found, labelled + given - found), labelled)
+
+
+def f1_of(share: Estimate, labelled: int) -> Estimate:
+    """The F1 that the share found / (labelled + given - found) stands for, with the ends of its interval."""
     value, low, high = (2 * end / (1 + end) for end in (share.value, share.low, share.high))
     return Estimate(value, min(low, value), max(high, value), labelled)
 

@@ -6,7 +6,7 @@ Figures need nothing but `Predictions`, so a metric can be added or corrected lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 
 from mien.errors import DataError
 from mien.evaluation.calibration import BINS, bin_of
-from mien.evaluation.intervals import Estimate, draws_of, mover_mean, percentile_estimate, wilson, wilson_f1
+from mien.evaluation.intervals import (
+    LEVEL,
+    Estimate,
+    cluster_variance,
+    clustered_share,
+    draws_of,
+    f1_of,
+    mover_mean,
+    percentile_estimate,
+    t_quantile,
+    wilson,
+    wilson_f1,
+)
 from mien.labels import Label, LabelSet, label_text, to_label
 from mien.predictions import Predictions
 
@@ -188,7 +200,9 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
     Intervals hold for the network as it is and for images drawn like these ones; they say nothing of another training
     run. Shares have Wilson intervals, the other figures the percentile interval of 1,000 resamples of the images; the
     F1 of a class with fewer than `FEW` images, and the means over classes where there is one, have intervals made of
-    Wilson's. The same predictions give the same scores, in whatever order they come.
+    Wilson's. Where images come in groups (persons, clips), they hold for other groups like these: shares as in
+    `clustered_share`, the other figures by Student's t of the groups' sums. The same predictions give the same scores,
+    in whatever order they come.
 
     Args:
         predictions: of at least one image.
@@ -198,43 +212,39 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
         DataError: there are no images, the outputs do not fit the label set, or an output is not finite.
     """
     _check(predictions, label_set)
+    clusters = predictions.clusters
     probabilities, targets = predictions.probabilities, predictions.targets.astype(np.float64)
     count, classes = probabilities.shape
     cells, contributions = _contributions(probabilities, targets, predictions.labels)
     tables = np.bincount(cells, minlength=classes**2).astype(np.float64)
     measured = _Figures.of(tables[np.newaxis], contributions.sum(axis=0, keepdims=True), count)
-    draws = draws_of(count, "bootstrap", "images")
-    resampled = _Figures.of(*draws.counts_and_sums(cells, classes**2, contributions), count)
-
-    def estimate(name: str) -> Estimate:
-        if name in few:
-            return few[name]
-        return percentile_estimate(float(getattr(measured, name)[0]), getattr(resampled, name), count)
-
-    error = float(measured.calibration_error[0])
     table = measured.tables[0].astype(np.int64)
     support = table.sum(axis=1)
     majority = int(support.argmax())
-    entries = _class_scores(table, resampled.f1s, label_set)
-    few = _of_few_images(table, entries)
+    over: _OverImages | _OverGroups
+    if clusters is None:
+        draws = draws_of(count, "bootstrap", "images")
+        resampled = _Figures.of(*draws.counts_and_sums(cells, classes**2, contributions), count)
+        over = _OverImages(table, measured, resampled)
+    else:
+        over = _OverGroups(predictions, probabilities.argmax(axis=1), clusters, measured)
+    top = _among_top(probabilities, predictions.labels, 2)
     return Scores(
         label_set=label_set,
         count=count,
         undecided=int((probabilities.max(axis=1) == probabilities.min(axis=1)).sum()),
         confusion=tuple(tuple(int(cell) for cell in row) for row in table),
         majority=label_set.expressions[majority],
-        majority_share=wilson(int(support[majority]), count),
-        accuracy=wilson(int(table.trace()), count),
-        balanced_accuracy=estimate("balanced_accuracy"),
-        macro_f1=estimate("macro_f1"),
-        top2=wilson(int(_among_top(probabilities, predictions.labels, 2).sum()), count),
-        log_loss=estimate("log_loss"),
+        majority_share=over.share(predictions.labels == majority),
+        accuracy=over.share(predictions.labels == probabilities.argmax(axis=1)),
+        balanced_accuracy=over.figure("balanced_accuracy"),
+        macro_f1=over.figure("macro_f1"),
+        top2=over.share(top),
+        log_loss=over.figure("log_loss"),
         log_loss_floor=float(_cross_entropy(targets, targets).mean()),
-        brier=estimate("brier"),
-        # A mean of distances grows with every noise, and the draws add theirs: an interval of the draws as they are
-        # would lie above the figure. Mirrored at the figure (the basic bootstrap) it takes that bias off instead.
-        calibration_error=percentile_estimate(error, np.clip(2 * error - resampled.calibration_error, 0.0, 1.0), count),
-        classes=entries,
+        brier=over.figure("brier"),
+        calibration_error=over.figure("calibration_error"),
+        classes=tuple(over.class_scores(number, label) for number, label in enumerate(label_set.expressions)),
     )
 
 
@@ -291,14 +301,7 @@ def image_values(predictions: Predictions, metric: str) -> NDArray[np.float64]:
 
 def leak_free(predictions: Predictions) -> Predictions:
     """The predictions for images without an exact copy in the training or validation role; may be empty."""
-    kept = ~predictions.copies
-    return Predictions(
-        outputs=predictions.outputs[kept],
-        targets=predictions.targets[kept],
-        labels=predictions.labels[kept],
-        ids=predictions.ids[kept],
-        copies=predictions.copies[kept],
-    )
+    return predictions.take(~predictions.copies)
 
 
 def _check(predictions: Predictions, label_set: LabelSet) -> None:
@@ -385,39 +388,102 @@ def _where_supported(
     return ratio
 
 
-def _class_scores(
-    table: NDArray[np.int64], resampled_f1s: NDArray[np.float64], label_set: LabelSet
-) -> tuple[ClassScores, ...]:
-    count = int(table.sum())
-    entries = []
-    for index, expression in enumerate(label_set.expressions):
-        found, support, given = int(table[index, index]), int(table[index].sum()), int(table[:, index].sum())
-        f1 = 2 * found / (support + given) if support else 0.0
-        entries.append(
-            ClassScores(
-                expression=expression,
-                support=support,
-                predicted=wilson(given, count),
-                precision=wilson(found, given) if given else None,
-                recall=wilson(found, support) if support else None,
-                f1=_f1_estimate(f1, found, support, given, resampled_f1s[:, index]) if support else None,
-            )
+class _OverImages:
+    """Intervals for images that say nothing of one another."""
+
+    def __init__(self, table: NDArray[np.int64], measured: _Figures, resampled: _Figures) -> None:
+        self._table, self._measured, self._resampled = table, measured, resampled
+        self._count = int(table.sum())
+        # The means over classes where one has few images, which a bootstrap draws too often or not at all.
+        self._few = _of_few_images(table)
+
+    def share(self, successes: NDArray[np.bool_]) -> Estimate:
+        """The share of all images."""
+        return wilson(int(successes.sum()), self._count)
+
+    def figure(self, name: str) -> Estimate:
+        """A figure of `METRICS` that is no share."""
+        value, resampled = float(getattr(self._measured, name)[0]), getattr(self._resampled, name)
+        if name in self._few:
+            return self._few[name]
+        if name == "calibration_error":
+            # A mean of distances grows with every noise, and the draws add theirs: an interval of the draws as they are
+            # would lie above the figure. Mirrored at the figure (the basic bootstrap) it takes that bias off instead.
+            resampled = np.clip(2 * value - resampled, 0.0, 1.0)
+        return percentile_estimate(value, resampled, self._count)
+
+    def class_scores(self, number: int, expression: Label) -> ClassScores:
+        """The figures of one class."""
+        table = self._table
+        found, support, given = int(table[number, number]), int(table[number].sum()), int(table[:, number].sum())
+        f1 = None
+        if support:
+            few = support < FEW
+            value = 2 * found / (support + given)
+            resampled = self._resampled.f1s[:, number]
+            f1 = wilson_f1(found, support, given) if few else percentile_estimate(value, resampled, support)
+        return ClassScores(
+            expression=expression,
+            support=support,
+            predicted=wilson(given, self._count),
+            precision=wilson(found, given) if given else None,
+            recall=wilson(found, support) if support else None,
+            f1=f1,
         )
-    return tuple(entries)
 
 
-def _f1_estimate(f1: float, found: int, support: int, given: int, resampled: NDArray[np.float64]) -> Estimate:
-    return wilson_f1(found, support, given) if support < FEW else percentile_estimate(f1, resampled, support)
+class _OverGroups:
+    """Intervals for images that come in groups, so that other groups are spoken of and not other images of these."""
+
+    def __init__(
+        self,
+        predictions: Predictions,
+        given: NDArray[np.int64],
+        clusters: NDArray[np.int64],
+        measured: _Figures,
+    ) -> None:
+        self._predictions, self._given, self._clusters, self._measured = predictions, given, clusters, measured
+        self._groups = int(clusters.max()) + 1
+
+    def share(self, successes: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Estimate:
+        """The share of all images, or of some."""
+        counted = np.ones(len(successes), dtype=bool) if among is None else among
+        found, counts = (
+            np.bincount(self._clusters[mask], minlength=self._groups) for mask in (successes & counted, counted)
+        )
+        return clustered_share(found, counts)
+
+    def figure(self, name: str) -> Estimate:
+        """A figure of `METRICS` that is no share: its value, and Student's t of what each group adds to it."""
+        value, count = float(getattr(self._measured, name)[0]), len(self._clusters)
+        deviations = image_values(self._predictions, name) - value
+        error = cluster_variance(np.bincount(self._clusters, deviations).astype(np.float64)) ** 0.5 / count
+        half = t_quantile(0.5 + LEVEL / 2, self._groups - 1) * error
+        most = 1.0 if METRICS[name].format.endswith("%") else math.inf
+        return Estimate(value, max(0.0, value - half), min(most, value + half), count)
+
+    def class_scores(self, number: int, expression: Label) -> ClassScores:
+        """The figures of one class."""
+        labelled, given = self._predictions.labels == number, self._given == number
+        found, support = labelled & given, int(labelled.sum())
+        return ClassScores(
+            expression=expression,
+            support=support,
+            predicted=self.share(given),
+            precision=self.share(found, given) if given.any() else None,
+            recall=self.share(found, labelled) if support else None,
+            f1=f1_of(self.share(found, labelled | given), support) if support else None,
+        )
 
 
-def _of_few_images(table: NDArray[np.int64], entries: Sequence[ClassScores]) -> dict[str, Estimate]:
-    """The means over classes where one of them has few images, which a bootstrap draws too often or not at all."""
-    supports = [entry.support for entry in entries if entry.support]
-    if min(supports) >= FEW:
+def _of_few_images(table: NDArray[np.int64]) -> dict[str, Estimate]:
+    """The means over classes where one of them has fewer than `FEW` images; empty where none has."""
+    support, given = table.sum(axis=1), table.sum(axis=0)
+    present = np.flatnonzero(support)
+    if support[present].min() >= FEW:
         return {}
-    present = table.sum(axis=1) > 0
-    recalls = [entry.recall for entry in entries if entry.recall]
-    f1s = [wilson_f1(int(table[k, k]), int(table[k].sum()), int(table[:, k].sum())) for k in np.flatnonzero(present)]
+    recalls = [wilson(int(table[k, k]), int(support[k])) for k in present]
+    f1s = [wilson_f1(int(table[k, k]), int(support[k]), int(given[k])) for k in present]
     return {
         "balanced_accuracy": mover_mean(recalls, int(table.sum())),
         "macro_f1": mover_mean(f1s, int(table.sum()), _f1_correlation(table)[np.ix_(present, present)]),

@@ -302,7 +302,7 @@ def _compare_once(
     key = _identity(sides[0]), _identity(sides[1])
     if key not in compared:
         one, other = (np.stack([_values(result, metric) for result in side.values()]) for side in sides)
-        compared[key] = compare_values(one, other, metric)
+        compared[key] = compare_values(one, other, metric, _clusters(first.results[seeds[0]]))
     return key
 
 
@@ -449,9 +449,10 @@ def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Compariso
         np.array([[_values(pair[side], ACCURACY) for pair in pairs] for pairs in blocks], dtype=np.bool_)
         for side in (0, 1)
     ]
+    clusters = _clusters(blocks[0][0][0])
     if len(blocks) == 1:
-        return compare_values(sides[0][0], sides[1][0], ACCURACY)
-    return compare_means((sides[0].astype(np.float64) - sides[1]).mean(axis=0), bound=1.0)
+        return compare_values(sides[0][0], sides[1][0], ACCURACY, clusters)
+    return compare_means((sides[0].astype(np.float64) - sides[1]).mean(axis=0), bound=1.0, clusters=clusters)
 
 
 def _remark(seen: Mapping[str, Mapping[str, Result]], noun: str) -> str:
@@ -526,7 +527,14 @@ def place_title(place: Place) -> str:
 
 
 def validation_accuracy(result: Result) -> float | None:
-    """Accuracy on the validation role of the weights that were evaluated, 0 to 1; None where it is not known."""
+    """Accuracy on the validation role of the weights that were evaluated, 0 to 1; None where it is not known.
+
+    Of folds the mean.
+    """
+    if result.folds:
+        values = [validation_accuracy(fold) for fold in result.folds]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
     if result.record is None or result.chosen_epoch is None:
         return None
     for epoch in result.record.history:
@@ -573,6 +581,11 @@ def _values(result: Result, metric: Metric) -> NDArray[np.generic]:
     if result.measured is None:
         raise ValueError(f"Expected a result with scores. Received: {result.title}, {result.status}.")
     return result.measured.values[metric.name]
+
+
+def _clusters(result: Result) -> NDArray[np.int64] | None:
+    """The groups of the images that a result was tested on."""
+    return result.measured.clusters if result.measured else None
 
 
 def _images(result: Result) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 
 import mien.evaluation
 from mien.datasets.dataset import Role
-from mien.errors import MienError
+from mien.errors import DataError, MienError
 from mien.evaluation.comparison import Comparison, compare, compare_means
-from mien.evaluation.intervals import LEVEL, Estimate, wilson
+from mien.evaluation.intervals import LEVEL, Estimate, clustered_share, wilson
 from mien.evaluation.metrics import METRICS, Metric, Scores, image_values, score
 from mien.labels import LabelSet, label_text
 from mien.predictions import Predictions
@@ -48,6 +49,7 @@ class Measured:
         images: names the images and their labels, in whatever order they came.
         values: by metric, what each image says of the figure (see `image_values`), shape (N,), in the order of the
             images' names: bool of the figures that count images, float32 of the others.
+        clusters: the group of each image, likewise (see `Predictions.clusters`); None where each is by itself.
     """
 
     scores: Scores
@@ -56,6 +58,7 @@ class Measured:
     floor_p: Mapping[str, float]
     images: str
     values: Values
+    clusters: NDArray[np.int64] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All but the values, as plain JSON values."""
@@ -68,8 +71,8 @@ class Measured:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], values: Values) -> Self:
-        """What `to_json` gave, with the values."""
+    def from_json(cls, value: Mapping[str, Any], values: Values, clusters: NDArray[np.int64] | None = None) -> Self:
+        """What `to_json` gave, with the values and groups."""
         without = value["without_copies"]
         return cls(
             scores=Scores.from_json(value["scores"]),
@@ -78,6 +81,7 @@ class Measured:
             floor_p={str(name): float(p) for name, p in value["floor_p"].items()},
             images=str(value["images"]),
             values=values,
+            clusters=clusters,
         )
 
     def beats_floor(self, metric: Metric) -> bool:
@@ -86,18 +90,24 @@ class Measured:
         return self.floor_p[metric.name] < SIGNIFICANCE and (lead > 0 if metric.higher_is_better else lead < 0)
 
 
-def compare_values(first: NDArray[np.generic], second: NDArray[np.generic], metric: Metric) -> Comparison:
+def compare_values(
+    first: NDArray[np.generic],
+    second: NDArray[np.generic],
+    metric: Metric,
+    clusters: NDArray[np.int64] | None = None,
+) -> Comparison:
     """Compare two results by what the same images say of a figure.
 
     Args:
         first: `Measured.values` of each seed of one result, shape (S, N).
         second: likewise, of the same seeds and images.
         metric: the figure.
+        clusters: `Measured.clusters` of both.
     """
     if first.dtype == np.bool_:
-        return compare(first.astype(np.bool_), second.astype(np.bool_))
+        return compare(first.astype(np.bool_), second.astype(np.bool_), clusters)
     differences = first.astype(np.float64) - second.astype(np.float64)
-    return compare_means(differences, bound=1.0) if metric.format.endswith("%") else compare_means(differences)
+    return compare_means(differences, bound=1.0 if metric.format.endswith("%") else math.inf, clusters=clusters)
 
 
 class Measurer:
@@ -123,25 +133,50 @@ class Measurer:
             DataError: there are no images, or the predictions do not fit the label set.
             RecordError: the record is damaged, or holds no such answers.
         """
-        stored = record.predictions
-        if self._cache is None or not isinstance(stored, UnreadPredictions):
-            return self.measure(record.outcome(Role.TEST, readout), record.label_set)
-        path = self._cache / f"{record.id}-{readout}.npz"
-        key = self._key(stored.path, record, readout)
+        return self._of(record.id, [record], readout)
+
+    def of_folds(self, name: str, records: Sequence[RunRecord], readout: int) -> Measured:
+        """What a report needs of the answers of several folds together, each image answered by the run that tests it.
+
+        Args:
+            name: what the figure is kept as.
+            records: one a fold.
+            readout: the epoch.
+
+        Raises:
+            DataError: the folds know different expressions.
+            RecordError: as `of_record`.
+        """
+        if len({record.label_set for record in records}) > 1:
+            raise DataError("The folds have been trained on different expressions: run them anew.")
+        return self._of(name, records, readout)
+
+    def _of(self, name: str, records: Sequence[RunRecord], readout: int) -> Measured:
+        def measured() -> Measured:
+            parts = [record.outcome(Role.TEST, readout) for record in records]
+            return self.measure(parts[0] if len(parts) == 1 else Predictions.pooled(parts), records[0].label_set)
+
+        stored = [record.predictions for record in records]
+        files = [one.path for one in stored if isinstance(one, UnreadPredictions)]
+        if self._cache is None or len(files) < len(records):
+            return measured()
+        path = self._cache / f"{name}-{readout}.npz"
+        key = self._key(files, records[0], readout)
         with suppress(*_UNUSABLE):
             return _read(path, key, self.metrics)
-        measured = self.measure(record.outcome(Role.TEST, readout), record.label_set)
+        found = measured()
         with suppress(OSError):
-            _write(path, key, measured)
-        return measured
+            _write(path, key, found)
+        return found
 
-    def _key(self, path: Path, record: RunRecord, readout: int) -> str:
+    def _key(self, paths: Sequence[Path], record: RunRecord, readout: int) -> str:
         """Names all that the measurement depends on: the answers, what they stand for, the figures, the code."""
-        if path not in self._digests:
-            with path.open("rb") as file:
-                self._digests[path] = hashlib.file_digest(file, "sha256").digest()
+        for path in paths:
+            if path not in self._digests:
+                with path.open("rb") as file:
+                    self._digests[path] = hashlib.file_digest(file, "sha256").digest()
         asked = f"{readout} {[label_text(label) for label in record.label_set.expressions]} {self.metrics}"
-        return _digest(_code(), self._digests[path], asked.encode()).hex()
+        return _digest(_code(), *(self._digests[path] for path in paths), asked.encode()).hex()
 
     def measure(self, predictions: Predictions, label_set: LabelSet) -> Measured:
         """What a report needs of these answers.
@@ -153,16 +188,19 @@ class Measurer:
         predictions = _by_name(predictions)
         values = self._values(predictions)
         floor, blind = self._floor(predictions, label_set)
-        floor_p = {name: compare_values(values[name][None], blind[name][None], METRICS[name]).p for name in values}
+        clusters = predictions.clusters
+        floor_p = {
+            name: compare_values(values[name][None], blind[name][None], METRICS[name], clusters).p for name in values
+        }
         kept = ~predictions.copies
-        right = values["accuracy"].astype(np.bool_)
         return Measured(
             scores=scores,
-            without_copies=wilson(int(right[kept].sum()), int(kept.sum())) if kept.any() else None,
+            without_copies=_accuracy(predictions.take(kept)) if kept.any() else None,
             floor=floor,
             floor_p=floor_p,
             images=_digest("\n".join(predictions.ids.tolist()).encode(), predictions.labels.tobytes()).hex()[:32],
             values=values,
+            clusters=clusters,
         )
 
     def _values(self, predictions: Predictions) -> Values:
@@ -172,7 +210,8 @@ class Measurer:
         }
 
     def _floor(self, predictions: Predictions, label_set: LabelSet) -> tuple[Scores, Values]:
-        images = _digest(predictions.labels.tobytes(), predictions.targets.tobytes()), label_set
+        clusters = b"" if predictions.clusters is None else predictions.clusters.tobytes()
+        images = _digest(predictions.labels.tobytes(), predictions.targets.tobytes(), clusters), label_set
         if images not in self._floors:
             blind = blind_answers(predictions, len(label_set))
             self._floors[images] = score(blind, label_set), self._values(blind)
@@ -195,7 +234,8 @@ def _read(path: Path, key: str, metrics: Iterable[str]) -> Measured:
         head = json.loads(arrays["head"].tobytes())
         if head["key"] != key:
             raise ValueError(key)
-        return Measured.from_json(head["measured"], {name: arrays[name] for name in metrics})
+        clusters = arrays["clusters"] if "clusters" in arrays.files else None
+        return Measured.from_json(head["measured"], {name: arrays[name] for name in metrics}, clusters)
 
 
 def _write(path: Path, key: str, measured: Measured) -> None:
@@ -205,7 +245,10 @@ def _write(path: Path, key: str, measured: Measured) -> None:
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
-            np.savez(file, head=np.frombuffer(head, dtype=np.uint8), **dict(measured.values))  # type: ignore[arg-type]
+            columns: dict[str, Any] = dict(measured.values)
+            if measured.clusters is not None:
+                columns["clusters"] = measured.clusters
+            np.savez(file, head=np.frombuffer(head, dtype=np.uint8), **columns)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -218,14 +261,14 @@ def blind_answers(predictions: Predictions, classes: int) -> Predictions:
 
 
 def _by_name(predictions: Predictions) -> Predictions:
-    order = np.argsort(predictions.ids, kind="stable")
-    return Predictions(
-        outputs=predictions.outputs[order],
-        targets=predictions.targets[order],
-        labels=predictions.labels[order],
-        ids=predictions.ids[order],
-        copies=predictions.copies[order],
-    )
+    return predictions.take(np.argsort(predictions.ids, kind="stable"))
+
+
+def _accuracy(predictions: Predictions) -> Estimate:
+    right, clusters = predictions.probabilities.argmax(axis=1) == predictions.labels, predictions.clusters
+    if clusters is None:
+        return wilson(int(right.sum()), len(right))
+    return clustered_share(np.bincount(clusters[right], minlength=int(clusters.max()) + 1), np.bincount(clusters))
 
 
 def _digest(*parts: bytes) -> bytes:

@@ -268,7 +268,7 @@ def write_report(
         runs.append(_run_view(results, run, gallery))
         progress(len(plan.runs) + len(runs), steps)
     networks = _network_views(results, gallery)
-    averages = [entry for result in results.scored if (entry := averages_of(result)) is not None]
+    averages = [entry for result in results.scored_runs if (entry := averages_of(result)) is not None]
     frames = {
         **{name: frame for view in tables for name, frame in _table_frames(view).items()},
         **{name: frame for name, frame in _finding_frames(findings, effects, tried).items() if frame.rows},
@@ -597,14 +597,15 @@ def _cost_points(scored: Sequence[Result]) -> list[figures.CostPoint]:
     named: set[str] = set()
     points = []
     for result in scored:
-        if result.scores is None or result.record is None:
+        record = next(iter(result.records), None)
+        if result.scores is None or record is None:
             continue
         name = result.run.recipe.backbone
         points.append(
             figures.CostPoint(
                 label="" if name in named else result.backbone,
                 accuracy=result.scores.accuracy,
-                parameters=result.record.network.get("parameters"),
+                parameters=record.network.get("parameters"),
                 seconds=result.seconds_per_epoch,
             )
         )
@@ -619,7 +620,7 @@ def _data_views(results: Results) -> list[DataView]:
     groups: dict[tuple[Any, Any], list[RunRecord]] = {}
     for record in results.records:
         groups.setdefault((record.data.get("fingerprint"), record.data.get("split")), []).append(record)
-    scored = {r.record.id: r.scores for r in results.scored if r.record is not None and r.scores is not None}
+    scored = {r.record.id: r.scores for r in results.scored_runs if r.record and r.scores}
     views = []
     for records in groups.values():
         data = records[0].data

@@ -134,6 +134,8 @@ def contradictions(results: Results, references: Mapping[str, Reference]) -> lis
         spec = next(table for table in results.plan.study.tables if table.name == cell.table)
         if spec.reference is None or spec.reference not in references or cell.run_id is None or cell.readout is None:
             continue
+        if cell.fold > 1:
+            continue
         held = references[spec.reference].tables[cell.table]
         for metric in held.metrics:
             figure = held.figures.get((cell.row, cell.column, metric))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +85,7 @@ class Result:
         measured: how well it answered for the test role; None unless complete.
         collapse: set when nearly all answers are the same.
         unsound: why its figures say little of the backbone (see `unsound_head`); an empty text otherwise.
+        folds: of a figure that pools the answers of folds, the result of each; empty otherwise.
     """
 
     run: PlannedRun
@@ -95,6 +97,7 @@ class Result:
     measured: Measured | None = None
     collapse: Collapse | None = None
     unsound: str = ""
+    folds: tuple[Result, ...] = ()
 
     @property
     def status(self) -> str:
@@ -149,12 +152,22 @@ class Result:
     @property
     def seconds_per_epoch(self) -> float | None:
         """Mean time of a training pass, in seconds; None without a history."""
-        return _mean(epoch.seconds for epoch in self.record.history) if self.record else None
+        return _mean(epoch.seconds for record in self.records for epoch in record.history)
 
     @property
     def images_per_second(self) -> float | None:
         """Images of the training passes a second; None without a history."""
-        return _mean(epoch.images_per_second for epoch in self.record.history) if self.record else None
+        return _mean(epoch.images_per_second for record in self.records for epoch in record.history)
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """The records behind it: one, none, or those of its folds."""
+        return [part.record for part in self.folds or (self,) if part.record is not None]
+
+    @property
+    def run_ids(self) -> str:
+        """The runs behind it, by id, with blanks between them."""
+        return " ".join(part.run.id for part in self.folds or (self,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,21 +176,25 @@ class Results:
 
     Attributes:
         plan: what was asked for.
-        titles: of the runs, by id.
+        titles: of the runs, by id, and of what pools folds.
         entries: one a planned run and readout, in the plan's order.
+        pooled: one a figure that pools the answers of folds, in the plan's order.
     """
 
     plan: Plan
     titles: Mapping[str, str]
     entries: tuple[Result, ...]
+    pooled: tuple[Result, ...] = ()
 
     @property
     def scored(self) -> list[Result]:
-        """The results with scores, best accuracy first."""
-        return sorted(
-            (entry for entry in self.entries if entry.scores is not None),
-            key=lambda entry: -entry.scores.accuracy.value if entry.scores else 0.0,
-        )
+        """The results with scores, best accuracy first; those of folds pooled."""
+        return _by_accuracy([*(entry for entry in self.entries if not entry.run.protocol.fold), *self.pooled])
+
+    @property
+    def scored_runs(self) -> list[Result]:
+        """The results of single runs that have scores, each fold by itself, best accuracy first."""
+        return _by_accuracy(self.entries)
 
     @property
     def records(self) -> list[RunRecord]:
@@ -186,7 +203,10 @@ class Results:
         return list(unique.values())
 
     def of(self, cell: Cell) -> Result | None:
-        """The result that answers a cell, or None for a cell that the plan skips."""
+        """The result that answers a cell, pooled where it has folds, or None for a cell that the plan skips."""
+        if cell.fold:
+            pools = (e for e in self.pooled for f in e.folds if (f.run.id, f.readout) == (cell.run_id, cell.readout))
+            return next(pools, None)
         return next((e for e in self.entries if (e.run.id, e.readout) == (cell.run_id, cell.readout)), None)
 
 
@@ -214,7 +234,48 @@ def collect(
         for readout in run.readouts:
             title = titles[run.id] + (f", {count_text(readout, 'epoch')}" if len(readouts) > 1 else "")
             entries.append(_result(run, title, readout, records.get(run.id), measurer))
-    return Results(plan, titles, tuple(entries))
+    pooled = _pooled(plan, entries, measurer)
+    return Results(plan, titles | {entry.run.id: entry.title for entry in pooled}, tuple(entries), pooled)
+
+
+def _by_accuracy(results: Iterable[Result]) -> list[Result]:
+    return sorted(
+        (result for result in results if result.scores is not None),
+        key=lambda result: -result.scores.accuracy.value if result.scores else 0.0,
+    )
+
+
+def _pooled(plan: Plan, entries: Sequence[Result], measurer: Measurer) -> tuple[Result, ...]:
+    """The figures that pool the answers of folds, one a place and seed, those that are the same once."""
+    by_run = {(entry.run.id, entry.readout): entry for entry in entries}
+    places: dict[tuple[str, str, str, int], list[Result]] = {}
+    for cell in plan.cells:
+        if cell.fold and cell.run_id is not None and cell.readout is not None:
+            places.setdefault(cell.place, []).append(by_run[cell.run_id, cell.readout])
+    found: dict[str, Result] = {}
+    for folds in places.values():
+        result = _pool(folds, measurer)
+        found.setdefault(f"{result.run.id} {result.readout}", result)
+    return tuple(found.values())
+
+
+def _pool(folds: Sequence[Result], measurer: Measurer) -> Result:
+    first = folds[0]
+    name = hashlib.sha256(" ".join(fold.run.id for fold in folds).encode()).hexdigest()[:12]
+    run = replace(first.run, id=name, protocol=replace(first.run.protocol, fold=0))
+    title = first.title.replace(f", fold {first.run.protocol.fold}", f", {count_text(len(folds), 'fold')} pooled")
+    empty = replace(first, run=run, title=title, folds=tuple(folds), record=None, measured=None, collapse=None)
+    without = [fold for fold in folds if fold.measured is None]
+    if without:
+        state = next((fold.state for fold in without if fold.state is not State.MISSING), State.MISSING)
+        done = f"{len(folds) - len(without)} of {len(folds)} folds have figures"
+        why = next((fold.reason for fold in without if fold.reason), "")
+        return replace(empty, state=state, reason=f"{done}. {why}".removesuffix(" "))
+    try:
+        measured = measurer.of_folds(name, empty.records, first.readout)
+    except DataError as error:
+        return replace(empty, state=State.FAILED, reason=str(error))
+    return replace(empty, state=State.COMPLETE, reason="", measured=measured, collapse=find_collapse(measured.scores))
 
 
 def run_titles(plan: Plan) -> dict[str, str]:
@@ -229,7 +290,8 @@ def run_titles(plan: Plan) -> dict[str, str]:
     for run in plan.runs:
         own, usual = settings[run.id], _usual_settings(study, run)
         named = [_setting(key, own[key]) for key in _varied(study, settings.values()) if own[key] != usual[key]]
-        titles[run.id] = ", ".join([backbone_title(run.recipe.backbone), *named])
+        fold = [f"fold {run.protocol.fold}"] * bool(run.protocol.fold)
+        titles[run.id] = ", ".join([backbone_title(run.recipe.backbone), *named, *fold])
     seen = list(titles.values())
     return {run_id: title if seen.count(title) == 1 else f"{title} ({run_id[:6]})" for run_id, title in titles.items()}
 

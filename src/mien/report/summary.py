@@ -187,7 +187,7 @@ def _incomplete(results: Results) -> Iterator[Statement]:
 
 def _tables(results: Results) -> Iterator[Statement]:
     """How far each table is filled; nothing when all are."""
-    scored = {(entry.run.id, entry.readout) for entry in results.scored}
+    scored = {(entry.run.id, entry.readout) for entry in results.scored_runs}
     counts = []
     for table in results.plan.study.tables:
         cells = [(c.run_id, c.readout) for c in results.plan.cells if c.table == table.name and c.run_id is not None]

@@ -171,6 +171,24 @@ class TableData:
         return [point.label for point in self.spec.columns.points]
 
     @property
+    def pooling(self) -> str:
+        """What the figures pool, in sentences, where the protocol deals the images into folds; else an empty text."""
+        shown = [entry.result for cell in self.cells.values() for entry in cell.entries if entry.result]
+        numbers = sorted({len(result.folds) for result in shown if result.folds})
+        if not numbers:
+            return ""
+        groups = {
+            int(result.measured.clusters.max()) + 1
+            for result in shown
+            if result.measured is not None and result.measured.clusters is not None
+        }
+        over = f" Intervals hold for other groups (persons, clips) like the {groups.pop()} here." if groups else ""
+        return (
+            f"Each figure pools the answers of {' or '.join(map(str, numbers))} folds: every image is answered by the "
+            f"run that did not learn from its fold, and the runs are listed by their fold below.{over}"
+        )
+
+    @property
     def footnotes(self) -> dict[str, int]:
         """Why cells have no number, or one that says little: each reason once, with its mark."""
         reasons = [
@@ -187,7 +205,8 @@ class TableData:
                 for metric in self.metrics:
                     scores = entry.result.scores if entry.result else None
                     collapse = entry.result.collapse if entry.result else None
-                    head = (row, column, entry.cell.seed, entry.cell.readout, entry.cell.run_id, entry.status)
+                    runs = entry.result.run_ids if entry.result else None
+                    head = (row, column, entry.cell.seed, entry.cell.readout, runs, entry.status)
                     numbers = _numbers(metric.of(scores)) if scores else (None,) * 4
                     answer = collapse.answer.value if collapse else None
                     rows.append((*head, entry.reason or None, metric.name, *numbers, answer))
@@ -208,7 +227,7 @@ def runs_frame(results: Results) -> Frame:
         + "collapsed_to parameters trainable depth seconds_per_epoch images_per_second total_seconds".split()
         + ["peak_memory_mib"]
     )
-    return Frame(tuple(columns), tuple(_run_row(result) for result in results.entries))
+    return Frame(tuple(columns), tuple(_run_row(result) for result in (*results.entries, *results.pooled)))
 
 
 def classes_frame(results: Results) -> Frame:
@@ -216,7 +235,7 @@ def classes_frame(results: Results) -> Frame:
     figures = [name + end for name in ("precision", "recall", "f1", "predicted") for end in ("", "_low", "_high")]
     rows = [
         (
-            result.run.id,
+            result.run_ids,
             result.readout,
             entry.expression.value,
             entry.support,
@@ -242,7 +261,7 @@ def confusion_frame(results: Results) -> Frame:
         names = [expression.value for expression in result.scores.label_set.expressions]
         for label, counts in zip(names, result.scores.confusion, strict=True):
             for answer, count in zip(names, counts, strict=True):
-                rows.append((result.run.id, result.readout, label, answer, count))
+                rows.append((result.run_ids, result.readout, label, answer, count))
     return Frame(("run", "epochs", "label", "answer", "images"), tuple(rows))
 
 
@@ -262,7 +281,7 @@ def _table(spec: Table, results: Results) -> TableData:
         (row.label, column.label): [] for row in spec.rows.points for column in spec.columns.points
     }
     for cell in results.plan.cells:
-        if cell.table == spec.name:
+        if cell.table == spec.name and cell.fold <= 1:  # what the first of several folds stands for is all of them
             entries[cell.row, cell.column].append(SeedEntry(cell, results.of(cell)))
     cells = {place: CellData(tuple(found)) for place, found in entries.items()}
     metrics = tuple(METRICS[name] for name in spec.metrics)
@@ -281,12 +300,12 @@ def _floors(results: Iterable[Result], metrics: Sequence[Metric]) -> tuple[tuple
 
 
 def _run_row(result: Result) -> tuple[Any, ...]:
-    record, scores = result.record, result.scores
+    record, scores = next(iter(result.records), None), result.scores
     network: Mapping[str, Any] = record.network if record else {}
     estimates = [metric.of(scores) if scores else None for metric in METRICS.values()]
     estimates.append(result.without_copies)
     return (
-        result.run.id,
+        result.run_ids,
         result.title,
         result.run.recipe.backbone,
         result.run.recipe.seed,
@@ -304,7 +323,7 @@ def _run_row(result: Result) -> tuple[Any, ...]:
         network.get("depth"),
         result.seconds_per_epoch,
         result.images_per_second,
-        record.seconds.get("total") if record else None,
+        sum(one.seconds.get("total", 0.0) for one in result.records) if record and "total" in record.seconds else None,
         record.peak_memory_mib if record else None,
     )
 

@@ -36,6 +36,7 @@ class SplitFacts:
         validation: images in the validation role.
         test: images in the test role.
         shared: whether the target of an image can be shared between expressions, as votes are.
+        folds: of a protocol that stands for several splits, how many; 0 otherwise.
     """
 
     fingerprint: str
@@ -46,6 +47,7 @@ class SplitFacts:
     validation: int
     test: int
     shared: bool = False
+    folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Cell:
         run_id: the run that answers it; None when it is skipped.
         readout: the epoch after which it is answered; None when it is skipped.
         reason: why it is skipped; None otherwise.
+        fold: which part of the place it answers, where the protocol deals the images into folds; 0 for all of it.
     """
 
     table: str
@@ -106,6 +109,12 @@ class Cell:
     run_id: str | None
     readout: int | None
     reason: str | None = None
+    fold: int = 0
+
+    @property
+    def place(self) -> tuple[str, str, str, int]:
+        """Table, row, column, seed: equal for the folds of one figure."""
+        return self.table, self.row, self.column, self.seed
 
 
 @dataclass(frozen=True)
@@ -177,13 +186,14 @@ def make_plan(
 
     Args:
         study: what is asked.
-        facts_of: the facts of the study's data set under a protocol; asked once for each protocol.
+        facts_of: the facts of the study's data set under a protocol; asked once for each protocol, and of one that
+            stands for folds (`ProtocolSpec.each_fold`) for each of its folds too.
         backend: name of the Keras backend that would train, where known: backbones that fail on it are skipped.
         base: folder that the paths of weight files are relative to; None for the current one.
 
     Returns:
-        Every cell of every table. Cells that are the same run share it, and a run whose schedule does not depend on
-        the number of epochs also answers cells that ask for fewer.
+        Every cell of every table, one a fold where there are folds. Cells that are the same run share it, and a run
+        whose schedule does not depend on the number of epochs also answers cells that ask for fewer.
 
     Raises:
         ProtocolError: the data set cannot be used under the study's own protocol. Where only an axis changes the
@@ -198,7 +208,7 @@ def make_plan(
                 for seed in table.seeds or (changes.get("seed", study.recipe.seed),):
                     changes["seed"] = seed
                     cell = Cell(table.name, row.label, column.label, seed, None, None)
-                    asked.append(_request(study, changes, cell, facts_of, backend, base or Path()))
+                    asked += _requests(study, changes, cell, facts_of, backend, base or Path())
 
     epochs: dict[str, int] = {}
     asked_after: dict[str, set[int]] = {}
@@ -265,34 +275,41 @@ def why_impossible(recipe: Recipe, backend: str | None, base: Path) -> str | Non
     return None
 
 
-def _request(
+def _requests(
     study: Study,
     changes: Mapping[str, Any],
     cell: Cell,
     facts_of: Callable[[ProtocolSpec], SplitFacts],
     backend: str | None,
     base: Path,
-) -> _Request | Cell:
-    """The cell with its recipe, or the cell with the reason why it is skipped."""
+) -> Sequence[_Request | Cell]:
+    """The cell with its recipe, one a fold; or the cell with the reason why it is skipped."""
     readout = changes.get(READOUT)
     try:
         recipe, protocol = with_setting(study, changes)
         facts = facts_of(protocol)
+        splits = [(0, protocol, facts)]
+        if facts.folds:
+            protocols = [replace(protocol, fold=fold) for fold in range(1, facts.folds + 1)]
+            splits = [(one.fold, one, facts_of(one)) for one in protocols]
         recipe = recipe.resolved(facts.image_size)
     except (ContradictionError, NetworkError) as error:
-        return replace(cell, reason=str(error))
+        return [replace(cell, reason=str(error))]
     except ProtocolError as error:
         if protocol == study.protocol:
             raise
-        return replace(cell, reason=str(error))
+        return [replace(cell, reason=str(error))]
     reason = why_impossible(recipe, backend, base)
     if readout is not None and readout > recipe.epochs:
         reason = f"readout = {readout} lies after the run's last epoch, epochs = {recipe.epochs}."
     if reason:
-        return replace(cell, reason=reason)
+        return [replace(cell, reason=reason)]
     if recipe.needs_file:
         recipe = replace(recipe, weights=str(find_place(recipe.weights, base)))
-    return _Request(cell, recipe, protocol, facts, readout or recipe.epochs)
+    return [
+        _Request(replace(cell, fold=fold), recipe, split, its_facts, readout or recipe.epochs)
+        for fold, split, its_facts in splits
+    ]
 
 
 def portable(recipe: Recipe) -> dict[str, Any]:

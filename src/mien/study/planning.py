@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset
-from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.protocol import ProtocolSpec, apply_protocol, count_folds
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import MissingExtraError
@@ -47,7 +47,8 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
     notes: dict[str, None] = dict.fromkeys(dataset.notes)
 
     def facts_of(protocol: ProtocolSpec) -> SplitFacts:
-        split = apply_protocol(dataset, protocol)
+        folds = count_folds(dataset, protocol) if protocol.each_fold else 0
+        split = apply_protocol(dataset, replace(protocol, fold=1) if folds else protocol)
         notes.update(dict.fromkeys(split.notes))
         facts[protocol] = SplitFacts(
             fingerprint=dataset.fingerprint,
@@ -58,6 +59,7 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
             validation=len(split.validation),
             test=len(split.test),
             shared=protocol.targets != "labels",
+            folds=folds,
         )
         return facts[protocol]
 

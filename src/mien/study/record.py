@@ -332,7 +332,7 @@ class UnreadPredictions(Mapping[tuple[int, Role], Predictions]):
             raise KeyError(key)
         try:
             outputs = f"{key[1].value}/{self._what}/{key[0]}"
-            wanted = {outputs, *(f"{key[1].value}/{what}" for what in _DESCRIBED)}
+            wanted = {outputs, *(f"{key[1].value}/{what}" for what in (*_DESCRIBED, *_DESCRIBED_SOME))}
             return _read_predictions(self.path, self._classes, wanted)[_OUTPUTS.index(self._what)][key]
         except _DAMAGE as error:
             raise _damaged(self.path.parent, error) from error
@@ -397,6 +397,8 @@ _OUTPUTS = ("outputs", "other_outputs")
 
 # What describes the images of a role.
 _DESCRIBED = ("targets", "labels", "ids", "copies")
+# Likewise, where the data have them.
+_DESCRIBED_SOME = ("groups",)
 
 
 def _write_predictions(file: BinaryIO, *kinds: Mapping[tuple[int, Role], Predictions]) -> None:
@@ -410,6 +412,8 @@ def _write_predictions(file: BinaryIO, *kinds: Mapping[tuple[int, Role], Predict
         arrays[f"{role.value}/labels"] = entry.labels
         arrays[f"{role.value}/ids"] = entry.ids
         arrays[f"{role.value}/copies"] = entry.copies
+        if entry.groups is not None:
+            arrays[f"{role.value}/groups"] = entry.groups
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -447,9 +451,10 @@ def _read_predictions(
     """The answers under the recipe's kind of batch statistics, and those under the other."""
     with path.open("rb") as file:
         arrays: dict[str, NDArray[Any]] = dict(read_npz(file, largest_bytes=_LARGEST_PREDICTIONS_BYTES, wanted=wanted))
-    described = {
-        role: {what: arrays[f"{role}/{what}"] for what in _DESCRIBED} for role in {key.split("/")[0] for key in arrays}
-    }
+    described: dict[str, dict[str, Any]] = {}
+    for role in {key.split("/")[0] for key in arrays}:
+        some = [what for what in _DESCRIBED_SOME if f"{role}/{what}" in arrays]
+        described[role] = {what: arrays[f"{role}/{what}"] for what in (*_DESCRIBED, *some)}
     found: dict[str, dict[tuple[int, Role], Predictions]] = {what: {} for what in _OUTPUTS}
     for key, array in arrays.items():
         role, what, *readout = key.split("/")
@@ -468,7 +473,7 @@ def _checked(predictions: Predictions, classes: int, what: str) -> Predictions:
         "labels": ("i", (count,)),
         "ids": ("U", (count,)),
         "copies": ("b", (count,)),
-    }
+    } | ({} if predictions.groups is None else {"groups": ("U", (count,))})
     for name, (kind, shape) in expected.items():
         array = getattr(predictions, name)
         if array.dtype.kind != kind or array.shape != shape:

@@ -310,7 +310,7 @@ def _evaluate(
 
 
 def _pack(outputs: NDArray[np.float32], samples: Samples, copies: NDArray[np.bool_]) -> Predictions:
-    return Predictions(outputs, samples.targets, samples.labels, samples.ids, copies)
+    return Predictions(outputs, samples.targets, samples.labels, samples.ids, copies, samples.groups)
 
 
 def _test_counts(test: Predictions, label_set: LabelSet) -> dict[str, int]:

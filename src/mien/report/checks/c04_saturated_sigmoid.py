@@ -15,7 +15,7 @@ LEAST_SHARE = 0.05
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
-    for result in evidence.results.scored:
+    for result in evidence.results.scored_runs:
         if result.run.recipe.activation != "sigmoid" or result.record is None:
             continue
         ranked = np.sort(result.record.outcome(Role.TEST, result.readout).outputs, axis=1)

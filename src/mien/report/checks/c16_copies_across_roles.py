@@ -11,7 +11,7 @@ from mien.report.results import Result, copies_text
 def _find(evidence: Evidence) -> Iterator[Found]:
     """One finding for each test role with copies, on the result that gains most from them."""
     most: dict[str, tuple[float, Result]] = {}
-    for result in evidence.results.scored:
+    for result in evidence.results.scored_runs:
         if result.scores is None or result.record is None or not result.copies:
             continue
         rest = result.without_copies

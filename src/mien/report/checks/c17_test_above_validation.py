@@ -14,7 +14,7 @@ LEAST, LEVEL = 0.02, 0.001
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
-    for result in evidence.results.scored:
+    for result in evidence.results.scored_runs:
         validation = validation_accuracy(result)
         images = _validation_images(result.record) if result.record else None
         if result.scores is None or validation is None or not images:

@@ -12,7 +12,7 @@ LEFT = 0.01
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
-    for result in evidence.results.scored:
+    for result in evidence.results.scored_runs:
         entry = averages_of(result)
         if entry is not None and (entry.differ or entry.shows_moving and entry.left > LEFT):
             yield Found.of(result, _text(entry), severity=Severity.ERROR if entry.stale else Severity.NOTE)
