@@ -68,26 +68,14 @@ def known(
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    from rich.table import Table
-
-    from mien.cli.console import open_console
-
-    table = Table(title="What models of others take and give (labels by their first two letters, in their order)")
-    for heading in ("name", "labels", "size", "channels", "scale", "crop", "gives", "source", "known by"):
-        table.add_column(heading, overflow="fold")
+    # Nine facts do not fit beside each other on a terminal of 80 columns: a paragraph each.
     for row in rows:
-        table.add_row(
-            row["name"],
-            " ".join(label[:2] for label in row["labels"]),
-            " or ".join(map(str, row["sizes"])),
-            row["channels"],
-            row["scale"],
-            row["crop"],
-            row["gives"],
-            row["source"],
-            "running it" if row["tried"] else "reading it",
-        )
-    open_console().print(table)
+        known_by = "running it" if row["tried"] else "reading it"
+        typer.echo(f"{row['name']}: {row['source']} (known by {known_by})")
+        typer.echo(f"  labels  {', '.join(row['labels'])}")
+        typer.echo(f"  input   {' or '.join(map(str, row['sizes']))} pixels, {row['channels']}, scale {row['scale']}")
+        typer.echo(f"  crop    {row['crop']}")
+        typer.echo(f"  gives   {row['gives']}\n")
 
 
 @app.command()
