@@ -18,9 +18,8 @@ from mien.inference.results import PhotoResult
 from mien.web.app import create_app
 from mien.web.limits import Limits
 from mien.web.server import make_server
-from support.browser import READY_MS, Visit, visiting
+from support.browser import Visit, visiting
 
-pytestmark = pytest.mark.timeout(180)
 TOKEN = "a-token-for-the-test"
 
 
@@ -37,12 +36,12 @@ def served(recognizer: Recognizer, **options: Any) -> Iterator[str]:
         server = make_server(create_app(recognizer, **options), Limits(), started.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        assert started.wait(30)
+        assert started.wait(60)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(60)
 
 
 @pytest.mark.usefixtures("page_folder")  # skipped without the browser's runtime
@@ -67,7 +66,7 @@ def test_the_reader_chooses_where_photos_are_read(browser: Any, recognizer: Reco
         assert [face.label for face in local.faces] == [face.label for face in remote.faces]
 
         page.locator("#results > li:first-child .map").click()
-        page.locator("#results > li:first-child .map[aria-pressed=true]").wait_for(timeout=READY_MS)
+        page.locator("#results > li:first-child .map[aria-pressed=true]").wait_for()
         assert visit.downloaded("#results > li:first-child .drawing").startswith(b"\x89PNG")
         assert sent(visit)[-2:] == ["v1/explain", "v1/drawing"]
         assert visit.errors == []

@@ -69,11 +69,11 @@ class Visit:
         """Pick photos and wait until they have been read."""
         before = self.page.locator("#results > li").count()
         self.page.set_input_files("#files", list(files))
-        self.wait_for(before + len(files))
+        self.wait_for(before + len(files), patience_ms=READY_MS * len(files))
 
-    def wait_for(self, count: int) -> None:
+    def wait_for(self, count: int, *, patience_ms: int = READY_MS) -> None:
         """Wait until so many results are shown."""
-        self.page.locator(f"#results > li:nth-child({count})").wait_for(timeout=READY_MS)
+        self.page.locator(f"#results > li:nth-child({count})").wait_for(timeout=patience_ms)
 
     def status(self) -> str:
         """What the page says of itself."""
@@ -100,7 +100,7 @@ def open_page(context: Any, url: str) -> Visit:
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
     visit.page.on("console", lambda line: visit.errors.append(line.text) if line.type == "error" else None)
     visit.page.goto(url)
-    visit.page.locator("html[data-state]").wait_for(timeout=READY_MS)
+    visit.page.locator("html[data-state]").wait_for()
     return visit
 
 
@@ -108,6 +108,7 @@ def open_page(context: Any, url: str) -> Visit:
 def visiting(browser: Any, url: str, **options: Any) -> Iterator[Visit]:
     """Open a page in a profile of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+    context.set_default_timeout(READY_MS)
     try:
         yield open_page(context, url)
     finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from fastapi import FastAPI
@@ -26,7 +27,14 @@ LIMITS = Limits(
 )
 # For clients that are slow on purpose.
 HASTY = replace(LIMITS, idle_seconds=0.3, body_seconds=0.6)
+T = TypeVar("T")
 JPEG = {"Content-Type": "image/jpeg"}
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives, in a thread of its own: Playwright leaves an event loop running in that of the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def ask(app: FastAPI, method: str, path: str, **options: Any) -> httpx.Response:
@@ -37,7 +45,7 @@ def ask(app: FastAPI, method: str, path: str, **options: Any) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8420") as client:
             return await client.request(method, path, **options)
 
-    return asyncio.run(send())
+    return run_async(send())
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +56,7 @@ async def listening(app: FastAPI, limits: Limits = LIMITS) -> AsyncIterator[int]
         server = make_server(app, limits, started.set)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await asyncio.wait_for(started.wait(), 10)
+            await asyncio.wait_for(started.wait(), 60)
             yield listener.getsockname()[1]
         finally:
             server.should_exit = True
@@ -62,4 +70,4 @@ def with_server(app: FastAPI, work: Callable[[int], Awaitable[Any]], limits: Lim
         async with listening(app, limits) as port:
             return await work(port)
 
-    return asyncio.run(run())
+    return run_async(run())

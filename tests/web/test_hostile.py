@@ -20,6 +20,7 @@ from mien.inference.results import Outcome
 from support.web import HASTY, JPEG, ask, with_server
 
 BOUNDARY = b"--edge"
+PATIENCE = 30  # seconds: a server without limits would wait for ever, and a busy machine takes some
 FORM = {"Content-Type": "multipart/form-data; boundary=edge"}
 
 
@@ -201,9 +202,9 @@ def test_a_client_that_does_not_go_on_is_given_up(app_maker, begun, told):
         writer.write(begun)
         answer = b""
         try:
-            answer = await asyncio.wait_for(reader.read(20), 5)
+            answer = await asyncio.wait_for(reader.read(20), PATIENCE)
             if told != b"408":
-                await asyncio.wait_for(reader.read(), 5)
+                await asyncio.wait_for(reader.read(), PATIENCE)
         except ConnectionError:
             pass  # closed as well, only less politely
         writer.close()
@@ -214,11 +215,11 @@ def test_a_client_that_does_not_go_on_is_given_up(app_maker, begun, told):
     start = time.monotonic()
     answer = with_server(app_maker(limits=limits), work, limits)
     assert told in answer
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < PATIENCE
 
 
 def test_a_client_that_drips_is_given_up_in_the_end(app_maker):
-    limits = replace(HASTY, idle_seconds=2.0)
+    limits = replace(HASTY, idle_seconds=20.0)
 
     async def work(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -246,7 +247,7 @@ def test_a_client_that_does_not_take_its_answer_is_given_up(app_maker, tmp_path_
         writer.transport.resume_reading()
         received = 0
         try:
-            while chunk := await asyncio.wait_for(reader.read(1 << 20), 5):
+            while chunk := await asyncio.wait_for(reader.read(1 << 20), PATIENCE):
                 received += len(chunk)
         except ConnectionError:
             pass

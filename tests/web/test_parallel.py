@@ -68,7 +68,7 @@ def test_who_finds_no_room_is_told_when_to_ask_again(app_maker, photos, monkeypa
     prepare = type(recognizer).prepare
 
     def waiting(self, *arguments, **options):
-        gate.wait(20)
+        gate.wait(60)
         return prepare(self, *arguments, **options)
 
     monkeypatch.setattr(type(recognizer), "prepare", waiting)
@@ -113,7 +113,7 @@ async def _chunks(size: int):
 def test_an_answer_that_takes_too_long_is_given_up(app_maker, photos, monkeypatch):
     app = app_maker(limits=replace(LIMITS, answer_seconds=0.05))
     gate = threading.Event()
-    monkeypatch.setattr(type(app.state.mien.service.recognizer), "prepare", lambda *_, **__: gate.wait(20))
+    monkeypatch.setattr(type(app.state.mien.service.recognizer), "prepare", lambda *_, **__: gate.wait(60))
     answer = ask(app, "POST", "/v1/faces", content=photos[0], headers=JPEG)
     gate.set()
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_slow")

@@ -48,12 +48,12 @@ def serve(bundle, tmp_path):
 def test_a_service_answers_writes_nothing_and_ends_when_it_is_told_to(serve, tmp_path, portrait, bundle):
     address, process = serve("--max-photos", "3")
     files = [("photo", (f"secret-{number}.jpg", portrait.read_bytes() + bytes(3_000_000))) for number in range(3)]
-    answer = httpx.post(f"{address}/v1/faces", files=files, timeout=30)
+    answer = httpx.post(f"{address}/v1/faces", files=files, timeout=60)
     assert [photo["outcome"] for photo in answer.json()["photos"]] == ["ok"] * 3
     assert httpx.get(f"{address}/v1/config").json()["model"]["identity"] == bundle.identity
     assert httpx.get(f"{address}/v1/config", headers={"Host": "evil.example"}).status_code == 421
     process.send_signal(signal.SIGTERM)
-    printed, log = process.communicate(timeout=20)
+    printed, log = process.communicate(timeout=60)
     assert process.returncode in (0, -signal.SIGTERM)
     assert "POST /v1/faces 200" in log
     assert "secret" not in printed + log
