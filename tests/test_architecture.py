@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report"},
     "root": {"root"},
     "inference": {"root", "inference"},
-    "datasets": {"root", "datasets", "inference.recognizer"},  # faces are cut out as in predicting
+    # Faces are cut out as in predicting; a data file is read as a study file is.
+    "datasets": {"root", "datasets", "inference.recognizer", "study.settings"},
     "evaluation": {"root", "evaluation"},
     "study": {
         "root",

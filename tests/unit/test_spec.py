@@ -191,7 +191,7 @@ def test_settings_of_an_axis_may_contradict_the_base_for_the_plan_to_skip():
         (BASE.replace("schema = 1", "schema = 0"), "small.toml, line 1: schema must be 1. Received: 0."),
         (BASE.replace("schema = 1", "schema = true"), "small.toml, line 1: schema must be a whole number."),
         (BASE.replace("schema = 1\n", ""), "small.toml: The study file lacks the key 'schema'."),
-        (BASE.replace('path = "drawn"\n', ""), "small.toml, line 4: [data] lacks the key 'path'."),
+        (BASE.replace('path = "drawn"\n', ""), "small.toml, line 4: Data need a path, or several"),
         (BASE.replace('name = "networks"\n', ""), "small.toml, line 19: [[tables]] lacks the key 'name'."),
         (
             BASE.replace("[[tables]]", "[tables]"),

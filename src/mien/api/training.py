@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ def train(
     spec = _described(data, place, keys)
     fixed = {"backbone": backbone, "epochs": epochs, **(settings or {})}
     text = study_text(spec, labels, roles, fixed)
-    study = parse_study(text, name="mien.train")
+    study = parse_study(text, place=lambda path: said_by(path, "{}", "settings[{!r}]"))
     with place.writing():
         planned = plan_study(study, spec, Path.cwd())
         if len(planned.plan.runs) > 1:
@@ -158,14 +158,13 @@ def train(
 
 def study_text(data: DataSpec, labels: str, roles: str, fixed: Mapping[str, Any]) -> str:
     """The study file of one run. JSON's texts, numbers and switches are TOML's too."""
-    usual = {item.name: item.default for item in fields(DataSpec)}
-    said = {key: value for key, value in asdict(data).items() if value != usual[key]}
     lines = [
         "schema = 1",
         'name = "train"',
         "title = " + json.dumps("One run of " + str(fixed["backbone"])),
         "[data]",
-        *(f"{key} = {json.dumps(value)}" for key, value in said.items()),
+        *_said(data),
+        *(line for source in data.sources for line in ("[[data.sources]]", *_said(source))),
         "[protocol]",
         f"labels = {json.dumps(labels)}",
         f"roles = {json.dumps(roles)}",
@@ -177,6 +176,32 @@ def study_text(data: DataSpec, labels: str, roles: str, fixed: Mapping[str, Any]
         *(f"{key} = {json.dumps(value)}" for key, value in fixed.items() if key != "backbone"),
     ]
     return "\n".join(lines) + "\n"
+
+
+def said_by(path: Sequence[str], argument: str, setting: str) -> str:
+    """What said the part of `study_text` that keys lead to.
+
+    Args:
+        path: the keys.
+        argument: how an argument of its own is written, with a place for its name.
+        setting: how one of the further settings is written, with a place for its key.
+
+    >>> said_by(("tables", "0", "fixed", "augmentation", "flip"), "--{}", "--set {}")
+    '--set augmentation.flip'
+    """
+    words = [word for word in path if not word.isdigit()]
+    key = ".".join(words[2:])
+    if words[:2] == ["tables", "fixed"] and key and key != "epochs":
+        return setting.format(key)
+    name = "backbone" if "rows" in words else words[-1] if words else "data"
+    return argument.format("data" if name in ("path", "sources") else name)
+
+
+def _said(data: DataSpec) -> list[str]:
+    """The lines of a description, without what is as usual and without its sources."""
+    usual = {item.name: item.default for item in fields(DataSpec)}
+    said = {key: value for key in usual if key != "sources" and (value := getattr(data, key)) != usual[key]}
+    return [f"{key} = {json.dumps(value)}" for key, value in said.items()]
 
 
 def _described(data: Dataset | DataSpec | Path | str, store: Store, keys: Mapping[str, Any]) -> DataSpec:

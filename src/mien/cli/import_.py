@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.options import CLASSES_HELP, LABELS_HELP
+
 
 class KindChoice(StrEnum):
     """What answers can be."""
@@ -39,10 +41,11 @@ def import_(
         KindChoice | None, typer.Option(help="What the answers are, where their form does not say.")
     ] = None,
     role: Annotated[ImportedRole, typer.Option(help="Which images were answered.")] = ImportedRole.TEST,
-    label_set: Annotated[str, typer.Option("--label-set", help="Label set: dataset, six, seven or eight.")] = "dataset",
+    label_set: Annotated[str, typer.Option("--label-set", help=LABELS_HELP)] = "dataset",
     roles: Annotated[str, typer.Option(help="Roles: auto, official, deck or split.")] = "auto",
     targets: Annotated[str, typer.Option(help="What is right: labels, votes, majority or multi_target.")] = "labels",
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
 ) -> None:
     """Put another model's answers for a data set into a store, as a run that was not trained here."""
     from mien.api.foreign import foreign_run, read_answers
@@ -63,6 +66,7 @@ def import_(
         protocol=ProtocolSpec(labels=label_set, roles=roles, targets=targets),
         log=store.log_opening,
         votes=votes,
+        classes=classes,
     )
     store.add(record)
     (answered,) = record.predictions.values()

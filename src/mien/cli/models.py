@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP
+from mien.cli.options import BUNDLE_HELP, CLASSES_HELP
 from mien.cli.pictures import draw, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at the networks that can be compared.")
@@ -85,11 +85,12 @@ def seen(
     output: Annotated[Path, typer.Option("--output", help="The bundle that is written.")],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes, where the run had them.")] = None,
     cleaning: Annotated[Path | None, typer.Option(help="The run's cleaning list, where it had one.")] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
 ) -> None:
     """Add to an older bundle the hashes of the images that it was made with, so that `mien evaluate` knows them."""
     from mien.api.evaluating import add_seen
 
-    written, found = add_seen(bundle, data, output, votes=votes, cleaning=cleaning)
+    written, found = add_seen(bundle, data, output, votes=votes, cleaning=cleaning, classes=classes)
     typer.echo(
         f"{output}: {written.identity}, learned from {len(found.train):,} different images and was chosen with "
         f"{len(found.validation):,}"

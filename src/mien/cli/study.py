@@ -220,7 +220,9 @@ def _planned(study: Study, base: Path, data: str | None, store: Store | None) ->
     from mien.study.reference import read_references
 
     read_references(study, base)  # A mistake in it shall not wait for the report.
-    given = study.data if data is None else replace(study.data, path=DataSpec(path=data).resolved(Path.cwd()).path)
+    given = study.data
+    if data is not None:
+        given = replace(given, path=DataSpec(path=data).resolved(Path.cwd()).path, sources=())
     return plan_study(study, given.resolved(base), base, store)
 
 

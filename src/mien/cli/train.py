@@ -8,15 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import finite
+from mien.cli.options import CLASSES_HELP, LABELS_HELP, finite
 
 
 def train(
     data: Annotated[str, typer.Argument(help='A data set that mien reads, or "drawn".')],
     backbone: Annotated[str, typer.Option(help="A name from `mien models list`.")] = "mien_small",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
-    labels: Annotated[str, typer.Option(help="Label set: dataset, six, seven or eight.")] = "dataset",
+    labels: Annotated[str, typer.Option(help=LABELS_HELP)] = "dataset",
     roles: Annotated[str, typer.Option(help="Roles: auto, official, deck or split.")] = "auto",
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
+    test: Annotated[
+        str | None,
+        typer.Option("--test", metavar="DATA", help="Another data set: all its images are the test role."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any setting of a recipe, as in a study file. Repeatable."),
@@ -27,15 +33,18 @@ def train(
     ] = None,
 ) -> None:
     """Train one network, evaluate it on the test role, and write its record and report."""
-    from mien.api.training import study_text
+    from mien.api.training import said_by, study_text
     from mien.cli.study import run_in_store, write_report_of
     from mien.datasets.spec import DataSpec
     from mien.study.spec import parse_study
     from mien.study.store import Store
 
     fixed = {"backbone": backbone, "epochs": epochs} | dict(_setting(text) for text in settings or [])
-    text = study_text(DataSpec(path=data), labels, roles, fixed)
-    study = parse_study(text, name="mien train")
+    spec = DataSpec.of(data, classes=classes, votes=votes)
+    if test is not None:
+        spec = DataSpec(sources=(spec, DataSpec(path=test, role="test")))
+    text = study_text(spec, labels, roles, fixed)
+    study = parse_study(text, place=lambda path: said_by(path, "--{}", "--set {}"))
     complete = run_in_store(study, text, base=Path.cwd(), folder=output, minutes=minutes)
     typer.echo(f"The report is {write_report_of(Store.open(output))}")
     if not complete:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import FRAMING_HELP
+from mien.cli.options import CLASSES_HELP, FRAMING_HELP
 
 if TYPE_CHECKING:
     from mien.api.wrapping import Tried
@@ -68,6 +68,7 @@ def wrap(
         str | None,
         typer.Option("--try", metavar="DATA", help="Write nothing; say under which contract it is most often right."),
     ] = None,
+    classes: Annotated[str | None, typer.Option(help=f"With --try. {CLASSES_HELP}")] = None,
 ) -> None:
     """Make a bundle of any classifier in ONNX, and refuse where it does not answer as the bare model does."""
     from mien.api.wrapping import try_contracts
@@ -84,6 +85,7 @@ def wrap(
             size=size,
             layout=None if layout is None else layout.value,
             model_output=model_output,
+            classes=classes,
         )
         for line in _tried(tried):
             typer.echo(line)

@@ -68,7 +68,7 @@ class Missed:
     outcome: str
 
 
-_OPTIONAL_COLUMNS = ("votes", "other_votes", "groups", "source_sizes", "faces", "left_out")
+_OPTIONAL_COLUMNS = ("votes", "other_votes", "groups", "sources", "source_sizes", "faces", "left_out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,7 @@ class Dataset:
             None. They decide whether an expression has the majority.
         groups: shape (N,), str; samples with the same non-empty group must never fall on two sides of a split
             (subject, sequence). None when unknown.
+        sources: shape (N,), str, which of several data sets each is from; None for a single one.
         source_sizes: shape (N, 2), int64, height and width of each image before all were brought to one size; None when
             unknown.
         faces: shape (N,), int64, how many faces each photo shows, where the largest was cut out; else None.
@@ -113,6 +114,7 @@ class Dataset:
     votes: NDArray[np.float64] | None = None
     other_votes: NDArray[np.float64] | None = None
     groups: NDArray[np.str_] | None = None
+    sources: NDArray[np.str_] | None = None
     source_sizes: NDArray[np.int64] | None = None
     faces: NDArray[np.int64] | None = None
     left_out: NDArray[np.bool_] | None = None

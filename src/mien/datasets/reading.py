@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,8 @@ from mien.datasets.cache import (
 from mien.datasets.ckplus import ck_plus_files, is_ck_plus, read_ck_plus
 from mien.datasets.classes import parse_classes
 from mien.datasets.cleaning import apply_cleaning, read_cleaning
-from mien.datasets.dataset import Dataset
+from mien.datasets.combining import Part, combine, with_role
+from mien.datasets.dataset import Dataset, Role
 from mien.datasets.expw import expw_files, is_expw, read_expw
 from mien.datasets.fer2013 import is_pixel_table, pixel_tables, read_csv
 from mien.datasets.ferplus import read_with_votes, table_beside
@@ -37,13 +38,15 @@ from mien.datasets.samples import Framing, ReadOptions, dataset_name
 from mien.datasets.sources import SOURCES
 from mien.datasets.spec import DataSpec
 from mien.datasets.tables import TABLE_ENDINGS, read_columns
-from mien.errors import DataError, did_you_mean
-from mien.files import hash_file, hash_listing
+from mien.errors import DataError, MienError, did_you_mean
+from mien.files import hash_file, hash_listing, parse_toml
 from mien.framing import crop_rule_of
 from mien.labels import LabelSet
 
 # How faces that mien finds are cut out, where nothing else is said: as the models that come with it want them.
 FOUND_FRAMING = "fer2013"
+# A file of [data] keys, wherever a data set is taken: several sources under one name.
+DATA_FILE_ENDING = ".toml"
 _CROP_SIZE = 48
 
 
@@ -210,7 +213,8 @@ def read_dataset(
     """Read a data set from disk, or draw one.
 
     Args:
-        data: what is read and how; or a path alone, with the keys of `DataSpec` beside it. For drawn faces the path is
+        data: what is read and how; or a path alone, with the keys of `DataSpec` beside it. A .toml is a data file: the
+            keys of [data], several sources among them. For drawn faces the path is
             the text "drawn", or "drawn:count=4000,size=48,seed=1,labels=six". Votes are joined to a table by row, to
             image files by name or by pixels (see `mien.datasets.ferplus`). The samples of a cleaning list are marked in
             `Dataset.left_out`: a protocol leaves them out, the data set keeps them.
@@ -226,16 +230,76 @@ def read_dataset(
         DataError: there is nothing there, or it is not a data set that mien can read, or the cleaning list is about
             another one.
     """
-    spec = _found(DataSpec.of(data, **keys))
+    spec = _opened(DataSpec.of(data, **keys))
+    if spec.sources:
+        return _combined(spec, cache, progress, framer)
+    spec = _found(spec)
     dataset = _draw(spec, cache) if spec.drawn else _read(spec, cache, progress, framer)
     cut = FOUND_FRAMING if spec.faces == "find" else None
     framing = spec.framing or cut or ("drawn" if spec.drawn else known_framing(dataset))
     dataset = dataset.annotated(framing=framing, spec=replace(spec, framing=framing).resolved(Path.cwd()))
+    dataset = with_role(dataset, None if spec.role is None else Role(spec.role))
     if spec.cleaning is None:
         return dataset
     # After the cache: an entry belongs to the content, and serves with any list and with none.
     cleaning = Path(spec.cleaning)
     return apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+
+
+def read_data_file(path: Path) -> DataSpec:
+    """The description in a data file: the keys of a study file's [data], with paths relative to the file.
+
+    Raises:
+        DataError: it cannot be read or says something impossible.
+    """
+    from mien.study.settings import parse
+
+    try:
+        values = parse_toml(path.read_text(encoding="utf-8"))
+        if set(values) == {"data"}:
+            values = values["data"]
+        return parse(DataSpec, values).resolved(path.resolve().parent)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The data file {path} cannot be read: {error}.") from error
+    except MienError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _opened(spec: DataSpec) -> DataSpec:
+    """What a data file says, where the path names one; else the description itself."""
+    if not spec.path.lower().endswith(DATA_FILE_ENDING) or not Path(spec.path).is_file():
+        return spec
+    usual = {item.name: item.default for item in fields(DataSpec)}
+    said = {key: value for key in usual if key != "path" and (value := getattr(spec, key)) != usual[key]}
+    return replace(read_data_file(Path(spec.path)), **said)
+
+
+def _combined(
+    spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None, framer: Framing | None
+) -> Dataset:
+    """Several sources as one data set, their images of the size that the first has."""
+    parts: list[Part] = []
+    for source in spec.parts:
+        size = source.size if source.size is not None or not parts else _side(parts[0].dataset)
+        dataset = read_dataset(replace(source, size=size, role=None), cache=cache, progress=progress, framer=framer)
+        parts.append(Part(dataset, None if source.role is None else Role(source.role)))
+    dataset = combine(parts)
+    described = replace(spec, framing=spec.framing or dataset.framing).resolved(Path.cwd())
+    dataset = dataset.annotated(framing=described.framing, spec=described)
+    if spec.cleaning is None:
+        return dataset
+    cleaning = Path(spec.cleaning)
+    return apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+
+
+def _side(dataset: Dataset) -> int:
+    height, width = dataset.size
+    if height != width:
+        raise DataError(
+            f"The images of {dataset.name} are not square ({width}x{height}), and those of several sources are brought "
+            "to one size: say size in [data]."
+        )
+    return height
 
 
 def _found(spec: DataSpec) -> DataSpec:

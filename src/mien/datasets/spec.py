@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -11,6 +11,9 @@ from mien.files import hash_file
 from mien.framing import crop_rule_of
 
 OnMismatch: TypeAlias = Literal["resize", "refuse"]
+
+# What holds for every source that does not say otherwise.
+_PASSED_ON = ("size", "on_mismatch", "framing", "classes", "groups", "faces", "outside")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +39,30 @@ class DataSpec:
         faces: "whole": images are faces that are cut out already. "find": in each image the face is found and cut out
             as in predicting; one without a face is counted, and one with several gives the largest.
         outside: whether a manifest may name images that lie outside its folder.
+        role: what all images are for, whatever the data say: "train", "validation" or "test".
+        sources: several data sets in place of a path, one `[[data.sources]]` entry each, with the keys of this table.
+            Classes, size, on_mismatch, groups, faces, outside and framing hold for those that do not say otherwise.
+            Where a source has `role = "test"`, the test role is that source alone.
     """
 
-    path: str
+    path: str = ""
     reader: str | None = None
     votes: str | None = None
     cleaning: str | None = None
     size: int | None = None
     on_mismatch: OnMismatch = "resize"
     framing: str | None = None
-    classes: Any = None
+    classes: str | tuple[str, ...] | dict[str, Any] | None = None
     groups: Literal["auto", "none"] = "auto"
     faces: Literal["whole", "find"] = "whole"
     outside: bool = False
+    role: Literal["train", "validation", "test"] | None = None
+    sources: tuple[DataSpec, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_sources()
+        if self.role not in (None, "train", "validation", "test"):
+            raise DataError(f"role is 'train', 'validation' or 'test'. Received: {self.role!r}.")
         if self.size is not None and self.size < 1:
             raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
         if self.on_mismatch not in ("resize", "refuse"):
@@ -64,6 +76,31 @@ class DataSpec:
             from mien.datasets.classes import parse_classes  # which imports what this module is for
 
             object.__setattr__(self, "classes", parse_classes(self.classes).text)
+
+    def _check_sources(self) -> None:
+        if not self.sources:
+            if not self.path:
+                raise DataError("Data need a path, or several of them as [[data.sources]]. Received: neither.")
+            return
+        alone = [key for key in ("path", "reader", "votes", "role") if getattr(self, key)]
+        if alone:
+            raise DataError(
+                f"{alone[0]} stands beside sources and says nothing of any: say it in the source it is for."
+            )
+        if len(self.sources) < 2:
+            raise DataError("sources are two data sets or more. Received: one. Say its path in [data] instead.")
+        if any(source.sources for source in self.sources):
+            raise DataError("A source is a data set, and has no sources of its own.")
+
+    @property
+    def parts(self) -> tuple[DataSpec, ...]:
+        """The sources, with what stands beside them where they do not say otherwise; empty for a single data set."""
+        usual = {item.name: item.default for item in fields(self)}
+        passed = {key: value for key in _PASSED_ON if (value := getattr(self, key)) != usual[key]}
+        return tuple(
+            replace(source, **{key: value for key, value in passed.items() if getattr(source, key) == usual[key]})
+            for source in self.sources
+        )
 
     @classmethod
     def of(cls, data: Self | str | Path, **keys: Any) -> Self:
@@ -97,20 +134,27 @@ class DataSpec:
         """
         from mien.datasets.places import find_place  # which knows the sets that readers, who import this module, read
 
-        path = self.path if self.drawn else str(find_place(self.path, base))
+        path = self.path if self.drawn or self.sources else str(find_place(self.path, base))
         beside = () if self.drawn else (Path(path).parent,)
         votes = self.votes and str(find_place(self.votes, base, *beside))
         cleaning = self.cleaning and str((base / self.cleaning).resolve())
-        return replace(self, path=path, votes=votes, cleaning=cleaning)
+        sources = tuple(source.resolved(base) for source in self.sources)
+        return replace(self, path=path, votes=votes, cleaning=cleaning, sources=sources)
 
     def portable(self) -> dict[str, Any]:
         """What a record keeps: the same on every machine, so files and folders by their names alone.
 
         A cleaning list is told by its content too, since another list makes other data of the same images.
         """
-        values = asdict(self)
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        # What is new and not said is left out, so that a record reads as one of before.
+        for key in ("role", "sources"):
+            if not values[key]:
+                del values[key]
+        if self.sources:
+            values["sources"] = [source.portable() for source in self.sources]
         for key in ("path", "votes", "cleaning"):
-            if values[key] is not None and not (key == "path" and self.drawn):
+            if values[key] and not (key == "path" and self.drawn):
                 values[key] = Path(values[key]).name
         if self.cleaning is not None:
             values["cleaning"] = {"name": values["cleaning"], "sha256": hash_file(Path(self.cleaning))}

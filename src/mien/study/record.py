@@ -306,7 +306,13 @@ def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:
         "notes": list(dict.fromkeys([*dataset.notes, *split.notes])),
         "problems": len(dataset.problems),
         "counts": split.counts,
+        **({} if dataset.sources is None else {"sources": _counts_of(dataset.sources)}),
     }
+
+
+def _counts_of(names: NDArray[np.str_]) -> dict[str, int]:
+    found, counts = np.unique(names, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 class UnreadPredictions(Mapping[tuple[int, Role], Predictions]):

@@ -70,6 +70,8 @@ def convert(hint: Any, value: object, path: KeyPath) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else parse(hint, value, path)
     origin = get_origin(hint)
+    if origin is dict:
+        hint = dict
     if origin in (Union, types.UnionType):
         return _convert_union(get_args(hint), value, path)
     if origin is Literal:
@@ -82,7 +84,10 @@ def convert(hint: Any, value: object, path: KeyPath) -> Any:
         if not isinstance(value, (list, tuple)):
             brackets = f" of tables: write [[{setting_name(path)}]]" if isinstance(value, Mapping) else ""
             raise StudyFileError(f"{setting_name(path)} must be a list{brackets}. Received: {value!r}.", path)
-        return tuple(convert(get_args(hint)[0], item, path) for item in value)
+        inner = get_args(hint)[0]
+        # Of a table in a list, messages name the line.
+        places = [(*path, str(place)) if dataclasses.is_dataclass(inner) else path for place in range(len(value))]
+        return tuple(convert(inner, item, place) for item, place in zip(value, places, strict=True))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is type(None) or not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
@@ -104,7 +109,9 @@ def _convert_union(options: tuple[Any, ...], value: object, path: KeyPath) -> An
 
 
 def _kind(hint: Any) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(hint, str(hint))
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table"}.get(
+        hint, str(hint)
+    )
 
 
 def setting_name(path: KeyPath) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -192,8 +192,13 @@ def read_study(path: Path) -> Study:
     return parse_study(text, name=str(path))
 
 
-def parse_study(text: str, *, name: str = "study") -> Study:
-    """Read the text of a study file; `name` is what messages call it.
+def parse_study(text: str, *, name: str = "study", place: Callable[[tuple[str, ...]], str] | None = None) -> Study:
+    """Read the text of a study file.
+
+    Args:
+        text: of the file.
+        name: what messages call it, with the line.
+        place: for a text that nobody wrote: what messages call the place that keys lead to, such as an option.
 
     Raises:
         StudyFileError: as `read_study`.
@@ -206,8 +211,8 @@ def parse_study(text: str, *, name: str = "study") -> Study:
         return _study(values)
     except StudyFileError as error:
         line = find_line(text, error.path)
-        place = f"{name}, line {line}" if line else name
-        raise type(error)(f"{place}: {error}", error.path) from None
+        where = f"{name}, line {line}" if line else name
+        raise type(error)(f"{place(error.path) if place else where}: {error}", error.path) from None
 
 
 def with_setting(study: Study, changes: Mapping[str, Any]) -> tuple[Recipe, ProtocolSpec]:

@@ -247,7 +247,13 @@ class Store:
             StoreError: votes or a list are needed, and not to be found.
         """
         read = dict(record.data["read"] or {})
-        for key in ("path", "votes", "cleaning"):
+        if read.get("sources") and not path.lower().endswith(".toml"):
+            names = " and ".join(source["path"] for source in read["sources"])
+            raise StoreError(
+                f"Run {record.id} was trained on several sources ({names}). Name a data file with them: a .toml with "
+                "one [[sources]] entry each, as under [data] in the study file."
+            )
+        for key in ("path", "votes", "cleaning", "sources"):
             read.pop(key, None)
         said = record.data["read"] or {}
         if votes is None and said.get("votes"):

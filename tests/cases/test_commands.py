@@ -1,0 +1,94 @@
+"""What people type: every command that takes data takes their words for it, and an error names what was typed."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mien.cli.main import command_line
+from mien.errors import MienError
+from support.field_samples import pixels, png, write
+
+TAKE_DATA = [
+    ("data", "describe"),
+    ("data", "audit"),
+    ("data", "convert"),
+    ("evaluate",),
+    ("train",),
+    ("import",),
+    ("models", "seen"),
+    ("wrap",),
+]
+
+
+@pytest.fixture(scope="module")
+def commands():
+    return typer.main.get_command(command_line())
+
+
+@pytest.mark.parametrize("words", TAKE_DATA, ids=" ".join)
+def test_every_command_that_takes_data_takes_classes(commands, words):
+    command = commands
+    for word in words:
+        command = command.commands[word]
+    assert "--classes" in {option for parameter in command.params for option in parameter.opts}
+
+
+def refused(*words: str) -> str:
+    result = CliRunner().invoke(command_line(), list(words))
+    assert isinstance(result.exception, MienError), result.output
+    return str(result.exception)
+
+
+def numbered(tmp_path):
+    for number in range(2):
+        for place in range(12):
+            write(tmp_path / "set" / str(number) / f"{place}.png", png(pixels(12 * number + place)))
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["--set", "lerning_rate=0.1"],
+            "--set lerning_rate: There is no setting 'lerning_rate'. Did you mean 'learning",
+        ),
+        (["--set", "learning_rate=-1"], "--set learning_rate: "),
+        (["--set", "augmentation.flip=3"], "--set augmentation.flip: "),
+        (["--set", "protocol.folds=1"], "--set protocol.folds: folds is a number from 2"),
+        (["--labels", "seven,eleven"], "--labels: labels cannot be"),
+        (["--roles", "offical"], "--roles: roles cannot be 'offical'. Did you mean 'official'"),
+        (["--backbone", "resnet"], "--backbone: "),
+    ],
+)
+def test_an_error_of_train_speaks_of_the_option(tmp_path, words, says):
+    message = refused("train", "drawn:count=40", "--output", str(tmp_path / "s"), *words)
+    assert message.startswith(says)
+    assert "line" not in message.split(":")[0]
+
+
+def test_the_same_from_python(tmp_path):
+    import mien
+
+    with pytest.raises(MienError, match="^settings\\['lerning_rate'\\]: There is no setting"):
+        mien.train("drawn:count=40", settings={"lerning_rate": 0.1}, store=tmp_path / "s")
+
+
+def test_train_takes_classes_and_another_data_set_to_test_on(tmp_path, monkeypatch):
+    from mien.cli import study
+
+    seen = {}
+
+    def run(study, text, **keys):
+        seen.update(study=study, text=text)
+        raise MienError("stop here")
+
+    monkeypatch.setattr(study, "run_in_store", run)
+    data = numbered(tmp_path)
+    refused("train", str(data), "--classes", "happy,sad", "--test", "elsewhere", "--output", str(tmp_path / "s"))
+    first, second = seen["study"].data.sources
+    assert (first.path, first.classes, first.role) == (str(data), "happy,sad", None)
+    assert (second.path, second.role) == ("elsewhere", "test")
+    from mien.study.spec import parse_study
+
+    assert parse_study(seen["text"]) == seen["study"]
