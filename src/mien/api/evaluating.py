@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from mien.datasets.protocol import (
     copies_in_training,
     measured_samples,
     occurring_labels,
+    votes_of,
 )
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
@@ -29,12 +31,14 @@ from mien.errors import BundleError, DataError, ProtocolError
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
 from mien.evaluation.intervals import Estimate, wilson
 from mien.evaluation.metrics import METRICS, leak_free
+from mien.evaluation.votes import VoteScores, score_votes
 from mien.frame import frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
 from mien.labels import Label, LabelSet, shared_labels
 from mien.predictions import Predictions
 from mien.seen import Seen, hash_images
+from mien.votes import Votes
 
 _BATCH = 64
 
@@ -70,6 +74,7 @@ class ModelEvaluation:
         predictions: what it answered for each image.
         notes: what was left out, assumed, or stands in doubt.
         missed: labelled photos in which no face was found, where faces were looked for.
+        votes: what the taggers said of the images, in the order of the predictions; None for data without votes.
     """
 
     model: str
@@ -80,6 +85,12 @@ class ModelEvaluation:
     predictions: Predictions
     notes: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
+    votes: Votes | None = None
+
+    @cached_property
+    def vote_scores(self) -> VoteScores | None:
+        """How well the model answers for what the taggers said; None for data without votes."""
+        return None if self.votes is None else score_votes(self.predictions.probabilities, self.votes)
 
     @property
     def label_set(self) -> LabelSet:
@@ -101,32 +112,43 @@ class ModelEvaluation:
         return found
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row an image: id, label, answer, right, outcome, and the probability of each class."""
+        """One row an image, the photos in which no face was found last.
+
+        Columns: id, label, answer, right, outcome, seen (whether the model has seen it), with votes agreement (share of
+        the commonest answer), and the probability of each class. What does not apply is "".
+        """
         names = [label.value for label in self.label_set.expressions]
-        probabilities = self.predictions.probabilities
-        answers = self.predictions.outputs.argmax(axis=1)
+        probabilities = self.predictions.probabilities.round(6).tolist()
+        answers = self.predictions.outputs.argmax(axis=1).tolist()
+        agreement = None if self.votes is None else self.votes.agreement.round(6).tolist()
         rows: list[dict[str, Any]] = [
             {
-                "id": str(name),
+                "id": name,
                 "label": names[label],
-                "answer": names[answer],
-                "right": bool(label == answer),
+                "answer": names[answers[number]],
+                "right": label == answers[number],
                 "outcome": "ok",
-                **{f"probability:{n}": round(float(p), 6) for n, p in zip(names, row, strict=True)},
+                "seen": seen,
+                **({} if agreement is None else {"agreement": agreement[number]}),
+                **{f"probability:{n}": p for n, p in zip(names, probabilities[number], strict=True)},
             }
-            for name, label, answer, row in zip(
-                self.predictions.ids.tolist(), self.predictions.labels, answers, probabilities, strict=True
+            for number, (name, label, seen) in enumerate(
+                zip(
+                    self.predictions.ids.tolist(),
+                    self.predictions.labels.tolist(),
+                    self.predictions.copies.tolist(),
+                    strict=True,
+                )
             )
         ]
-        empty = {f"probability:{name}": "" for name in names}
+        columns = dict.fromkeys(rows[0], "")
         rows += [
             {
+                **columns,
                 "id": miss.id,
                 "label": names[self.label_set.holding(miss.label) or 0],
-                "answer": "",
                 "right": False,
                 "outcome": miss.outcome,
-                **empty,
             }
             for miss in self.missed
         ]
@@ -135,14 +157,19 @@ class ModelEvaluation:
     def frame(self) -> Any:
         """The figures as a table: a row for each, on all images and without those that the model has seen."""
         parts = [("all", self.evaluation.scores), ("unseen", self.evaluation.leak_free)]
-        return frame(
-            [
-                {"figure": metric.title, "on": images, **asdict(metric.of(scores))}
-                for images, scores in parts
-                if scores is not None
-                for metric in METRICS.values()
-            ]
-        )
+        rows = [
+            {"figure": metric.title, "on": images, **asdict(metric.of(scores))}
+            for images, scores in parts
+            if scores is not None
+            for metric in METRICS.values()
+        ]
+        return frame([*rows, *self._vote_rows()])
+
+    def _vote_rows(self) -> Iterator[dict[str, Any]]:
+        if self.vote_scores is None:
+            return
+        for title, on, estimate in self.vote_scores.figures():
+            yield {"figure": title, "on": on, **asdict(estimate)}
 
     def __repr__(self) -> str:
         accuracy, seen, role = self.evaluation.scores.accuracy, self.familiar, self.data["role"]
@@ -166,6 +193,7 @@ class ModelEvaluation:
             "notes": list(self.notes),
             "missed": dict(Counter(miss.outcome for miss in self.missed)),
             "with_misses": {name: estimate.to_json() for name, estimate in self.with_misses.items()},
+            "votes": None if self.vote_scores is None else self.vote_scores.to_json(),
             **self.evaluation.to_json(),
         }
 
@@ -227,6 +255,7 @@ def evaluate(
         if seen.all():
             raise DataError(f"{model.name} has seen every image that is measured of {dataset.name}: nothing is left.")
         predictions = leak_free(predictions)
+    votes = votes_of(dataset, measured.label_set)
     missed = [
         miss
         for miss in dataset.missed
@@ -247,6 +276,7 @@ def evaluate(
         predictions=predictions,
         notes=(*measured.notes, *dataset.notes),
         missed=tuple(missed),
+        votes=None if votes is None else votes.of(predictions.ids),
     )
 
 

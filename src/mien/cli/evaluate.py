@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mien.datasets.protocol import Opening
     from mien.evaluation.evaluate import Evaluation
     from mien.evaluation.metrics import Scores
+    from mien.evaluation.votes import VoteScores
 
 
 class RoleChoice(StrEnum):
@@ -72,26 +74,20 @@ def evaluate(
         classes=classes,
     )
     if csv is not None:
-        _write_csv(found, csv)
+        _write_csv(found.rows(), csv)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1))
         return
     _show(found)
 
 
-def _write_csv(found: ModelEvaluation, path: Path) -> None:
-    import csv
-    import io
-
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     from mien.errors import DataError
     from mien.files import write_text
+    from mien.frame import Rows
 
-    rows, text = found.rows(), io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     try:
-        write_text(path, text.getvalue())
+        write_text(path, Rows(tuple(rows[0]), tuple(rows)).to_csv())
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
 
@@ -111,8 +107,6 @@ def _show(found: ModelEvaluation) -> None:
     console.print(f"{escape(found.model)} on {what} of {escape(data['name'])}{split}")
     if found.same_data_as_card:
         console.print("These are the data and the protocol of the model's card.")
-    for note in found.notes:
-        console.print(note, markup=False)
     console.print(_familiar_line(found))
     console.print(_figure_table(evaluation))
     for note in found.notes:
@@ -127,6 +121,8 @@ def _show(found: ModelEvaluation) -> None:
             markup=False,
             soft_wrap=True,
         )
+    if found.vote_scores is not None:
+        console.print(_vote_table(found.vote_scores))
     console.print(_class_table("Expressions", evaluation.scores))
     if evaluation.leak_free is not None:
         console.print(_class_table("Expressions, without images seen", evaluation.leak_free))
@@ -166,6 +162,18 @@ def _figure_table(evaluation: Evaluation) -> Table:
     table.add_row(
         "Always the commonest", *(f"{scores.majority_share} ({scores.majority.value})" for _, scores in columns)
     )
+    return table
+
+
+def _vote_table(scores: VoteScores) -> Table:
+    from rich.table import Table
+
+    from mien.evaluation.votes import VOTE_ACCURACY
+
+    table = Table("figure", "images on which", "", title="Against the votes of the taggers")
+    for title, on, estimate in scores.figures():
+        format_ = ".1%" if title == VOTE_ACCURACY else ".3f"
+        table.add_row(title, on, format(estimate, format_))
     return table
 
 

@@ -19,6 +19,7 @@ from mien.datasets.dataset import Dataset, Role
 from mien.errors import DataError, ProtocolError, did_you_mean
 from mien.labels import LabelSet
 from mien.randomness import generator
+from mien.votes import Votes, official_majority
 
 _CHOICES = {
     "roles": ("auto", "official", "deck", "split"),
@@ -395,6 +396,27 @@ def measured_samples(
     if not len(index):
         raise ProtocolError(f"{dataset.name} has no image of {', '.join(label_set.expressions)} to measure on.")
     return _samples(dataset, answers, dataset.sample_hashes, index), answers.notes
+
+
+def votes_of(dataset: Dataset, label_set: LabelSet) -> Votes | None:
+    """What the taggers of a data set said of each of its samples, over these classes; None without votes."""
+    if dataset.votes is None:
+        return None
+    answers = _answers(dataset, label_set, "votes")
+    others = np.zeros((len(dataset), 0)) if dataset.other_votes is None else dataset.other_votes
+    given = np.concatenate([dataset.votes, others], axis=1)
+    held = [label_set.holding(label) for label in dataset.label_set.expressions]
+    columns = np.array([-1 if place is None else place for place in held] + [-1] * others.shape[1], dtype=np.int64)
+    # The members of a group agree with one another.
+    merged = [given[:, columns == place].sum(axis=1) for place in range(len(label_set))]
+    most = np.column_stack([*merged, given[:, columns < 0]]).max(axis=1)
+    return Votes(
+        ids=dataset.ids,
+        agreement=most / np.maximum(given.sum(axis=1), np.finfo(float).tiny),
+        plurality=np.where(answers.judges, answers.labels, -1),
+        official=official_majority(given, columns, len(label_set)),
+        shares=answers.targets.astype(np.float64),
+    )
 
 
 def _answers(dataset: Dataset, label_set: LabelSet, targets: str) -> _Answers:
