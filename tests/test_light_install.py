@@ -188,7 +188,7 @@ atexit.register(lambda: print(sorted({"pydantic", "importlib.metadata"} & set(sy
 from mien.cli.main import main
 main()
 """
-    done = python(code, "models", "list", cwd=tmp_path)
+    done = python(code, "models", "known", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
 

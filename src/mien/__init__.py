@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from mien.api.wrapping import wrap
     from mien.bundle import Bundle, load_bundle
     from mien.datasets.dataset import Dataset
+    from mien.datasets.reading import Reader
     from mien.datasets.reading import read_dataset as read
     from mien.datasets.spec import DataSpec
     from mien.errors import DataError, MienError, MissingExtraError
     from mien.inference.recognizer import Recognizer
     from mien.labels import Expression, LabelSet
+    from mien.study.backbones import Backbone
     from mien.study.store import Store
 
 # The public names, and where each comes from.
 _NAMES = {
+    "Backbone": "mien.study.backbones:Backbone",
     "Bundle": "mien.bundle:Bundle",
     "DataError": "mien.errors:DataError",
     "DataSpec": "mien.datasets.spec:DataSpec",
@@ -41,6 +44,7 @@ _NAMES = {
     "LabelSet": "mien.labels:LabelSet",
     "MienError": "mien.errors:MienError",
     "MissingExtraError": "mien.errors:MissingExtraError",
+    "Reader": "mien.datasets.reading:Reader",
     "Recognizer": "mien.inference.recognizer:Recognizer",
     "Store": "mien.study.store:Store",
     "audit": "mien.api.auditing:audit",
@@ -56,6 +60,7 @@ _NAMES = {
 }
 
 __all__ = [
+    "Backbone",
     "Bundle",
     "DataError",
     "DataSpec",
@@ -64,6 +69,7 @@ __all__ = [
     "LabelSet",
     "MienError",
     "MissingExtraError",
+    "Reader",
     "Recognizer",
     "Store",
     "__version__",

@@ -126,6 +126,10 @@ class Bundle:
     source: str
     seen: Seen | None = None
 
+    def __repr__(self) -> str:
+        size = self.crop_rule.size
+        return f"<bundle {self.identity}: {len(self.label_set)} expressions, {size}×{size} px, from {self.source}>"
+
     @property
     def identity(self) -> str:
         """Name and fingerprint: what a result says about the model it came from."""

@@ -115,8 +115,8 @@ def test_a_size_that_is_too_small_names_the_backbones_that_can_do_with_it():
 
 
 def test_an_unknown_backbone_is_met_with_the_nearest_one():
-    with pytest.raises(StudyFileError, match="no backbone 'densnet121'. Did you mean 'densenet121'"):
-        Recipe(backbone="densnet121")
+    with pytest.raises(NetworkError, match="no backbone 'densnet121'. Did you mean 'densenet121'"):
+        Recipe(backbone="densnet121").resolved(48)
 
 
 def test_whether_the_training_images_must_be_seen_first():

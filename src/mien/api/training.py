@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from mien.errors import DataError, MienError
 from mien.evaluation.metrics import METRICS, Scores, score
 from mien.files import written_whole
 from mien.frame import Display, frame
+from mien.others import refuse_while_loading
 from mien.predictions import Predictions
+from mien.study.backbones import OTHER_BACKBONES
 from mien.study.plan import PlannedRun
 from mien.study.planning import plan_study
 from mien.study.record import RunRecord, RunStatus
@@ -103,7 +105,7 @@ class _Silent:
 
 def train(
     data: Dataset | DataSpec | Path | str,
-    backbone: str = "mien_small",
+    backbone: str | Callable[..., Any] = "mien_small",
     *,
     epochs: int = 10,
     labels: str = "dataset",
@@ -119,7 +121,8 @@ def train(
 
     Args:
         data: a data set, or what `read_dataset` takes. What was made of arrays is written into the store first.
-        backbone: a name from `mien models list`.
+        backbone: a name from `mien models list`; or a network of your own: "file.py:function", or the function itself,
+            defined in a file (see `mien.Backbone`).
         epochs: passes over the training images.
         labels: label set, as in a protocol.
         roles: where roles come from, as in a protocol.
@@ -134,10 +137,12 @@ def train(
         MissingExtraError: Keras is not installed.
         MienError: the run failed, with its reason.
     """
+    refuse_while_loading("a training")
+    network = backbone if isinstance(backbone, str) else OTHER_BACKBONES.text_of(backbone)
     place = store if isinstance(store, Store) else Store.create(Path(store))
     place = Store.create(place.folder)
     spec = _described(data, place, keys)
-    fixed = {"backbone": backbone, "epochs": epochs, **(settings or {})}
+    fixed = {"backbone": network, "epochs": epochs, **(settings or {})}
     text = study_text(spec, labels, roles, fixed)
     study = parse_study(text, place=lambda path: said_by(path, "{}", "settings[{!r}]"))
     with place.writing():

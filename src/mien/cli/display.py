@@ -117,7 +117,7 @@ def _time_left(expected: Sequence[Expected]) -> str:
     """How long the runs that wait will take, and what that rests on."""
     minutes = sum(run.minutes for run in expected)
     time = f"{minutes:.0f} minutes" if minutes < 180 else f"{minutes / 60:,.0f} hours"
-    guessed = sum(run.source in (Source.ELSEWHERE, Source.FORMULA) for run in expected)
+    guessed = sum(run.source in (Source.ELSEWHERE, Source.FORMULA, Source.GUESS) for run in expected)
     if not guessed:
         return f"Still to run: about {time} on this machine."
     which = "Its times" if guessed == len(expected) else f"The times of {guessed} runs"

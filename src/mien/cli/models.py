@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +25,7 @@ def models() -> None:
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List the backbones: input sizes, parameters, depth, normalisation, licence, and where they fail."""
+    """List the backbones, those of other packages too: input sizes, parameters, depth, licence, and where they fail."""
     rows = _rows()
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -41,15 +40,17 @@ def list_models(
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("normalisation", justify="right")
     table.add_column("licence")
+    table.add_column("from")
     for row in rows:
         table.add_row(
             row["name"],
             f"{row['minimum_size']} px",
             f"{row['default_size']} px",
-            f"{row['parameters'] / 1e6:.1f} M",
-            str(row["depth"]),
+            "-" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f} M",
+            "-" if row["depth"] is None else str(row["depth"]),
             f"{row['norm_layers']}, {row['norm_decay']:g}" if row["norm_layers"] else "-",
             row["licence"],
+            row["from"],
         )
     open_console().print(table)
     for row in rows:
@@ -98,7 +99,7 @@ def seen(
 
 
 def _rows() -> list[dict[str, Any]]:
-    from mien.study.backbones import BACKBONES
+    from mien.study.backbones import list_backbones
 
     shown = (
         "title",
@@ -112,7 +113,15 @@ def _rows() -> list[dict[str, Any]]:
         "licence",
         "channels",
     )
+    listed = list_backbones()
+    for name, reason in listed.refused.items():
+        typer.echo(f"Left out: {name}: {reason}", err=True)
     return [
-        {"name": name, **{key: asdict(row)[key] for key in shown}, "fails_on": dict(row.fails_on)}
-        for name, row in BACKBONES.items()
+        {
+            "name": name,
+            **{key: getattr(row, key) for key in shown},
+            "from": listed.origins.get(name, "mien"),
+            "fails_on": dict(row.fails_on),
+        }
+        for name, row in listed.rows.items()
     ]

@@ -18,7 +18,7 @@ _SUFFIXES = (".svg", ".png")
 
 
 def draw(
-    backbone: Annotated[str | None, typer.Argument(help="A name from `mien models list`.")] = None,
+    backbone: Annotated[str | None, typer.Argument(help="A name from `mien models list`, or file.py:function.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Draw every backbone, into the folder --output.")] = False,
     size: Annotated[
         int | None, typer.Option(min=1, help="Side of the input, in pixels; the backbone's usual size if not given.")
@@ -41,7 +41,7 @@ def draw(
     elif output is not None and output.suffix.lower() not in _SUFFIXES:
         raise ReportError(f"A diagram is a .svg or a .png file. Received: --output {output}.")
     elif backbone is not None:
-        paths = [Path(backbone + suffix) for suffix in _SUFFIXES] if output is None else [output]
+        paths = [Path(backbone.rpartition(":")[2] + suffix) for suffix in _SUFFIXES] if output is None else [output]
         _write(_diagram(backbone, size), paths)
 
 

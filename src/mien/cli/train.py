@@ -13,7 +13,7 @@ from mien.cli.options import CLASSES_HELP, LABELS_HELP, finite
 
 def train(
     data: Annotated[str, typer.Argument(help='A data set that mien reads, or "drawn".')],
-    backbone: Annotated[str, typer.Option(help="A name from `mien models list`.")] = "mien_small",
+    backbone: Annotated[str, typer.Option(help="A name from `mien models list`, or file.py:function.")] = "mien_small",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
     labels: Annotated[str, typer.Option(help=LABELS_HELP)] = "dataset",
     roles: Annotated[str, typer.Option(help="Roles: auto, official, deck or split.")] = "auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -32,6 +33,7 @@ from mien.datasets.known import known_framing
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.named_files import FERG, KDEF, NamedSet, is_named, read_named
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
+from mien.datasets.pixels import GrayImage, stack_images
 from mien.datasets.places import why_missing
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
 from mien.datasets.samples import Framing, ReadOptions, dataset_name
@@ -42,6 +44,7 @@ from mien.errors import DataError, MienError, did_you_mean
 from mien.files import hash_file, hash_listing, parse_toml
 from mien.framing import crop_rule_of
 from mien.labels import LabelSet
+from mien.others import OpenTable, told
 
 # How faces that mien finds are cut out, where nothing else is said: as the models that come with it want them.
 FOUND_FRAMING = "fer2013"
@@ -53,6 +56,8 @@ _CROP_SIZE = 48
 @dataclass(frozen=True)
 class Reader:
     """One form in which data sets are kept.
+
+    A package may add its own (entry point `mien.readers`), and so may a file; those are used where they are named.
 
     Attributes:
         name: what a study file or a command calls it.
@@ -202,6 +207,90 @@ READERS: dict[str, Reader] = {
 }
 
 
+OTHER_READERS = OpenTable("reader", "mien.readers", READERS, DataError)
+
+# What a reader that takes a path alone cannot know of, with what stands for "nothing said".
+_OF_OPTIONS = {"classes": None, "groups": "auto", "faces": "whole", "outside": False}
+
+
+def find_reader(name: str) -> Reader:
+    """The reader of a name.
+
+    Args:
+        name: of mien's own table; or what another package or a file brings (see `mien.others`): a `Reader`, or a
+            function that takes a path, and perhaps the `ReadOptions`, and returns a `Dataset`.
+
+    Raises:
+        DataError: there is none; the message names the nearest, and what packages bring.
+    """
+    if name in READERS:
+        OTHER_READERS.refuse_namesake(name)
+        return READERS[name]
+    pinned = OTHER_READERS.pinned(name)
+    reader = OTHER_READERS.row(pinned, Reader)
+    title = OTHER_READERS.title(name)
+    if reader is None:
+        return Reader(pinned, title, Path.exists, _hash_all, partial(_read_by_function, OTHER_READERS.load(pinned)))
+    return replace(reader, name=pinned, read=partial(_read_by_row, reader, title))
+
+
+def _hash_all(path: Path) -> str:
+    """The hash of a file, or of whatever lies in a folder: what a reader of others looks at is not known."""
+    if path.is_file():
+        return hash_file(path)
+    return hash_listing(path, sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()))
+
+
+def _read_by_row(reader: Reader, title: str, path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
+    return _by_others(lambda: reader.read(path, options, progress), title, path)
+
+
+def _read_by_function(
+    function: Callable[..., Any], path: Path, options: ReadOptions, progress: Progress | None
+) -> Dataset:
+    title = getattr(function, "__name__", "the reader")
+    if len(inspect.signature(function).parameters) > 1:
+        return _by_others(lambda: function(path, options), title, path)
+    said = {"classes": options.classes, "groups": options.groups, "outside": options.outside}
+    unheard = [key for key, value in said.items() if value != _OF_OPTIONS[key]] + ["faces"] * bool(options.framing)
+    if unheard:
+        raise DataError(
+            f"{title} takes a path alone, so {', '.join(unheard)} cannot be said to it. Leave that out, or give the "
+            "function a second parameter: it gets the mien.datasets.samples.ReadOptions."
+        )
+    return _sized(_by_others(lambda: function(path), title, path), options)
+
+
+def _by_others(read: Callable[[], Any], title: str, path: Path) -> Dataset:
+    """What code of others read, and that it is a data set."""
+    try:
+        dataset = read()
+    except MienError:
+        raise
+    except Exception as error:
+        raise DataError(f"{title} cannot read {path}: {told(error)}") from error
+    if not isinstance(dataset, Dataset):
+        raise DataError(
+            f"{title} must return a mien.Dataset, as mien.Dataset.from_arrays makes one. Received: "
+            f"{type(dataset).__name__}."
+        )
+    return replace(dataset, name=dataset_name(path), source=str(path))
+
+
+def _sized(dataset: Dataset, options: ReadOptions) -> Dataset:
+    """The data set with images of the side that was asked for."""
+    if options.size is None or dataset.size == (options.size, options.size):
+        return dataset
+    images, notes = stack_images(
+        [GrayImage(image) for image in dataset.images],
+        dataset.ids.tolist(),
+        name=dataset.name,
+        size=options.size,
+        on_mismatch=options.on_mismatch,
+    )
+    return replace(dataset, images=images, notes=(*dataset.notes, *notes))
+
+
 def read_dataset(
     data: DataSpec | str | Path,
     *,
@@ -329,12 +418,14 @@ def _read(
         framing=framer or _framing(spec),
         outside=spec.outside,
     )
+    named = None if spec.reader is None else find_reader(spec.reader)
     packed = (
         is_archive(path)
-        and (spec.reader is None or not READERS[spec.reader].matches(path))
-        and not (spec.reader is None and any(reader.matches(path) for reader in READERS.values()))
+        and (named is None or not named.matches(path))
+        and not (named is None and any(reader.matches(path) for reader in READERS.values()))
     )
-    chosen = None if packed else _choose(path, spec.reader)
+    chosen = None if packed else _choose(path, named)
+    used = chosen or named
     if spec.votes is not None and chosen is not None and not chosen.takes_votes:
         raise _no_votes(spec)
 
@@ -342,14 +433,14 @@ def _read(
         if chosen is not None:
             return chosen.read(path, options, progress)
         with unpacked(path) as folder:
-            inside = _choose(folder, spec.reader)
+            inside = _choose(folder, named)
             if spec.votes is not None and not inside.takes_votes:
                 raise _no_votes(spec)
             return replace(inside.read(folder, options, progress), name=dataset_name(path), source=str(path))
 
     def settings() -> dict[str, Any]:
         return {
-            "reader": spec.reader if chosen is None else chosen.name,
+            "reader": None if used is None else OTHER_READERS.identity(used.name),
             "content": hash_file(path) if chosen is None else chosen.content_hash(path),
             "size": spec.size,
             "on_mismatch": spec.on_mismatch,
@@ -379,11 +470,9 @@ def _no_votes(spec: DataSpec) -> DataError:
     return DataError(f"Votes go with FER2013, as a table or as images. Received: votes={spec.votes} with {spec.path}.")
 
 
-def _choose(path: Path, name: str | None) -> Reader:
-    if name is not None:
-        if name not in READERS:
-            raise DataError(f"There is no reader {name!r}. {did_you_mean(name, READERS)}")
-        return READERS[name]
+def _choose(path: Path, named: Reader | None) -> Reader:
+    if named is not None:
+        return named
     if (path / MANIFEST_FILE).is_file():
         return READERS["manifest"]
     for reader in READERS.values():
@@ -397,7 +486,11 @@ def _choose(path: Path, name: str | None) -> Reader:
     if path.name.lower().endswith(TABLE_ENDINGS):
         return READERS["manifest"] if _names_images(path) else READERS["fer2013-csv"]
     forms = "; ".join(f"{reader.name}: {reader.recognises}" for reader in READERS.values())
-    raise DataError(f"{path} is not in a form that mien can read. Known forms: {forms}.")
+    others = ", ".join(f"{name} ({where})" for name, where in OTHER_READERS.others().items())
+    raise DataError(
+        f"{path} is not in a form that mien can read. Known forms: {forms}. A reader of your own is named by its file, "
+        f"reader = 'file.py:function'{f'; of other packages there are: {others}' if others else ''}."
+    )
 
 
 def _names_images(path: Path) -> bool:

@@ -23,7 +23,8 @@ class DataSpec:
     Attributes:
         path: a file or folder, relative to the study file; the name of a set that `mien data get` brings; or "drawn"
             (see `mien.datasets.reading.read_dataset`).
-        reader: name of the reader; by default it is picked by looking at the path.
+        reader: name of the reader; by default it is picked by looking at the path. Or what others bring: a name that
+            an installed package registers, or "file.py:function", relative to the study file.
         votes: FER+'s table of votes, to be joined to FER2013: a path likewise, or "fer2013-plus-votes".
         cleaning: list of samples to leave out, written by `mien data audit`; `protocol.clean` says whether it is used.
         size: side to which all images are brought, in pixels; by default the size that most of them have.
@@ -129,24 +130,30 @@ class DataSpec:
     def resolved(self, base: Path) -> Self:
         """The description with absolute paths, where they were relative to the folder `base` or names alone.
 
-        A name that is no file in `base` is looked for in the folders of data sets (see `mien.datasets.places`), and
+        What a file or a package of others reads with is pinned to what is there now (see `mien.others`). A name that is
+        no file in `base` is looked for in the folders of data sets (see `mien.datasets.places`), and
         that of votes beside the data too. What is nowhere stays a path in `base`, for reading to complain of.
         """
         from mien.datasets.places import find_place  # which knows the sets that readers, who import this module, read
+        from mien.datasets.reading import OTHER_READERS
 
         path = self.path if self.drawn or self.sources else str(find_place(self.path, base))
         beside = () if self.drawn else (Path(path).parent,)
         votes = self.votes and str(find_place(self.votes, base, *beside))
         cleaning = self.cleaning and str((base / self.cleaning).resolve())
         sources = tuple(source.resolved(base) for source in self.sources)
-        return replace(self, path=path, votes=votes, cleaning=cleaning, sources=sources)
+        reader = self.reader and OTHER_READERS.pinned(self.reader, base)
+        return replace(self, path=path, votes=votes, cleaning=cleaning, reader=reader, sources=sources)
 
     def portable(self) -> dict[str, Any]:
         """What a record keeps: the same on every machine, so files and folders by their names alone.
 
         A cleaning list is told by its content too, since another list makes other data of the same images.
         """
+        from mien.datasets.reading import OTHER_READERS
+
         values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values["reader"] = self.reader and OTHER_READERS.portable(self.reader)
         # What is new and not said is left out, so that a record reads as one of before.
         for key in ("role", "sources"):
             if not values[key]:

@@ -39,7 +39,7 @@ from mien.report.compared import (
 from mien.report.conclusions import Tried, claimed, conclude, tried_claim
 from mien.report.diagrams import DiagramData, draw_diagram, large
 from mien.report.published import PublishedTable, agreement, beside, contradictions
-from mien.report.results import Result, Results, backbone_title, collect, count_text, flat_settings
+from mien.report.results import Result, Results, collect, count_text, flat_settings
 from mien.report.sketch import sketch_confusion, sketch_curves
 from mien.report.summary import summarise
 from mien.report.tables import (
@@ -51,6 +51,7 @@ from mien.report.tables import (
     runs_frame,
     study_tables,
 )
+from mien.study.backbones import backbone_title
 from mien.study.plan import Plan, PlannedRun
 from mien.study.record import RunRecord
 from mien.study.reference import Reference

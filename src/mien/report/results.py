@@ -18,7 +18,7 @@ from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import METRICS, Metric, Scores
 from mien.labels import Label
 from mien.report.measured import Measured, Measurer
-from mien.study.backbones import BACKBONES
+from mien.study.backbones import backbone_title
 from mien.study.held import why_unanswered
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.recipe import Recipe
@@ -414,11 +414,6 @@ def flat_settings(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
         else:
             flat[prefix + key] = value
     return flat
-
-
-def backbone_title(name: str) -> str:
-    """The name that people know a backbone by."""
-    return BACKBONES[name].title if name in BACKBONES else name
 
 
 def _setting(key: str, value: Any) -> str:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from mien.errors import NetworkError, did_you_mean
+from mien.errors import NetworkError
+from mien.others import OpenTable
+
+SCALINGS = ("signed", "torch", "caffe", "unit", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """One row of the table.
+    """One row of the table. Of a network that others bring, title and builder are enough.
 
     Attributes:
         title: the name that people know it by.
-        builder: "module:function" that makes the Keras graph without its classifier.
+        builder: a function, or "module:function" of one that is imported when the network is built. It takes the shape
+            of the input, (height, width, channels), and returns a keras.Model that gives maps (N, h, w, c) or features
+            (N, c), without a classifier. A function of keras.applications gets the arguments that it knows.
         minimum_size: least side of the input, in pixels.
-        multiply_adds: of convolutions and dense layers, for one image of that size, without a head.
+        multiply_adds: of convolutions and dense layers, for one image of that size, without a head; None where that is
+            not known, as below: then the time of a run cannot be forecast by a formula.
         default_size: side that its ImageNet weights were trained with, in pixels.
         scaling: what its ImageNet weights expect: "signed" (-1..1), "torch" (0..1, then per-channel mean and
             deviation), "caffe" (BGR, per-channel mean off 0..255), "unit" (0..1) or "none" (0..255; the graph scales
@@ -24,31 +33,37 @@ class Backbone:
         depth: layers with a kernel (convolutions and dense layers), counted along the whole graph without head.
         licence: of the code and weights.
         channels: input channels the builder wants: 3, or 1 for networks made for gray images.
-        norm_layers: batch normalisation layers.
+        norm_layers: batch normalisation layers; None where that is not known.
         norm_decay: decay of their moving averages, for each step; after n steps the start values weigh decay^n.
         norm_epsilon: what they add to the variance.
         fails_on: Keras backends on which it cannot be built or trained, each with the reason.
     """
 
     title: str
-    builder: str
-    minimum_size: int
-    multiply_adds: int
-    default_size: int
-    scaling: str
-    parameters: int
-    depth: int
-    licence: str
-    channels: int = 3
-    norm_layers: int = 0
+    builder: str | Callable[..., Any]
+    minimum_size: int = 8
+    multiply_adds: int | None = None
+    default_size: int = 48
+    scaling: str = "unit"
+    parameters: int | None = None
+    depth: int | None = None
+    licence: str = "not stated"
+    channels: int = 1
+    norm_layers: int | None = None
     norm_decay: float = 0.0
     norm_epsilon: float = 0.0
     fails_on: tuple[tuple[str, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise NetworkError(f"{self.title}: a backbone takes 1 or 3 channels. Received: channels={self.channels}.")
+        if self.scaling not in SCALINGS:
+            raise NetworkError(f"{self.title}: scaling is one of {', '.join(SCALINGS)}. Received: {self.scaling!r}.")
+
     @property
     def has_imagenet_weights(self) -> bool:
         """Whether `weights = "imagenet"` can be asked for (Keras fetches the file once, and keeps it)."""
-        return self.builder.startswith("keras.applications:")
+        return isinstance(self.builder, str) and self.builder.startswith("keras.applications:")
 
 
 # Parameters, depth, normalisation and multiply-adds are those of `include_top=False`; the contract test recomputes all
@@ -78,7 +93,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="caffe",
         parameters=3_200_992,
         depth=27,
+        norm_layers=0,
         licence="MIT (code); weights: see their file",
+        channels=3,
     ),
     "resnet50v2": Backbone(
         title="ResNet50V2",
@@ -93,6 +110,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=1.001e-05,
         licence="MIT",
+        channels=3,
     ),
     "resnet101v2": Backbone(
         title="ResNet101V2",
@@ -107,6 +125,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=1.001e-05,
         licence="MIT",
+        channels=3,
     ),
     "inceptionv3": Backbone(
         title="InceptionV3",
@@ -121,6 +140,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "inceptionresnetv2": Backbone(
         title="InceptionResNetV2",
@@ -135,6 +155,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "densenet121": Backbone(
         title="DenseNet121",
@@ -149,6 +170,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=1.001e-05,
         licence="BSD-3-Clause",
+        channels=3,
     ),
     "densenet169": Backbone(
         title="DenseNet169",
@@ -163,6 +185,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=1.001e-05,
         licence="BSD-3-Clause",
+        channels=3,
     ),
     "vgg16": Backbone(
         title="VGG16",
@@ -173,7 +196,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="caffe",
         parameters=14_714_688,
         depth=13,
+        norm_layers=0,
         licence="CC-BY-4.0",
+        channels=3,
     ),
     "vgg19": Backbone(
         title="VGG19",
@@ -184,7 +209,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="caffe",
         parameters=20_024_384,
         depth=16,
+        norm_layers=0,
         licence="CC-BY-4.0",
+        channels=3,
     ),
     "nasnetmobile": Backbone(
         title="NASNetMobile",
@@ -199,6 +226,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9997,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
         fails_on=(("torch", "the graph of NASNetMobile cannot be built by Keras on PyTorch"),),
     ),
     "nasnetlarge": Backbone(
@@ -214,6 +242,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9997,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "mobilenetv2": Backbone(
         title="MobileNetV2",
@@ -228,6 +257,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.999,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "mobilenetv3small": Backbone(
         title="MobileNetV3Small",
@@ -242,6 +272,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.999,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "mobilenetv3large": Backbone(
         title="MobileNetV3Large",
@@ -256,6 +287,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.999,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "efficientnetv2b0": Backbone(
         title="EfficientNetV2B0",
@@ -270,6 +302,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "efficientnetv2b1": Backbone(
         title="EfficientNetV2B1",
@@ -284,6 +317,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "efficientnetv2b2": Backbone(
         title="EfficientNetV2B2",
@@ -298,6 +332,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "efficientnetv2b3": Backbone(
         title="EfficientNetV2B3",
@@ -312,6 +347,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "efficientnetv2s": Backbone(
         title="EfficientNetV2S",
@@ -326,6 +362,7 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.9,
         norm_epsilon=0.001,
         licence="Apache-2.0",
+        channels=3,
     ),
     "convnexttiny": Backbone(
         title="ConvNeXtTiny",
@@ -336,7 +373,9 @@ BACKBONES: dict[str, Backbone] = {
         scaling="none",
         parameters=27_820_128,
         depth=58,
+        norm_layers=0,
         licence="MIT",
+        channels=3,
     ),
     "xception": Backbone(
         title="Xception",
@@ -351,20 +390,63 @@ BACKBONES: dict[str, Backbone] = {
         norm_decay=0.99,
         norm_epsilon=0.001,
         licence="MIT",
+        channels=3,
     ),
 }
+
+
+OTHER_BACKBONES = OpenTable("backbone", "mien.backbones", BACKBONES, NetworkError)
 
 
 def backbone(name: str) -> Backbone:
     """The row of a backbone.
 
     Args:
-        name: a key of `BACKBONES`: the Keras function's name in lower case, or a network of our own.
+        name: a key of `BACKBONES`: the Keras function's name in lower case, or a network of our own; or what another
+            package or a file brings (see `mien.others`).
 
     Raises:
-        NetworkError: there is no such row; the message names the nearest one.
+        NetworkError: there is no such row; the message names the nearest one, and what packages bring.
     """
-    try:
+    if name in BACKBONES:
+        OTHER_BACKBONES.refuse_namesake(name)
         return BACKBONES[name]
-    except KeyError:
-        raise NetworkError(f"Unknown backbone {name!r}. {did_you_mean(name, BACKBONES)}") from None
+    row = OTHER_BACKBONES.row(name, Backbone)
+    # Of a plain function nothing is known, nor of what is in a record and no longer here.
+    return row or Backbone(title=backbone_title(name), builder=partial(_build, name))
+
+
+def backbone_title(name: str) -> str:
+    """The name that people know a backbone by; of one that others bring, its own. Nothing is loaded for it."""
+    return BACKBONES[name].title if name in BACKBONES else OTHER_BACKBONES.title(name)
+
+
+def _build(name: str, shape: tuple[int, int, int]) -> Any:
+    return OTHER_BACKBONES.load(name)(shape)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Every backbone that can be named.
+
+    Attributes:
+        rows: by name, mien's own first.
+        origins: of those that other packages bring, the package with its version.
+        refused: names that packages bring and that cannot be used, with the reason.
+    """
+
+    rows: dict[str, Backbone]
+    origins: dict[str, str]
+    refused: dict[str, str]
+
+
+def list_backbones() -> Listed:
+    """Every backbone of mien and of the packages that are installed; these are loaded."""
+    rows, origins, refused = dict(BACKBONES), {}, {}
+    for name, package in OTHER_BACKBONES.others().items():
+        try:
+            rows[name] = backbone(name)
+            origins[name] = package
+        except NetworkError as error:
+            refused[name] = str(error)
+    return Listed(rows, origins, refused)

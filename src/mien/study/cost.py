@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from mien.files import canonical_json
-from mien.study.backbones import backbone
+from mien.study.backbones import BACKBONES, OTHER_BACKBONES, Backbone, backbone
 from mien.study.plan import PlannedRun, SplitFacts
 from mien.study.record import RunRecord
 
@@ -79,7 +79,7 @@ def cost_key(run: PlannedRun, facts: SplitFacts) -> str:
 def _key(recipe: Mapping[str, Any], image_size: int, *, augmentation: bool) -> str:
     return canonical_json(
         {
-            "backbone": recipe["backbone"],
+            "backbone": OTHER_BACKBONES.portable(recipe["backbone"]),
             "image_size": image_size,
             "size": recipe["preprocessing"]["size"],
             "batch": recipe["batch_size"],
@@ -104,20 +104,34 @@ def costs_of_records(records: Sequence[RunRecord]) -> dict[str, Cost]:
     }
 
 
-def formula_cost(key: str, *, cores: int) -> Cost:
+def formula_knows(row: Backbone) -> bool:
+    """Whether it is known of a backbone what the formula needs."""
+    return row.multiply_adds is not None and row.depth is not None
+
+
+def row_of(key: str) -> Backbone:
+    """The backbone of runs of a kind, as `cost_key` names them."""
+    return backbone(json.loads(key)["backbone"])
+
+
+def formula_cost(key: str, row: Backbone | None = None, *, cores: int) -> Cost:
     """What runs of a kind cost by the formula at the top of this module: for a plan before anything was measured.
 
     Args:
         key: as `cost_key` gives it.
+        row: their backbone; None for the one that the key names. Where it does not say what the formula needs, it is
+            taken to be as mien_small.
         cores: of the machine; time is taken to go down with them.
     """
     kind = json.loads(key)
-    row = backbone(kind["backbone"])
-    million = row.multiply_adds / 1e6 * (kind["size"] / row.minimum_size) ** 2
-    step = (million * _NS_PER_MILLION + row.depth * _NS_PER_LAYER) / 1e9 * _CORES / cores
+    row = row or row_of(key)
+    row = row if formula_knows(row) else BACKBONES["mien_small"]
+    multiply_adds, depth = row.multiply_adds or 0, row.depth or 0
+    million = multiply_adds / 1e6 * (kind["size"] / row.minimum_size) ** 2
+    step = (million * _NS_PER_MILLION + depth * _NS_PER_LAYER) / 1e9 * _CORES / cores
     answer = step * _ANSWERING
     return Cost(
-        start_seconds=_START_SECONDS + row.depth * _START_SECONDS_PER_LAYER,
+        start_seconds=_START_SECONDS + depth * _START_SECONDS_PER_LAYER,
         # Of a frozen backbone nothing is learned: its images pass it forwards alone.
         train_seconds_per_image=answer if kind["freeze"] == "all" else step,
         predict_seconds_per_image=answer,

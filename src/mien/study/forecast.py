@@ -12,8 +12,9 @@ from typing import Any
 from mien.errors import MissingExtraError
 from mien.files import parse_json, write_json
 from mien.machine import core_count, processor_name, user_folder
+from mien.study.backbones import backbone
 from mien.study.backend import find_backend
-from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost
+from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost, formula_knows, row_of
 from mien.study.plan import PlannedRun
 from mien.study.planning import PlannedStudy
 from mien.study.processes import Executor, Job
@@ -31,6 +32,7 @@ class Source(StrEnum):
     MEASURED = "measured"
     ELSEWHERE = "record, other machine"
     FORMULA = "formula"
+    GUESS = "guess"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = 
 
     Returns:
         For every run the best of: what records of the store took on this machine, what was measured on it, what
-        records took on another one, and the formula, which is scaled by what is known of this machine.
+        records took on another one, and the formula, which is scaled by what is known of this machine. A network of
+        others of which the formula cannot speak is guessed to cost what mien_small does.
     """
     records = list(store.summaries()) if store is not None else []
     here = [record for record in records if _made_here(record)]
@@ -72,8 +75,10 @@ def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = 
     for run in planned.plan.runs:
         facts = planned.facts[run.protocol]
         key = cost_key(run, facts)
-        source = next((source for source, costs in known.items() if key in costs), Source.FORMULA)
-        cost = formula_cost(key, cores=core_count()).times(factor) if source is Source.FORMULA else known[source][key]
+        row = backbone(run.recipe.backbone)
+        formula = Source.FORMULA if formula_knows(row) else Source.GUESS
+        source = next((source for source, costs in known.items() if key in costs), formula)
+        cost = formula_cost(key, row, cores=core_count()).times(factor) if source is formula else known[source][key]
         found[run.id] = Expected(cost, cost.minutes(run, facts), source)
     return found
 
@@ -140,8 +145,9 @@ def _backend() -> str:
 def _factor(known: Mapping[str, Cost]) -> float:
     """By how much this machine is slower than the formula says: the middle of what is known of it."""
     ratios = [
-        cost.train_seconds_per_image / formula_cost(key, cores=core_count()).train_seconds_per_image
+        cost.train_seconds_per_image / formula_cost(key, row, cores=core_count()).train_seconds_per_image
         for key, cost in known.items()
+        if formula_knows(row := row_of(key))
     ]
     return statistics.median(ratios) if ratios else 1.0
 

@@ -74,7 +74,7 @@ def order_runs(
 
 def usual_cost(run: PlannedRun) -> float:
     """A guess at what a run costs, from what is known without measuring: epochs times parameters."""
-    return run.recipe.epochs * (1e6 + backbone(run.recipe.backbone).parameters)
+    return run.recipe.epochs * (1e6 + (backbone(run.recipe.backbone).parameters or 1e6))
 
 
 class _Answered:

@@ -13,7 +13,7 @@ from mien.datasets.places import find_place
 from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ContradictionError, NetworkError, ProtocolError
 from mien.files import canonical_json
-from mien.study.backbones import backbone
+from mien.study.backbones import OTHER_BACKBONES, backbone
 from mien.study.recipe import Recipe
 from mien.study.settings import parse
 from mien.study.spec import READOUT, Study, Table, with_setting
@@ -189,7 +189,7 @@ def make_plan(
         facts_of: the facts of the study's data set under a protocol; asked once for each protocol, and of one that
             stands for folds (`ProtocolSpec.each_fold`) for each of its folds too.
         backend: name of the Keras backend that would train, where known: backbones that fail on it are skipped.
-        base: folder that the paths of weight files are relative to; None for the current one.
+        base: folder that the paths of files are relative to; None for the current one.
 
     Returns:
         Every cell of every table, one a fold where there are folds. Cells that are the same run share it, and a run
@@ -237,7 +237,7 @@ def name_run(recipe: Recipe, facts: SplitFacts) -> str:
     After which epochs a run is evaluated does not change it. Names told of that once (see `mien.study.held`).
 
     Args:
-        recipe: resolved. A weight file counts by its content, not by its path.
+        recipe: resolved. A file, of weights or of a backbone, counts by its content, not by its path.
         facts: of the data and the split.
     """
     return name_of(identity_of(recipe, facts))
@@ -245,7 +245,7 @@ def name_run(recipe: Recipe, facts: SplitFacts) -> str:
 
 def identity_of(recipe: Recipe, facts: SplitFacts) -> dict[str, Any]:
     """All that can change the result of a run, as plain values."""
-    settings = recipe.to_json()
+    settings = {**recipe.to_json(), "backbone": OTHER_BACKBONES.identity(recipe.backbone)}
     if recipe.needs_file:
         settings["weights"] = _file_hash(recipe.weights)
     if recipe.batch_statistics == "moving":
@@ -287,6 +287,7 @@ def _requests(
     readout = changes.get(READOUT)
     try:
         recipe, protocol = with_setting(study, changes)
+        recipe = replace(recipe, backbone=OTHER_BACKBONES.pinned(recipe.backbone, base))
         facts = facts_of(protocol)
         splits = [(0, protocol, facts)]
         if facts.folds:
@@ -313,8 +314,8 @@ def _requests(
 
 
 def portable(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as plain values that say the same on every machine: a weight file by its name and content."""
-    values = recipe.to_json()
+    """A recipe as plain values that say the same on every machine: files by their names and contents."""
+    values = {**recipe.to_json(), "backbone": OTHER_BACKBONES.portable(recipe.backbone)}
     if recipe.needs_file:
         values["weights"] = f"{Path(recipe.weights).name} (sha256 {_file_hash(recipe.weights)})"
     return values

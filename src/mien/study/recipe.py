@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from mien.errors import ContradictionError, NetworkError, StudyFileError, did_you_mean
+from mien.errors import ContradictionError, NetworkError, StudyFileError
 from mien.study.backbones import BACKBONES, backbone
 
 Rescale = Literal["auto", "none", "unit", "signed", "imagenet"]
@@ -138,7 +138,7 @@ class Recipe:
     """One network and its training.
 
     Attributes:
-        backbone: a name that `mien models list` shows (`mien.study.backbones.BACKBONES`).
+        backbone: a name that `mien models list` shows, or "file.py:function".
         weights: "none", "imagenet", or the path of a weight file. A file counts by its content in the run's name.
         freeze: "none" trains everything, "all" (or 1) trains the head alone, a number in (0, 1) freezes that share
             of the backbone's layers, from the input on. Frozen BatchNorm layers keep their statistics.
@@ -200,10 +200,6 @@ class Recipe:
     augmentation: AugmentationSpec = field(default_factory=AugmentationSpec)
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise StudyFileError(
-                f"There is no backbone {self.backbone!r}. {did_you_mean(self.backbone, BACKBONES)}", path=("backbone",)
-            )
         _check_range("learning_rate", self.learning_rate, 0.0, 1e3, open_low=True)
         _check_range("batch_size", self.batch_size, 1, 65536)
         _check_range("epochs", self.epochs, 1, 100_000)
@@ -247,7 +243,7 @@ class Recipe:
         """This recipe with every default worked out for images of `data_size` pixels a side.
 
         Raises:
-            NetworkError: `preprocessing.size` is below the backbone's least size.
+            NetworkError: there is no such backbone, or `preprocessing.size` is below its least size.
         """
         row = backbone(self.backbone)
         size = self.preprocessing.size
@@ -280,7 +276,7 @@ class Recipe:
             unused |= {"plateau_factor", "plateau_patience", "minimum_learning_rate"}
         defaults: dict[str, Any] = {item.name: item.default for item in fields(Recipe) if item.name in unused}
         freeze = "all" if self.freeze == 1.0 else self.freeze
-        if not row.norm_layers or freeze == "all":
+        if row.norm_layers == 0 or freeze == "all":
             defaults["batch_statistics"] = "moving"  # there is nothing to settle
         return replace(self, preprocessing=preprocessing, freeze=freeze, **defaults)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from mien.datasets.protocol import apply_protocol
 from mien.errors import MienError, StoreError, StudyFileError
+from mien.others import refuse_while_loading
 from mien.study.forecast import expect
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun, portable
@@ -71,6 +72,7 @@ def run_study(
             runs come in the order that answers most questions first (see `order_runs`); else in the plan's order.
         keep_weights: whether the weights of each run stay beside its record.
     """
+    refuse_while_loading("runs")
     executor = executor or SubprocessExecutor()
     started = time.monotonic()
     progress = Progress()

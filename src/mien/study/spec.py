@@ -16,10 +16,10 @@ from typing import Any, Literal, get_type_hints
 
 from mien.datasets.protocol import ProtocolSpec
 from mien.datasets.spec import DataSpec
-from mien.errors import ContradictionError, MienError, StudyFileError, did_you_mean
+from mien.errors import ContradictionError, MienError, NetworkError, StudyFileError, did_you_mean
 from mien.evaluation.metrics import METRICS
 from mien.files import parse_toml
-from mien.study.backbones import BACKBONES
+from mien.study.backbones import OTHER_BACKBONES, backbone_title
 from mien.study.recipe import Recipe
 from mien.study.settings import convert, find_line, parse, setting_name
 
@@ -179,8 +179,13 @@ class _StudyKeys:
             )
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, *, kept: bool = False) -> Study:
     """Read a study file.
+
+    Args:
+        path: the file.
+        kept: whether it is a store's copy: what others bring to its tables was there when it was run, and need not be
+            here now.
 
     Raises:
         StudyFileError: the file is missing, not TOML, or says something impossible. The message names the line.
@@ -189,15 +194,24 @@ def read_study(path: Path) -> Study:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StudyFileError(f"The study file {path} cannot be read: {error}.") from error
-    return parse_study(text, name=str(path))
+    return parse_study(text, name=str(path), base=path.parent, kept=kept)
 
 
-def parse_study(text: str, *, name: str = "study", place: Callable[[tuple[str, ...]], str] | None = None) -> Study:
+def parse_study(
+    text: str,
+    *,
+    name: str = "study",
+    base: Path | None = None,
+    kept: bool = False,
+    place: Callable[[tuple[str, ...]], str] | None = None,
+) -> Study:
     """Read the text of a study file.
 
     Args:
         text: of the file.
         name: what messages call it, with the line.
+        base: folder that its paths are relative to; None for the current one.
+        kept: as in `read_study`.
         place: for a text that nobody wrote: what messages call the place that keys lead to, such as an option.
 
     Raises:
@@ -208,7 +222,10 @@ def parse_study(text: str, *, name: str = "study", place: Callable[[tuple[str, .
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(f"{name} is not TOML: {error}.") from error
     try:
-        return _study(values)
+        study = _study(values)
+        if not kept:
+            _check_backbones(values, base or Path())
+        return study
     except StudyFileError as error:
         line = find_line(text, error.path)
         where = f"{name}, line {line}" if line else name
@@ -292,6 +309,21 @@ def _table(values: object, path: tuple[str, ...]) -> Table:
         raise StudyFileError("choose = 'columns' needs at least two columns to choose from.", (*path, "choose"))
     _check_set_once(table, path)
     return table
+
+
+def _check_backbones(values: object, base: Path, path: tuple[str, ...] = ()) -> None:
+    """Refuse a backbone that is nowhere, wherever the file names one."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            _check_backbones(value, base, (*path, key))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            _check_backbones(value, base, path if isinstance(value, str) else (*path, str(index)))
+    elif isinstance(values, str) and path[-1] == "backbone":
+        try:
+            OTHER_BACKBONES.pinned(values, base)
+        except NetworkError as error:
+            raise StudyFileError(str(error), path) from error
 
 
 def _seeds(seeds: tuple[int, ...], path: tuple[str, ...]) -> tuple[int, ...]:
@@ -411,7 +443,7 @@ def _checked(key: str, value: Any, path: tuple[str, ...]) -> Any:
 def _shown(key: str, value: Any) -> str:
     """How a grid's position is labelled: a backbone by its title, a number by itself, a switch with its name."""
     if key == "backbone":
-        return BACKBONES[value].title
+        return backbone_title(value)
     if isinstance(value, bool):
         return f"{key.rpartition('.')[2]} {'on' if value else 'off'}"
     if isinstance(value, float):

@@ -149,7 +149,7 @@ class Store:
         study_file, plan_file = self.folder / STUDY_FILE, self.folder / PLAN_FILE
         if not study_file.is_file() or not plan_file.is_file():
             raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY")
-        study = read_study(study_file)
+        study = read_study(study_file, kept=True)
         try:
             return Plan.from_json(study, parse_json(plan_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, LookupError, TypeError, StudyFileError) as error:

@@ -27,6 +27,7 @@ from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.machine import core_count, processor_name
 from mien.predictions import Predictions
+from mien.study.backbones import OTHER_BACKBONES
 from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus, data_facts, rounded
@@ -243,7 +244,7 @@ def _features(
     extractor = feature_extractor(network)
     identity = {
         "weights": _digest(extractor.get_weights()),
-        "backbone": recipe.backbone,
+        "backbone": OTHER_BACKBONES.identity(recipe.backbone),
         "preprocessing": asdict(recipe.preprocessing),
         "precision": recipe.precision,
         "split": split,

@@ -491,4 +491,4 @@ def _conversion(
 def _study_name(folder: Path) -> str | None:
     """The study that is kept in the run's store."""
     path = folder.resolve().parents[1] / STUDY_FILE
-    return read_study(path).name if path.is_file() else None
+    return read_study(path, kept=True).name if path.is_file() else None

@@ -34,7 +34,7 @@ class ChannelScale(keras.layers.Layer):
         return inputs * self.scale + self.shift
 
 
-def face_mobilenet(*, input_shape: tuple[int, int, int]) -> keras.Model:
+def face_mobilenet(input_shape: tuple[int, int, int]) -> keras.Model:
     """Build the graph without its classifier: MobileNet v1 (Howard et al., 2017) of width 1.
 
     Every batch normalisation is a factor and a shift (the bias, after a full convolution), as in the weight file

@@ -22,7 +22,7 @@ def _convolution(x: keras.KerasTensor, channels: int, *, name: str, strides: int
     return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
 
 
-def mien_small(*, input_shape: tuple[int, int, int]) -> keras.Model:
+def mien_small(input_shape: tuple[int, int, int]) -> keras.Model:
     """Build the graph without its classifier.
 
     Plain 3 by 3 convolutions rather than depthwise ones: on a CPU they use the arithmetic units better, and

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -19,15 +20,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from mien.errors import NetworkError
+from mien.errors import MienError, NetworkError
+from mien.others import told
 from mien.randomness import derived_seed
-from mien.study.backbones import Backbone, backbone
+from mien.study.backbones import OTHER_BACKBONES, Backbone, backbone
 from mien.study.recipe import Recipe
 from mien.training.augmentation import RandomChange, augment
 from mien.training.backend import jit_compile, precision
 from mien.training.face_mobilenet import load_face_identity
 from mien.training.preprocessing import Statistics, preprocess
-from mien.training.structure import network_structure
+from mien.training.structure import network_structure, unnested
 
 _WITH_KERNEL = (
     keras.layers.Conv2D,
@@ -59,7 +61,7 @@ def build_network(
     """
     row = backbone(recipe.backbone)
     spec = recipe.preprocessing
-    keras.utils.set_random_seed(derived_seed(recipe.seed, "weights", recipe.backbone))
+    keras.utils.set_random_seed(derived_seed(recipe.seed, "weights", OTHER_BACKBONES.identity(recipe.backbone)))
     faces = keras.Input((*image_size, 1), dtype="float32", name="faces")
     x = augment(faces, recipe.augmentation, recipe.seed)
     x = preprocess(x, spec, statistics, scaling=row.scaling, channels=row.channels)
@@ -74,7 +76,7 @@ def build_network(
     x = keras.layers.Dropout(recipe.dropout, seed=derived_seed(recipe.seed, "dropout"), name="dropout")(x)
     x = keras.layers.Dense(classes, dtype="float32", name="head")(x)
     x = keras.layers.Activation(recipe.activation, dtype="float32", name="activation")(x)
-    return keras.Model(faces, x, name=recipe.backbone)
+    return keras.Model(faces, x, name=re.sub(r"\W+", "_", OTHER_BACKBONES.title(recipe.backbone)))
 
 
 def build_backbone(
@@ -90,33 +92,86 @@ def build_backbone(
             shall do so. Off, the input must be scaled already.
 
     Returns:
-        A model named "backbone" from images to maps of shape (N, height, width, channels).
+        A model named "backbone" from images to maps of shape (N, height, width, channels); features that are pooled
+        already are maps of one pixel.
 
     Raises:
-        NetworkError: the weights cannot be had or do not fit, or the input is too small.
+        NetworkError: the weights cannot be had or do not fit, the input is too small, or what was built is no backbone.
     """
     if min(input_shape[:2]) < row.minimum_size:
         raise NetworkError(
             f"{row.title} needs images of at least {row.minimum_size} pixels a side. Received: {input_shape[:2]}."
         )
-    module, _, function = row.builder.partition(":")
-    build = getattr(importlib.import_module(module), function)
-    options: dict[str, Any] = {"input_shape": input_shape}
+    if weights == "imagenet" and not row.has_imagenet_weights:
+        raise NetworkError(f"There are no ImageNet weights for {row.title}. Set weights to 'none' or to a weight file.")
+    options: dict[str, Any] = {}
     if row.has_imagenet_weights:
-        options |= {"include_top": False, "weights": "imagenet" if weights == "imagenet" else None}
+        options = {"include_top": False, "weights": "imagenet" if weights == "imagenet" else None}
         if row.scaling == "none":
             options["include_preprocessing"] = own_scaling
-    elif weights == "imagenet":
-        raise NetworkError(f"There are no ImageNet weights for {row.title}. Set weights to 'none' or to a weight file.")
-    try:
-        graph = build(**options)
-    except (OSError, ValueError) as error:
-        # Keras reports a failed download as a bare Exception only in old versions; urllib's errors are OSErrors.
-        raise NetworkError(f"{row.title} with weights = {weights!r} cannot be built: {error}") from error
-    model = keras.Model(graph.input, graph.output, name="backbone")
+    graph = _graph_of(row, input_shape, options, weights)
+    maps = graph.output
+    if len(maps.shape) == 2:  # features that are pooled already: maps of a single pixel
+        maps = keras.layers.Reshape((1, 1, maps.shape[1]), name="one_pixel")(maps)
+    model = keras.Model(graph.input, maps, name="backbone")
     if weights not in ("none", "imagenet"):
         load_backbone_weights(model, Path(weights))
     return model
+
+
+def _graph_of(row: Backbone, input_shape: tuple[int, int, int], options: dict[str, Any], weights: str) -> keras.Model:
+    """What the row's function gives, and that it is what a backbone is."""
+    build = row.builder
+    if isinstance(build, str):
+        module, _, function = build.partition(":")
+        build = getattr(importlib.import_module(module), function)
+    try:
+        graph = build(input_shape=input_shape, **options) if options else build(input_shape)
+    except MienError:
+        raise
+    except Exception as error:
+        # Keras reports a failed download as a bare Exception only in old versions; urllib's errors are OSErrors.
+        raise NetworkError(
+            f"{row.title}{'' if weights == 'none' else f' with weights = {weights!r}'} cannot be built for images of "
+            f"{_by(input_shape)}: {told(error)}"
+        ) from error
+    _check_graph(row, graph, input_shape)
+    return graph
+
+
+def _check_graph(row: Backbone, graph: Any, input_shape: tuple[int, int, int]) -> None:
+    """Refuse what is no backbone: for a network of the user's own, here is where a slip is met first."""
+    wanted = (
+        f"{row.title}: expected a keras.Model from images ({_by(input_shape)}) to maps (N, height, width, channels) or "
+        "features (N, channels), of layers of Keras."
+    )
+    if not isinstance(graph, keras.Model) or not graph.built or not getattr(graph, "inputs", None):
+        raise NetworkError(
+            f"{wanted} Received: {type(graph).__name__}. The function returns keras.Model(image, features), made from "
+            "an image = keras.Input(input_shape)."
+        )
+    shapes = [tuple(tensor.shape[1:]) for tensor in (*graph.inputs, *graph.outputs)]
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or shapes[0] != tuple(input_shape):
+        inputs, outputs = shapes[: len(graph.inputs)], shapes[len(graph.inputs) :]
+        raise NetworkError(
+            f"{wanted} Received: inputs {', '.join(map(_by, inputs))}, outputs {', '.join(map(_by, outputs))}."
+        )
+    if len(shapes[1]) not in (1, 3) or not all(shapes[1]):
+        raise NetworkError(f"{wanted} Received: an output of {_by(shapes[1])}.")
+    strange = next((layer for layer in unnested(graph) if not _is_of_keras(layer)), None)
+    if strange is not None:
+        raise NetworkError(
+            f"{wanted} Received: {strange.name}, a {type(strange).__name__}. A network is kept as a file, which must "
+            "be readable without the code that made it: write that with layers and operations (keras.ops) of Keras."
+        )
+
+
+def _is_of_keras(layer: keras.Operation) -> bool:
+    return type(layer).__module__.split(".")[0] == "keras" and not isinstance(layer, keras.layers.Lambda)
+
+
+def _by(shape: tuple[int | None, ...]) -> str:
+    return "×".join("any" if side is None else str(side) for side in shape) or "a single number"
 
 
 def load_backbone_weights(model: keras.Model, path: Path) -> None:
