@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mien.datasets.reading import read_dataset as read
     from mien.datasets.spec import DataSpec
     from mien.errors import DataError, MienError, MissingExtraError
+    from mien.evaluation.corruptions import CORRUPTIONS, corrupt
     from mien.inference.recognizer import Recognizer
     from mien.labels import Expression, LabelSet
     from mien.study.backbones import Backbone
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # The public names, and where each comes from.
 _NAMES = {
     "Backbone": "mien.study.backbones:Backbone",
+    "CORRUPTIONS": "mien.evaluation.corruptions:CORRUPTIONS",
     "Bundle": "mien.bundle:Bundle",
     "DataError": "mien.errors:DataError",
     "DataSpec": "mien.datasets.spec:DataSpec",
@@ -48,6 +50,7 @@ _NAMES = {
     "Recognizer": "mien.inference.recognizer:Recognizer",
     "Store": "mien.study.store:Store",
     "audit": "mien.api.auditing:audit",
+    "corrupt": "mien.evaluation.corruptions:corrupt",
     "compare": "mien.api.comparing:compare",
     "evaluate": "mien.api.evaluating:evaluate",
     "explain": "mien.api.explaining:explain",
@@ -61,6 +64,7 @@ _NAMES = {
 
 __all__ = [
     "Backbone",
+    "CORRUPTIONS",
     "Bundle",
     "DataError",
     "DataSpec",
@@ -75,6 +79,7 @@ __all__ = [
     "__version__",
     "audit",
     "compare",
+    "corrupt",
     "evaluate",
     "explain",
     "export",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,14 @@ from mien.datasets.protocol import (
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import BundleError, DataError, ProtocolError
+from mien.evaluation.corruptions import (
+    CORRUPTIONS,
+    STRENGTHS,
+    CorruptedScores,
+    corrupt,
+    known_corruption,
+    score_corrupted,
+)
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
 from mien.evaluation.intervals import Estimate, wilson
 from mien.evaluation.metrics import METRICS, leak_free
@@ -75,6 +83,7 @@ class ModelEvaluation:
         notes: what was left out, assumed, or stands in doubt.
         missed: labelled photos in which no face was found, where faces were looked for.
         votes: what the taggers said of the images, in the order of the predictions; None for data without votes.
+        corrupted: the figures under each corruption that was asked for, by strength.
     """
 
     model: str
@@ -86,6 +95,7 @@ class ModelEvaluation:
     notes: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     votes: Votes | None = None
+    corrupted: tuple[CorruptedScores, ...] = ()
 
     @cached_property
     def vote_scores(self) -> VoteScores | None:
@@ -165,6 +175,10 @@ class ModelEvaluation:
         ]
         return frame([*rows, *self._vote_rows()])
 
+    def corruptions(self) -> Any:
+        """The figures under each corruption as a table: a row for each strength; empty where none was asked for."""
+        return frame([scores.row() for scores in self.corrupted])
+
     def _vote_rows(self) -> Iterator[dict[str, Any]]:
         if self.vote_scores is None:
             return
@@ -194,6 +208,7 @@ class ModelEvaluation:
             "missed": dict(Counter(miss.outcome for miss in self.missed)),
             "with_misses": {name: estimate.to_json() for name, estimate in self.with_misses.items()},
             "votes": None if self.vote_scores is None else self.vote_scores.to_json(),
+            "corruptions": [scores.to_json() for scores in self.corrupted],
             **self.evaluation.to_json(),
         }
 
@@ -208,7 +223,9 @@ def evaluate(
     targets: str | None = None,
     unseen_only: bool = False,
     find_faces: bool = False,
+    corruptions: bool | Sequence[str] = False,
     log: Callable[[Opening], None] = lambda opening: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     **keys: Any,
 ) -> ModelEvaluation:
     """Measure a model on any labelled data set.
@@ -227,7 +244,10 @@ def evaluate(
         find_faces: find the face in each image and cut it out as in predicting; images without one count as wrong in
             `ModelEvaluation.with_misses`. Only where `data` is read here.
         unseen_only: leave out the images that the model has seen.
+        corruptions: measure again with the images corrupted, in five strengths each: True for all of
+            `mien.CORRUPTIONS`, or names of some. The model answers for all images 40 times more.
         log: is told when test labels are opened.
+        progress: is told how many images have been answered for, and of how many.
         **keys: keys of `DataSpec`, where `data` is a path.
 
     Raises:
@@ -236,25 +256,47 @@ def evaluate(
         ProtocolError: the data cannot be used under the protocol.
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    wanted = _wanted(corruptions)
     dataset = data if isinstance(data, Dataset) else _read(model, data, find_faces, keys)
     measured = _measured(model, dataset, role, labels, roles, targets, log)
     samples = measured.samples
     same = measured.split is not None and measured.split.hash == model.card.get("data", {}).get("split")
     familiar, seen = _familiar(model, samples, measured.split, measured.role, same)
-    predictions = pack_predictions(
-        _answers(Classifier(model), samples.images),
-        model.label_set,
-        measured.label_set,
-        labels=samples.labels,
-        targets=samples.targets,
-        ids=samples.ids,
-        copies=seen,
-        groups=samples.groups,
+    if unseen_only and seen.all():
+        raise DataError(f"{model.name} has seen every image that is measured of {dataset.name}: nothing is left.")
+    classifier = Classifier(model)
+    total, done = len(samples) * (1 + len(wanted) * len(STRENGTHS)), 0
+
+    def answered(number: int) -> None:
+        nonlocal done
+        done += number
+        progress(done, total)
+
+    def predict(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Predictions:
+        predictions = pack_predictions(
+            _answers(classifier, samples.images, change, answered),
+            model.label_set,
+            measured.label_set,
+            labels=samples.labels,
+            targets=samples.targets,
+            ids=samples.ids,
+            copies=seen,
+            groups=samples.groups,
+        )
+        return leak_free(predictions) if unseen_only else predictions
+
+    predictions = predict(lambda images: images)
+    corrupted = tuple(
+        score_corrupted(
+            name,
+            strength,
+            predictions,
+            predict(partial(corrupt, corruption=name, strength=strength)),
+            measured.label_set,
+        )
+        for name in wanted
+        for strength in STRENGTHS
     )
-    if unseen_only:
-        if seen.all():
-            raise DataError(f"{model.name} has seen every image that is measured of {dataset.name}: nothing is left.")
-        predictions = leak_free(predictions)
     votes = votes_of(dataset, measured.label_set)
     missed = [
         miss
@@ -277,7 +319,15 @@ def evaluate(
         notes=(*measured.notes, *dataset.notes),
         missed=tuple(missed),
         votes=None if votes is None else votes.of(predictions.ids),
+        corrupted=corrupted,
     )
+
+
+def _wanted(corruptions: bool | Sequence[str]) -> tuple[str, ...]:
+    """The names of the corruptions that are asked for."""
+    if isinstance(corruptions, bool):
+        return tuple(CORRUPTIONS) if corruptions else ()
+    return tuple(dict.fromkeys(map(known_corruption, [corruptions] if isinstance(corruptions, str) else corruptions)))
 
 
 def _read(model: Bundle, data: DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
@@ -416,7 +466,17 @@ def _hashes(samples: Samples, size: int) -> NDArray[np.str_]:
     return hash_images(resize_crops(np.asarray(samples.images), size))
 
 
-def _answers(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _answers(
+    classifier: Classifier,
+    images: NDArray[np.uint8],
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    answered: Callable[[int], None],
+) -> NDArray[np.float64]:
+    """Probabilities of the model's own labels for images that were changed first, a batch after another."""
     size = classifier.bundle.crop_rule.size
-    blocks = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-    return np.concatenate([classifier.predict(resize_crops(np.asarray(block), size)) for block in blocks])
+    rows = []
+    for start in range(0, len(images), _BATCH):
+        block = np.asarray(images[start : start + _BATCH])
+        rows.append(classifier.predict(resize_crops(change(block), size)))
+        answered(len(block))
+    return np.concatenate(rows)

@@ -50,6 +50,13 @@ def evaluate(
     no_copies: Annotated[
         bool, typer.Option("--no-copies", help="Leave out the images that the model has seen.")
     ] = False,
+    corruptions: Annotated[
+        bool,
+        typer.Option("--corruptions", help="Measure again with blur, noise and others, in five strengths each."),
+    ] = False,
+    corruptions_csv: Annotated[
+        Path | None, typer.Option(help="Write the figures under corruptions to this CSV file; asks for them, too.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure a bundle on a data set, with intervals, for each expression, with and without images that it has seen.
@@ -59,20 +66,26 @@ def evaluate(
     are those that both know, and all images are measured where the data have no test role.
     """
     from mien.api.evaluating import evaluate as measure
+    from mien.cli.bar import Bar
 
-    found = measure(
-        bundle,
-        data,
-        role=None if role is None else role.value,
-        labels=labels,
-        roles=roles,
-        targets=targets,
-        unseen_only=no_copies,
-        find_faces=find_faces,
-        log=_log,
-        votes=votes,
-        classes=classes,
-    )
+    with Bar("images") as bar:
+        found = measure(
+            bundle,
+            data,
+            role=None if role is None else role.value,
+            labels=labels,
+            roles=roles,
+            targets=targets,
+            unseen_only=no_copies,
+            find_faces=find_faces,
+            corruptions=corruptions or corruptions_csv is not None,
+            log=_log,
+            progress=bar.moved,
+            votes=votes,
+            classes=classes,
+        )
+    if corruptions_csv is not None:
+        _write_csv([scores.row() for scores in found.corrupted], corruptions_csv)
     if csv is not None:
         _write_csv(found.rows(), csv)
     if as_json:
@@ -126,6 +139,8 @@ def _show(found: ModelEvaluation) -> None:
     console.print(_class_table("Expressions", evaluation.scores))
     if evaluation.leak_free is not None:
         console.print(_class_table("Expressions, without images seen", evaluation.leak_free))
+    if found.corrupted:
+        console.print(_corruption_table(found))
     answers = evaluation.answers
     if answers is not None:
         risk = "" if answers.risk is None else f"; of those a wrong one: {answers.risk}"
@@ -174,6 +189,23 @@ def _vote_table(scores: VoteScores) -> Table:
     for title, on, estimate in scores.figures():
         format_ = ".1%" if title == VOTE_ACCURACY else ".3f"
         table.add_row(title, on, format(estimate, format_))
+    return table
+
+
+def _corruption_table(found: ModelEvaluation) -> Table:
+    from rich.table import Table
+
+    table = Table(
+        "corruption",
+        *(f"strength {strength}" for strength in dict.fromkeys(one.strength for one in found.corrupted)),
+        title=f"Accuracy under corruptions; {found.evaluation.scores.accuracy.value:.1%} without",
+    )
+    cells: dict[str, list[str]] = {}
+    for one in found.corrupted:
+        share = one.accuracy
+        cells.setdefault(one.corruption, []).append(f"{share.value:.1%}\n[{share.low:.1%}, {share.high:.1%}]")
+    for name, row in cells.items():
+        table.add_row(name, *row)
     return table
 
 
