@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,7 @@ def foreign_run(
     labels: Sequence[str] | LabelSet | None = None,
     ids: Sequence[str] | None = None,
     protocol: ProtocolSpec | None = None,
+    known: Mapping[str, str] | None = None,
     log: Callable[[Opening], None] = lambda opening: None,
     **keys: Any,
 ) -> RunRecord:
@@ -64,6 +65,8 @@ def foreign_run(
         ids: shape (N,): the image of each answer, as `Dataset.ids` names it. Without it the answers are in the order of
             the role, and must be as many.
         protocol: roles, label set and targets; by default those of the data set.
+        known: what is known of the model, in words, by heading. What mien cannot know is "seen images" (what it learned
+            from), "preprocessing" and "network"; a heading that is named here is not among what a report calls unknown.
         log: is told when test labels are opened.
         **keys: keys of `DataSpec`, where `data` is a path.
 
@@ -91,11 +94,11 @@ def foreign_run(
     else:
         raise DataError(f"role is 'validation' or 'test'. Received: {role!r}.")
     rows = _rows(samples, ids, len(probabilities), name, role)
-    known = LabelSet.of(order)
-    columns = probabilities[rows][:, [order.index(expression) for expression in known.expressions]]
+    own = LabelSet.of(order)
+    columns = probabilities[rows][:, [order.index(expression) for expression in own.expressions]]
     predictions = pack_predictions(
         columns,
-        known,
+        own,
         split.label_set,
         labels=samples.labels,
         targets=samples.targets,
@@ -109,10 +112,12 @@ def foreign_run(
         **facts["counts"],
         role: {e.value: int(n) for e, n in zip(split.label_set.expressions, tally, strict=True)},
     }
-    unknown = dict(UNKNOWN)
+    unknown = {heading: text for heading, text in UNKNOWN.items() if heading not in (known or {})}
     if found == "labels":
         unknown["probabilities"] = "It gave labels alone: losses and calibration say nothing of it."
-    said = {"name": name, "answers": found, "labels": [e.value for e in order], "unknown": unknown}
+    said: dict[str, Any] = {"name": name, "answers": found, "labels": [e.value for e in order], "unknown": unknown}
+    if known:
+        said["known"] = dict(known)
     return RunRecord(
         id=identity,
         status=RunStatus.COMPLETE,

@@ -198,7 +198,8 @@ def write_report_of(store: Store, to: Path | None = None) -> Path:
         return write_report(
             plan,
             store.records(plan),
-            to or store.folder / "report",
+            foreign=store.foreign(),
+            folder=to or store.folder / "report",
             openings=store.openings(),
             references=store.references(plan.study),
             cache=store.cache,

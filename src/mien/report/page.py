@@ -24,6 +24,7 @@ from mien.evaluation.metrics import METRICS, Metric
 from mien.files import write_text
 from mien.report import figures
 from mien.report.averages import averages_frame, averages_of
+from mien.report.beside import METRIC_NAMES, beside_table, facts_of, foreign_statement, unknown_of
 from mien.report.checks import Evidence, Finding, diagnose
 from mien.report.compared import (
     AxisEffect,
@@ -39,7 +40,7 @@ from mien.report.compared import (
 from mien.report.conclusions import Tried, claimed, conclude, tried_claim
 from mien.report.diagrams import DiagramData, draw_diagram, large
 from mien.report.published import PublishedTable, agreement, beside, contradictions
-from mien.report.results import Result, Results, collect, count_text, flat_settings
+from mien.report.results import NOT_TRAINED_HERE, Result, Results, collect, count_text, flat_settings
 from mien.report.sketch import sketch_confusion, sketch_curves
 from mien.report.summary import summarise
 from mien.report.tables import (
@@ -161,6 +162,21 @@ class RunView:
 
 
 @dataclass(frozen=True, eq=False)
+class ForeignView:
+    """The details of a model that was not trained here.
+
+    Attributes:
+        view: its result, and its confusion matrix.
+        facts: what was said of it.
+        unknown: what is not known of it, by heading.
+    """
+
+    view: ResultView
+    facts: Mapping[str, str]
+    unknown: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
 class NetworkView:
     """A backbone, for images of one size, that runs were made with.
 
@@ -228,6 +244,7 @@ def write_report(
     records: Mapping[str, RunRecord],
     folder: Path,
     *,
+    foreign: Sequence[RunRecord] = (),
     openings: Sequence[Opening] = (),
     references: Mapping[str, Reference] | None = None,
     now: datetime | None = None,
@@ -241,6 +258,7 @@ def write_report(
         records: by run id. Runs of the plan may be missing; others are left aside.
         folder: gets `report.html`, `tables/*.csv` and `figures/*.svg`; made where needed. Files of these names are
             replaced, but figures that show the same as before are kept.
+        foreign: records of models that were not trained here, to stand beside the study's.
         openings: the store's log of openings of test labels.
         references: published figures that tables of the study name, by file name; those that are missing are not shown.
         now: the date on the page; the present when None.
@@ -257,17 +275,29 @@ def write_report(
     environment = page_environment()
     references = references or {}
     steps = 2 * len(plan.runs) + 1
-    results = collect(plan, records, cache=cache, progress=lambda done, _: progress(done, steps))
+    compared = METRIC_NAMES if foreign else ()
+    results = collect(
+        plan,
+        records,
+        foreign=foreign,
+        metrics=compared,
+        cache=cache,
+        progress=lambda done, _: progress(done, steps),
+    )
     progress(len(plan.runs), steps)
     gallery = Gallery(folder / "figures")
-    tables, tried = _table_views(plan, study_tables(results), references)
-    findings = diagnose(Evidence(results, [view.data for view in tables], [view.comparison for view in tables]))
+    beside_others = beside_table(results)
+    asked = study_tables(results)
+    tables, tried = _table_views(plan, [*asked, beside_others] if beside_others else asked, references)
+    own = tables[: len(asked)]
+    findings = diagnose(Evidence(results, [view.data for view in own], [view.comparison for view in own]))
     effects = [effect for view in tables for effect in view.effects]
     overview = _overview_figures(results, gallery)
     runs = []
     for run in plan.runs:
         runs.append(_run_view(results, run, gallery))
         progress(len(plan.runs) + len(runs), steps)
+    others = [_foreign_view(result, gallery) for result in results.foreign]
     networks = _network_views(results, gallery)
     averages = [entry for result in results.scored_runs if (entry := averages_of(result)) is not None]
     frames = {
@@ -284,7 +314,7 @@ def write_report(
         version=version("mien"),
         now=now or datetime.now(UTC),
         results=results,
-        statements=summarise(results, [view.comparison for view in tables]),
+        statements=[*summarise(results, [view.comparison for view in tables]), *foreign_statement(results)],
         tables=tables,
         findings=findings,
         conclusions=conclude(
@@ -297,6 +327,8 @@ def write_report(
         metrics=_OVERVIEW,
         overview=overview,
         runs=runs,
+        others=others,
+        mark=NOT_TRAINED_HERE,
         networks=networks,
         data=_data_views(results),
         protocol=_shown(asdict(plan.study.protocol)),
@@ -306,6 +338,7 @@ def write_report(
         frames=sorted(frames),
     )
     drawn = overview + [view for run in runs for view in _views_of(run)] + [network.diagram for network in networks]
+    drawn += [one.view.confusion for one in others if one.view.confusion is not None]
     try:
         _write_files(folder, frames, drawn)
         write_text(folder / PAGE_FILE, page)
@@ -462,7 +495,7 @@ def _views_of(run: RunView) -> list[FigureView]:
 
 
 def _overview_figures(results: Results, gallery: Gallery) -> list[FigureView]:
-    scored = results.scored
+    scored = results.everyone
     if not scored:
         return []
     floors = _floor_lines(scored)
@@ -491,7 +524,7 @@ def _overview_figures(results: Results, gallery: Gallery) -> list[FigureView]:
             "Named: the best result of each backbone; small grey dots: its others. Bars are 95% intervals, the dashed "
             "line is the floor. Both horizontal axes are logarithmic.",
             figures.draw_cost,
-            figures.CostData(tuple(_cost_points(scored)), floors),
+            figures.CostData(tuple(_cost_points(results.scored)), floors),
         ),
     ]
 
@@ -507,6 +540,13 @@ def _run_view(results: Results, run: PlannedRun, gallery: Gallery) -> RunView:
         curves=_curves_view(title, record, gallery) if record and record.history else None,
         settings=_shown(run.recipe.to_json()),
     )
+
+
+def _foreign_view(result: Result, gallery: Gallery) -> ForeignView:
+    record = result.record
+    if record is None:
+        raise ValueError(f"Expected the record of a model that was not trained here. Received: {result.title}.")
+    return ForeignView(ResultView(result, _confusion_view(result, gallery)), facts_of(record), unknown_of(record))
 
 
 def _curves_view(title: str, record: RunRecord, gallery: Gallery) -> FigureView:
@@ -536,7 +576,7 @@ def _confusion_view(result: Result, gallery: Gallery) -> FigureView | None:
     data = figures.ConfusionData(labels, np.array(result.scores.confusion, dtype=np.int64))
     return gallery.view(
         f"confusion-{slug(result.run.id)}-{result.readout}",
-        f"Confusion matrix after {count_text(result.readout, 'epoch')}",
+        "Confusion matrix" + ("" if result.is_foreign else f" after {count_text(result.readout, 'epoch')}"),
         "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
         sketch_confusion,
         data,
@@ -619,9 +659,10 @@ def _cost_points(scored: Sequence[Result]) -> list[figures.CostPoint]:
 
 def _data_views(results: Results) -> list[DataView]:
     groups: dict[tuple[Any, Any], list[RunRecord]] = {}
-    for record in results.records:
+    foreign = [result.record for result in results.foreign if result.record is not None]
+    for record in [*results.records, *foreign]:
         groups.setdefault((record.data.get("fingerprint"), record.data.get("split")), []).append(record)
-    scored = {r.record.id: r.scores for r in results.scored_runs if r.record and r.scores}
+    scored = {r.record.id: r.scores for r in (*results.scored_runs, *results.foreign) if r.record and r.scores}
     views = []
     for records in groups.values():
         data = records[0].data

@@ -23,7 +23,11 @@ from mien.study.held import why_unanswered
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus
+from mien.study.settings import parse
 from mien.study.spec import READOUT, Study
+
+# What marks a model of which there are answers alone.
+NOT_TRAINED_HERE = ", not trained here"
 
 # From this share of equal answers on, a network's accuracy is the commonness of one label and hardly anything else.
 COLLAPSE_SHARE = 0.95
@@ -165,6 +169,11 @@ class Result:
         return [part.record for part in self.folds or (self,) if part.record is not None]
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether the model was not trained here, so that there are its answers and nothing else."""
+        return self.record is not None and self.record.foreign is not None
+
+    @property
     def run_ids(self) -> str:
         """The runs behind it, by id, with blanks between them."""
         return " ".join(part.run.id for part in self.folds or (self,))
@@ -179,12 +188,19 @@ class Results:
         titles: of the runs, by id, and of what pools folds.
         entries: one a planned run and readout, in the plan's order.
         pooled: one a figure that pools the answers of folds, in the plan's order.
+        foreign: one a model that was not trained here, and whose answers lie in the store.
     """
 
     plan: Plan
     titles: Mapping[str, str]
     entries: tuple[Result, ...]
     pooled: tuple[Result, ...] = ()
+    foreign: tuple[Result, ...] = ()
+
+    @property
+    def everyone(self) -> list[Result]:
+        """The results with scores, those of models that were not trained here among them, best accuracy first."""
+        return _by_accuracy([*self.scored, *self.foreign])
 
     @property
     def scored(self) -> list[Result]:
@@ -214,6 +230,8 @@ def collect(
     plan: Plan,
     records: Mapping[str, RunRecord],
     *,
+    foreign: Sequence[RunRecord] = (),
+    metrics: Iterable[str] = (),
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Results:
@@ -222,12 +240,14 @@ def collect(
     Args:
         plan: what was asked for.
         records: by run id; runs may be missing, and records that the plan does not ask for are left aside.
+        foreign: records of models that were not trained here.
+        metrics: figures that are compared, beside those of the study's tables.
         cache: a folder that keeps the scores of records, see `Measurer`.
         progress: told how many of how many runs have been scored.
     """
     titles = run_titles(plan)
     readouts = {readout for run in plan.runs for readout in run.readouts}
-    measurer = Measurer({name for table in plan.study.tables for name in table.metrics}, cache)
+    measurer = Measurer({*metrics, *(name for table in plan.study.tables for name in table.metrics)}, cache)
     entries = []
     for done, run in enumerate(plan.runs):
         progress(done, len(plan.runs))
@@ -235,7 +255,20 @@ def collect(
             title = titles[run.id] + (f", {count_text(readout, 'epoch')}" if len(readouts) > 1 else "")
             entries.append(_result(run, title, readout, records.get(run.id), measurer))
     pooled = _pooled(plan, entries, measurer)
-    return Results(plan, titles | {entry.run.id: entry.title for entry in pooled}, tuple(entries), pooled)
+    others = _foreign(foreign, measurer)
+    titles |= {entry.run.id: entry.title for entry in (*pooled, *others)}
+    return Results(plan, titles, tuple(entries), pooled, others)
+
+
+def _foreign(records: Sequence[RunRecord], measurer: Measurer) -> tuple[Result, ...]:
+    """The results of models that were not trained here, each marked in its title."""
+    names = [str((record.foreign or {})["name"]) for record in records]
+    found = []
+    for record, name in zip(records, names, strict=True):
+        title = f"{name} ({record.id[:6]})" if names.count(name) > 1 else name
+        run = PlannedRun(record.id, Recipe(backbone=name), parse(ProtocolSpec, record.protocol), record.readouts)
+        found.append(_result(run, title + NOT_TRAINED_HERE, record.readouts[-1], record, measurer))
+    return tuple(found)
 
 
 def _by_accuracy(results: Iterable[Result]) -> list[Result]:

@@ -36,18 +36,19 @@ def summarise(results: Results, comparisons: Sequence[TableComparison]) -> list[
         results: all of a study.
         comparisons: of their accuracy, one a table.
     """
-    if not results.scored:
+    everyone = results.everyone
+    if not everyone:
         return [Statement("No figures yet", _nothing_scored(results), caution=True), *_incomplete(results)]
     return [
-        *_best(results.scored, comparisons),
-        *_floor(results.scored),
-        *_collapsed(results.scored),
+        *_best(everyone, comparisons),
+        *_floor(everyone),
+        *_collapsed(everyone),
         *_unsound(results.scored),
         *_incomplete(results),
         *_tables(results),
         *_share_of_training(results),
         *_seeds(results),
-        *_copies(results.scored),
+        *_copies(everyone),
     ]
 
 
@@ -218,6 +219,8 @@ def training_images(record: RunRecord) -> int | None:
 
 def _seeds(results: Results) -> Iterator[Statement]:
     seeds = sorted({run.recipe.seed for run in results.plan.runs})
+    if not seeds:
+        return
     if len(seeds) == 1:
         yield Statement(
             "One seed",

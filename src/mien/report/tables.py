@@ -222,12 +222,15 @@ def runs_frame(results: Results) -> Frame:
     """One line a run and readout: every metric with its interval, cost and status."""
     metrics = [name + end for name in (*METRICS, "accuracy_without_copies") for end in ("", "_low", "_high")]
     columns = (
-        "run title backbone seed epochs evaluated_epoch status reason images majority majority_share".split()
+        "run title trained_here backbone seed epochs evaluated_epoch status reason images".split()
+        + ["majority", "majority_share"]
         + metrics
         + "collapsed_to parameters trainable depth seconds_per_epoch images_per_second total_seconds".split()
         + ["peak_memory_mib"]
     )
-    return Frame(tuple(columns), tuple(_run_row(result) for result in (*results.entries, *results.pooled)))
+    return Frame(
+        tuple(columns), tuple(_run_row(result) for result in (*results.entries, *results.pooled, *results.foreign))
+    )
 
 
 def classes_frame(results: Results) -> Frame:
@@ -245,7 +248,7 @@ def classes_frame(results: Results) -> Frame:
                 for number in _numbers(estimate)[:3]
             ),
         )
-        for result in results.scored
+        for result in results.everyone
         if result.scores
         for entry in result.scores.classes
     ]
@@ -255,7 +258,7 @@ def classes_frame(results: Results) -> Frame:
 def confusion_frame(results: Results) -> Frame:
     """One line a result, label and answer, with the number of images."""
     rows = []
-    for result in results.scored:
+    for result in results.everyone:
         if result.scores is None:
             continue
         names = [expression.value for expression in result.scores.label_set.expressions]
@@ -286,10 +289,10 @@ def _table(spec: Table, results: Results) -> TableData:
     cells = {place: CellData(tuple(found)) for place, found in entries.items()}
     metrics = tuple(METRICS[name] for name in spec.metrics)
     shown = [entry.result for cell in cells.values() for entry in cell.entries if entry.result]
-    return TableData(spec, metrics, cells, _floors(shown, metrics))
+    return TableData(spec, metrics, cells, floors(shown, metrics))
 
 
-def _floors(results: Iterable[Result], metrics: Sequence[Metric]) -> tuple[tuple[str, Mapping[str, Estimate]], ...]:
+def floors(results: Iterable[Result], metrics: Sequence[Metric]) -> tuple[tuple[str, Mapping[str, Estimate]], ...]:
     """The floors of the test images that the results were scored on, each once."""
     found = {}
     for result in results:
@@ -300,16 +303,15 @@ def _floors(results: Iterable[Result], metrics: Sequence[Metric]) -> tuple[tuple
 
 
 def _run_row(result: Result) -> tuple[Any, ...]:
-    record, scores = next(iter(result.records), None), result.scores
+    record, scores, recipe = next(iter(result.records), None), result.scores, result.run.recipe
     network: Mapping[str, Any] = record.network if record else {}
     estimates = [metric.of(scores) if scores else None for metric in METRICS.values()]
     estimates.append(result.without_copies)
     return (
         result.run_ids,
         result.title,
-        result.run.recipe.backbone,
-        result.run.recipe.seed,
-        result.readout,
+        not result.is_foreign,
+        *((None,) * 3 if result.is_foreign else (recipe.backbone, recipe.seed, result.readout)),
         result.chosen_epoch,
         result.status,
         result.reason or None,

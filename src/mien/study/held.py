@@ -28,7 +28,7 @@ def with_held_runs(plan: Plan, facts: Mapping[ProtocolSpec, SplitFacts], store: 
         A plan of the same cells. A cell whose readout a finished record of the same course holds is answered by that
         one; its own run is left out where nothing else needs it.
     """
-    records = {record.id: record for record in store.summaries() if record.status is not RunStatus.FAILED}
+    records = {record.id: record for record in store.summaries() if _can_answer(record)}
     runs: dict[str, PlannedRun] = {}
     answers: dict[tuple[str, int], str] = {}
 
@@ -82,6 +82,10 @@ def why_unanswered(record: RunRecord, readout: int) -> str:
         f"Run {record.id} was finished before epoch {readout} was asked for, and its weights of that epoch are gone. "
         f"To have it, remove the folder runs/{record.id} from the store: the next mien study run trains it again."
     )
+
+
+def _can_answer(record: RunRecord) -> bool:
+    return record.foreign is None and record.status is not RunStatus.FAILED
 
 
 def _on_course(run: PlannedRun, facts: SplitFacts, records: Mapping[str, RunRecord]) -> list[RunRecord]:

@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mien.datasets.dataset import Role
-from mien.datasets.protocol import Opening, Split
+from mien.datasets.protocol import Opening, ProtocolSpec, Split
 from mien.datasets.spec import DataSpec
 from mien.errors import StoreError, StoreLockedError, StudyFileError, UnwritableError
 from mien.evaluation.metrics import METRICS, score
@@ -21,8 +21,10 @@ from mien.files import hash_file, parse_json, write_json, write_text, written_wh
 from mien.frame import frame
 from mien.seen import Seen
 from mien.study.plan import Plan
+from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus, is_complete
 from mien.study.reference import Reference, read_references
+from mien.study.settings import parse
 from mien.study.spec import Study, read_study
 
 STORE_FILE = "store.json"
@@ -142,11 +144,15 @@ class Store:
     def plan(self) -> Plan:
         """The plan of the study that was last run here. Needs neither the data set nor a deep learning framework.
 
+        A store that holds nothing but answers of models that were trained elsewhere has a plan without runs.
+
         Raises:
             StoreError: nothing was run here yet, or a file is damaged.
             StudyFileError: the study file that is kept here cannot be read.
         """
         study_file, plan_file = self.folder / STUDY_FILE, self.folder / PLAN_FILE
+        if not study_file.is_file() and (brought := self.foreign()):
+            return _plan_of_none(self.folder, brought[0])
         if not study_file.is_file() or not plan_file.is_file():
             raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY")
         study = read_study(study_file, kept=True)
@@ -161,6 +167,11 @@ class Store:
     def records(self, plan: Plan) -> dict[str, RunRecord]:
         """The finished records of a plan, by id; their predictions stay on the disk until they are asked for."""
         return {run.id: RunRecord.read(self.run_folder(run.id), answers=False) for run in plan.runs if self.has(run.id)}
+
+    def foreign(self) -> list[RunRecord]:
+        """The records of models that were not trained here, by name; their predictions stay on the disk."""
+        found = [record for record in self.summaries() if record.foreign is not None]
+        return sorted(found, key=lambda record: str((record.foreign or {})["name"]))
 
     def summaries(self) -> Iterator[RunRecord]:
         """Every finished record that is here, of whatever study, without its predictions."""
@@ -336,6 +347,20 @@ class Store:
             ) from error
 
 
+def _plan_of_none(folder: Path, record: RunRecord) -> Plan:
+    """The plan of a store in which nothing was trained; what its study says of data and protocol is the record's."""
+    study = Study(
+        name=folder.resolve().name,
+        title="Models that were not trained here",
+        text="",
+        data=DataSpec(path=record.data["name"]),
+        protocol=parse(ProtocolSpec, record.protocol),
+        recipe=Recipe(),
+        tables=(),
+    )
+    return Plan(study, (), ())
+
+
 def find_run(path: Path) -> Path:
     """The folder of the run that a path names: that folder itself, or a store in which a single run is complete.
 
@@ -347,7 +372,8 @@ def find_run(path: Path) -> Path:
             raise StoreError(f"There is no folder {path}. Expected a run (STORE/runs/ID) or a store with a single run.")
         return path
     store = Store.open(path)
-    complete = [record for record in store.finished() if record.status is RunStatus.COMPLETE]
+    trained = [record for record in store.finished() if record.foreign is None]
+    complete = [record for record in trained if record.status is RunStatus.COMPLETE]
     if not complete:
         raise StoreError(f"The store {path} has no complete run. What it holds: mien study status STUDY.")
     if len(complete) > 1:
