@@ -32,3 +32,7 @@ class Bar:
     def moved(self, done: int, total: int) -> None:
         """Tell how much is done, and of how much."""
         self._progress.update(self._task, completed=done, total=total)
+
+    def doing(self, doing: str, done: int, total: int) -> None:
+        """As `moved`, where one call does several things in turn."""
+        self._progress.update(self._task, description=doing, completed=done, total=total)

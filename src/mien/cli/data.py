@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from mien.cli.audit import audit
 from mien.cli.data_get import get
-from mien.cli.options import CLASSES_HELP, OUTSIDE_HELP
+from mien.cli.options import CLASSES_HELP, OUTSIDE_HELP, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +59,7 @@ def describe(
         read_dataset(path, reader=reader, votes=votes, classes=classes, outside=allow_outside)
     )
     if as_json:
-        typer.echo(json.dumps(description.to_json(), indent=1, ensure_ascii=False))
+        print_json(description.to_json())
         return
     from mien.cli.console import open_console
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mien
 from mien.cli.options import finite
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def export(
     ] = None,
 ) -> None:
     """Make a bundle from a run, and refuse where it does not answer as the trained network does."""
-    from mien.api.exporting import export as export_run
-
-    exported = export_run(
+    exported = mien.export(
         run,
         output,
         name=name,

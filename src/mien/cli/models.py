@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP, CLASSES_HELP
+from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, print_json
 from mien.cli.pictures import draw, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at the networks that can be compared.")
@@ -28,7 +27,7 @@ def list_models(
     """List the backbones, those of other packages too: input sizes, parameters, depth, licence, and where they fail."""
     rows = _rows()
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
         return
     from rich.table import Table
 
@@ -67,7 +66,7 @@ def known(
 
     rows = [contract.to_json() for contract in CONTRACTS.values()]
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
         return
     # Nine facts do not fit beside each other on a terminal of 80 columns: a paragraph each.
     for row in rows:

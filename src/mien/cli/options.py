@@ -1,8 +1,10 @@
-"""What is said of options that several commands share."""
+"""What several commands share: what is said of their options, and how they print JSON."""
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
 import typer
 
@@ -27,3 +29,8 @@ def finite(value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"Expected a number. Received: {value}.")
     return value
+
+
+def print_json(value: Any) -> None:
+    """Print plain values as readable JSON."""
+    typer.echo(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))
