@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mien.api.explaining import explain
     from mien.api.exporting import export
     from mien.api.foreign import foreign_run
+    from mien.api.studying import plan_study, run_study, write_report
     from mien.api.training import train
     from mien.api.wrapping import wrap
     from mien.bundle import Bundle, load_bundle
@@ -57,9 +58,12 @@ _NAMES = {
     "export": "mien.api.exporting:export",
     "foreign_run": "mien.api.foreign:foreign_run",
     "load_bundle": "mien.bundle:load_bundle",
+    "plan_study": "mien.api.studying:plan_study",
     "read": "mien.datasets.reading:read_dataset",
+    "run_study": "mien.api.studying:run_study",
     "train": "mien.api.training:train",
     "wrap": "mien.api.wrapping:wrap",
+    "write_report": "mien.api.studying:write_report",
 }
 
 __all__ = [
@@ -85,9 +89,12 @@ __all__ = [
     "export",
     "foreign_run",
     "load_bundle",
+    "plan_study",
     "read",
+    "run_study",
     "train",
     "wrap",
+    "write_report",
 ]
 
 

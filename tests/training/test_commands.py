@@ -101,6 +101,6 @@ def test_the_demo_can_be_planned(mien):
 
     from mien.study.spec import parse_study
 
-    study = parse_study(files("mien.cli").joinpath("demo.toml").read_text(encoding="utf-8"))
+    study = parse_study(files("mien").joinpath("data", "demo.toml").read_text(encoding="utf-8"))
     assert study.data.path.startswith("drawn")
     assert len(study.tables) == 2

@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import mien
+from mien.api.studying import StudyPlan
 from mien.cli.display import budget_table, cells_table
 from mien.cli.main import command_line
 from mien.errors import StudyFileError
@@ -126,9 +128,11 @@ def test_the_plan_lists_every_cell_with_its_run(planned) -> None:
         assert any(cell.run_id in line and cell.table in line and cell.row in line for line in text.splitlines())
 
 
-def test_the_plan_says_what_a_time_is_enough_for(planned) -> None:
+def test_the_plan_says_what_a_time_is_enough_for(planned, tmp_path) -> None:
     expected = expected_of(planned, {"vgg16": 20.0, "mien_small": 1.0})
-    text = printed(budget_table(planned, expected, None, 10))
+    ahead = StudyPlan(planned, STUDY, Path(), tmp_path / "nothing")
+    vars(ahead)["expected"] = expected
+    text = printed(budget_table(ahead, 10))
     assert "networks: 2 of 4 cells" in text
     assert "rates: 2 of 2 cells" in text
     assert text.count("yes") == 3
@@ -188,3 +192,16 @@ class TestCommand:
         store.keep_references(study, folder)
         (folder / "paper.toml").unlink()
         assert store.references(study)["paper.toml"].name == "the paper"
+
+    def test_what_the_command_does_is_a_call(self, folder: Path) -> None:
+        ahead = mien.plan_study("short.toml", only=["rates"], store="s")
+        assert [cell.table for cell in ahead.plan.cells] == ["rates", "rates"]
+        assert len(ahead.frame()) == len(ahead.plan.runs) == 2
+        assert "0 of them done" in repr(ahead)
+        store = Store.create(folder / "s")
+        record_of(ahead.plan.runs[0]).write(store.run_folder(ahead.plan.runs[0].id))
+        again = mien.plan_study("short.toml", only=["rates"], store="s")
+        assert again.done == {ahead.plan.runs[0].id}
+        assert [turn.run.id for turn in again.within(0)] == [ahead.plan.runs[1].id]
+        with pytest.raises(StudyFileError, match="no table 'rate'"):
+            mien.plan_study("short.toml", only=["rate"])

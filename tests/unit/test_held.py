@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from mien.api.studying import StudyState
 from mien.cli.display import status_table
 from mien.datasets.protocol import ProtocolSpec
 from mien.report.results import State, collect
@@ -106,7 +107,7 @@ def test_a_finished_run_answers_what_it_holds_and_says_what_it_lacks(store, form
     assert answered.state is State.COMPLETE
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(status_table(plan, records, store))
+        console.print(status_table(StudyState(plan, records, store)))
     assert "not answered: t, mien_small / 5" in capture.get()
 
 

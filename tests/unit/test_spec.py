@@ -62,7 +62,7 @@ def test_a_small_file_says_everything():
     assert table.columns.points == (Point("", {}),)
 
 
-@pytest.mark.parametrize("file", ["studies/nine.toml", "src/mien/cli/demo.toml"])
+@pytest.mark.parametrize("file", ["studies/nine.toml", "src/mien/data/demo.toml"])
 def test_the_files_of_the_project_are_read(file):
     assert read_study(Path(__file__).parents[2] / file).tables
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.api.studying import StudyPlan, Unwatched, planned_of
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, MienError
@@ -19,7 +20,6 @@ from mien.frame import Display, frame
 from mien.others import refuse_while_loading
 from mien.predictions import Predictions
 from mien.study.backbones import OTHER_BACKBONES
-from mien.study.plan import PlannedRun
 from mien.study.planning import plan_study
 from mien.study.record import RunRecord, RunStatus
 from mien.study.running import StudyWatch, run_study
@@ -93,16 +93,6 @@ class Run:
         return f"<run {record.id}: {record.recipe.get('backbone')}, {record.status.value}{figures}>"
 
 
-class _Silent:
-    """Tells nobody how a run goes on."""
-
-    def run_begins(self, index: int, count: int, run: PlannedRun) -> None: ...
-
-    def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None: ...
-
-    def run_ends(self, run: PlannedRun, status: str, reason: str | None) -> None: ...
-
-
 def train(
     data: Dataset | DataSpec | Path | str,
     backbone: str | Callable[..., Any] = "mien_small",
@@ -154,11 +144,48 @@ def train(
                 "protocol.fold = 1 trains the first alone."
             )
         place.keep_study(text)
-        progress = run_study(planned, place, watch=watch or _Silent())
+        progress = run_study(planned, place, watch=watch or Unwatched())
     run = planned.plan.runs[0]
     if run.id in progress.failed:
         raise MienError(f"The run failed: {progress.failed[run.id]}")
     return Run(place.read(run.id), place.run_folder(run.id))
+
+
+def plan_training(
+    data: Path | str,
+    backbone: str,
+    *,
+    epochs: int,
+    labels: str = "dataset",
+    roles: str = "auto",
+    test: Path | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    store: Path | str = "stores/train",
+    **keys: Any,
+) -> StudyPlan:
+    """The plan of one run, or of one for each fold, as a study with a single cell; `run_study` runs it.
+
+    Args:
+        data: path of a data set, or "drawn".
+        backbone: a name from `mien models list`, or "file.py:function".
+        epochs: passes over the training images.
+        labels: label set, as in a protocol.
+        roles: where roles come from, as in a protocol.
+        test: path of another data set, all of whose images are the test role.
+        settings: further settings of the recipe, by dotted key.
+        store: where the record goes.
+        **keys: keys of `DataSpec`, of `data`.
+
+    Raises:
+        DataError: the data cannot be read.
+        StudyFileError: there is no such setting.
+    """
+    spec = DataSpec.of(data, **keys)
+    if test is not None:
+        spec = DataSpec(sources=(spec, DataSpec(path=str(test), role="test")))
+    text = study_text(spec, labels, roles, {"backbone": backbone, "epochs": epochs, **(settings or {})})
+    study = parse_study(text, place=lambda path: said_by(path, "--{}", "--set {}"))
+    return planned_of(study, text, Path.cwd(), store=store)
 
 
 def study_text(data: DataSpec, labels: str, roles: str, fixed: Mapping[str, Any]) -> str:

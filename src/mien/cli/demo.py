@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +17,10 @@ def demo(
     ] = None,
 ) -> None:
     """Run a small study of real networks on drawn faces (no download) and write its report."""
-    from mien.cli.study import run_in_store, write_report_of
-    from mien.study.spec import parse_study
-    from mien.study.store import Store
+    from mien.api.studying import plan_demo
+    from mien.cli.study import tell_report, watched
 
-    text = files("mien.cli").joinpath("demo.toml").read_text(encoding="utf-8")
-    complete = run_in_store(parse_study(text, name="demo.toml"), text, base=Path.cwd(), folder=output, minutes=minutes)
-    typer.echo(f"The report is {write_report_of(Store.open(output))}")
+    complete = watched(plan_demo(output), minutes=minutes)
+    tell_report(output)
     if not complete:
         raise typer.Exit(1)

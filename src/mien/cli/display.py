@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mien.cli.console import open_console
-from mien.report.results import run_titles
-from mien.study.forecast import Expected, Source
-from mien.study.held import unanswered
-from mien.study.order import order_runs
-from mien.study.plan import Plan, PlannedRun
-from mien.study.planning import PlannedStudy
-from mien.study.record import RunRecord
-from mien.study.store import Store
+
+if TYPE_CHECKING:
+    from mien.api.studying import StudyPlan, StudyState
+    from mien.study.forecast import Expected
+    from mien.study.plan import Cell, Plan, PlannedRun
 
 
 class LiveWatch:
     """Shows run, epoch, step and remaining time while a study runs; plain lines where there is no terminal."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._titles = run_titles(plan)
+    def __init__(self, titles: Mapping[str, str]) -> None:
+        self._titles = titles
         self._console = open_console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -80,36 +77,34 @@ class LiveWatch:
         self.note(f"  {status}" + (f": {reason}" if reason else ""))
 
 
-def plan_table(planned: PlannedStudy, expected: Mapping[str, Expected], store: Store | None) -> Group:
+def plan_table(ahead: StudyPlan) -> Group:
     """A plan: its runs with what they will cost, its skips with their reasons, and the sums."""
-    plan = planned.plan
+    plan = ahead.plan
     table = Table(title=f"{plan.study.title}: {len(plan.runs)} runs for {len(plan.cells)} cells")
     for heading in ("run", "network and training", "images", "epochs", "minutes", "known from", "memory", "state"):
         table.add_column(heading)
-    titles = run_titles(plan)
-    waiting = [run for run in plan.runs if store is None or not store.has(run.id)]
     for run in plan.runs:
-        awaited = expected[run.id]
+        awaited = ahead.expected[run.id]
         memory = awaited.cost.memory_mib
         table.add_row(
             run.id,
-            titles[run.id],
-            f"{planned.facts[run.protocol].train:,}",
+            ahead.titles[run.id],
+            f"{ahead.images(run):,}",
             ", ".join(map(str, run.readouts)),
             f"{awaited.minutes:.1f}",
             awaited.source.value,
             "" if memory is None else f"{memory / 1024:.1f} GiB",
-            "waiting" if run in waiting else "done",
+            "done" if run.id in ahead.done else "waiting",
         )
     lines: list[Any] = [table]
     skipped = [cell for cell in plan.cells if cell.run_id is None]
     lines += [f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in skipped]
-    summaries = {} if store is None else {record.id: record for record in store.summaries()}
-    lines += _unanswered_lines(plan, summaries)
+    lines += _unanswered_lines(ahead.unanswered)
     lines.append(f"The cells ask for {plan.epochs_asked} epochs; {plan.epochs_run} are run.")
+    waiting = [ahead.expected[run.id] for run in plan.runs if run.id not in ahead.done]
     if waiting:
-        lines.append(_time_left([expected[run.id] for run in waiting]))
-    lines += [f"note: {note}" for note in planned.notes]
+        lines.append(_time_left(waiting))
+    lines += [f"note: {note}" for note in ahead.planned.notes]
     return Group(*lines)
 
 
@@ -117,7 +112,7 @@ def _time_left(expected: Sequence[Expected]) -> str:
     """How long the runs that wait will take, and what that rests on."""
     minutes = sum(run.minutes for run in expected)
     time = f"{minutes:.0f} minutes" if minutes < 180 else f"{minutes / 60:,.0f} hours"
-    guessed = sum(run.source in (Source.ELSEWHERE, Source.FORMULA, Source.GUESS) for run in expected)
+    guessed = sum(run.guessed for run in expected)
     if not guessed:
         return f"Still to run: about {time} on this machine."
     which = "Its times" if guessed == len(expected) else f"The times of {guessed} runs"
@@ -146,55 +141,45 @@ def cells_table(plan: Plan) -> Table:
     return table
 
 
-def budget_table(planned: PlannedStudy, expected: Mapping[str, Expected], store: Store | None, minutes: float) -> Group:
+def budget_table(ahead: StudyPlan, minutes: float) -> Group:
     """What a study gets done in a time: the runs in their order, and how many cells of each table are answered then."""
-    plan, titles = planned.plan, run_titles(planned.plan)
-    done = [run.id for run in plan.runs if store is not None and store.has(run.id)]
-    needed = {run.id: expected[run.id].minutes for run in plan.runs}
     table = Table(title=f"In {minutes:g} minutes, what answers most first")
     for heading in ("run", "network and training", "minutes", "minutes in all", "in time"):
         table.add_column(heading)
-    spent, answered = 0.0, set(done)
-    for run in order_runs(plan, lambda run: needed[run.id], done=done):
-        spent += needed[run.id]
-        if spent <= minutes:
-            answered.add(run.id)
-        table.add_row(
-            run.id, titles[run.id], f"{needed[run.id]:.1f}", f"{spent:.0f}", "yes" if spent <= minutes else "no"
-        )
+    turns = ahead.within(minutes)
+    for turn in turns:
+        name, in_time = turn.run.id, "yes" if turn.in_time else "no"
+        table.add_row(name, ahead.titles[name], f"{turn.minutes:.1f}", f"{turn.until:.0f}", in_time)
+    answered = {*ahead.done, *(turn.run.id for turn in turns if turn.in_time)}
     lines: list[Any] = [table]
-    for spec in plan.study.tables:
-        cells = [cell for cell in plan.cells if cell.table == spec.name and cell.run_id]
+    for spec in ahead.plan.study.tables:
+        cells = [cell for cell in ahead.plan.cells if cell.table == spec.name and cell.run_id]
         if cells:
             lines.append(f"{spec.name}: {sum(cell.run_id in answered for cell in cells)} of {len(cells)} cells")
     return Group(*lines)
 
 
-def status_table(plan: Plan, records: Mapping[str, RunRecord], store: Store) -> Group:
+def status_table(found: StudyState) -> Group:
     """The state of every run of a plan."""
+    plan = found.plan
     table = Table(title=plan.study.title)
     for heading in ("run", "network and training", "state", "epochs", "validation accuracy"):
         table.add_column(heading)
-    titles = run_titles(plan)
     for run in plan.runs:
-        record = records.get(run.id)
-        if record is None:
-            begun = store.run_folder(run.id).is_dir()
-            table.add_row(run.id, titles[run.id], "begun" if begun else "waiting", f"of {run.recipe.epochs}", "")
-            continue
-        accuracy = f"{record.history[-1].validation_accuracy:.1%}" if record.history else ""
-        state = record.status.value + (f": {record.reason}" if record.reason else "")
-        table.add_row(run.id, titles[run.id], state, f"{len(record.history)} of {run.recipe.epochs}", accuracy)
+        record = found.records.get(run.id)
+        history = () if record is None else record.history
+        epochs = f"of {run.recipe.epochs}" if record is None else f"{len(history)} of {run.recipe.epochs}"
+        accuracy = f"{history[-1].validation_accuracy:.1%}" if history else ""
+        table.add_row(run.id, found.titles[run.id], found.state(run), epochs, accuracy)
     skipped = [
         f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in plan.cells if cell.reason
     ]
-    skipped += _unanswered_lines(plan, records)
-    openings = store.openings()
-    return Group(table, *skipped, f"Test labels were opened {len(openings)} times, each by a finished run.")
+    skipped += _unanswered_lines(found.unanswered)
+    return Group(table, *skipped, f"Test labels were opened {found.openings} times, each by a finished run.")
 
 
-def _unanswered_lines(plan: Plan, records: Mapping[str, RunRecord]) -> list[str]:
-    return [f"not answered: {cell.table}, {cell.row} / {cell.column}: {why}" for cell, why in unanswered(plan, records)]
+def _unanswered_lines(unanswered: Sequence[tuple[Cell, str]]) -> list[str]:
+    return [f"not answered: {cell.table}, {cell.row} / {cell.column}: {why}" for cell, why in unanswered]
 
 
 def _epoch_line(entry: Mapping[str, Any], epochs: int) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mien
 from mien.cli.options import finite
 
 if TYPE_CHECKING:
-    from mien.study.planning import PlannedStudy
-    from mien.study.spec import Study
-    from mien.study.store import Store
+    from mien.api.studying import StudyPlan
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -52,22 +48,24 @@ def plan(
     cells: Annotated[bool, typer.Option("--cells", help="List every cell of every table with its run.")] = False,
 ) -> None:
     """Show at once what a study would run, what it skips and why, and how long it will take."""
+    from mien.cli.console import open_console
     from mien.cli.display import budget_table, cells_table, plan_table
-    from mien.study.forecast import expect
-    from mien.study.spec import read_study, tables_named
 
-    study = read_study(study_file)
-    store = _store_in(output or default_store(study))
-    planned = _planned(study, study_file.parent, data, store)
-    planned = replace(planned, plan=planned.plan.only(tables_named(study, only or [])))
+    ahead = mien.plan_study(study_file, data=data, store=output, only=only or [])
     if measure:
-        _measure(planned, store)
-    expected = expect(planned, store)
-    _print(plan_table(planned, expected, store))
+        messages = open_console(stderr=True)
+        with messages.status("measuring"):
+            ahead.measure(
+                lambda index, count, run: messages.print(
+                    f"measuring {index} of {count}: {ahead.network(run)}", markup=False
+                )
+            )
+    console = open_console()
+    console.print(plan_table(ahead))
     if cells:
-        _print(cells_table(planned.plan))
+        console.print(cells_table(ahead.plan))
     if minutes is not None:
-        _print(budget_table(planned, expected, store, minutes))
+        console.print(budget_table(ahead, minutes))
 
 
 @app.command()
@@ -89,21 +87,9 @@ def run(
     ] = False,
 ) -> None:
     """Run what a study asks for and its store lacks; after any interruption, go on from the last finished epoch."""
-    from mien.study.spec import read_study
-
-    study = read_study(study_file)
-    folder = output or default_store(study)
-    complete = run_in_store(
-        study,
-        study_file.read_text(encoding="utf-8"),
-        base=study_file.parent,
-        folder=folder,
-        data=data,
-        only=only,
-        minutes=minutes,
-        discard_weights=discard_weights,
-    )
-    typer.echo(f"The records are in {folder}. Next: mien study report {folder}")
+    ahead = mien.plan_study(study_file, data=data, store=output, only=only or [])
+    complete = watched(ahead, minutes=minutes, keep_weights=not discard_weights)
+    typer.echo(f"The records are in {ahead.folder}. Next: mien study report {ahead.folder}")
     if not complete:
         raise typer.Exit(1)
 
@@ -111,11 +97,11 @@ def run(
 @app.command()
 def status(study: StudyOrStore, output: Output = None) -> None:
     """Show which runs of a study are done, waiting, failed or diverged."""
+    from mien.api.studying import study_state
+    from mien.cli.console import open_console
     from mien.cli.display import status_table
 
-    store = _store_of(study, output)
-    plan = store.plan()
-    _print(status_table(plan, store.records(plan), store))
+    open_console().print(status_table(study_state(study, output)))
 
 
 @app.command()
@@ -127,134 +113,29 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a study: one page, with every table as CSV and every figure as SVG."""
-    typer.echo(f"The report is {write_report_of(_store_of(study, output), to)}")
+    tell_report(study, to, store=output)
 
 
-def default_store(study: Study) -> Path:
-    """Where a study keeps its records when nothing else is said."""
-    return Path("stores") / study.name
-
-
-def run_in_store(
-    study: Study,
-    text: str,
-    *,
-    base: Path,
-    folder: Path,
-    data: str | None = None,
-    only: list[str] | None = None,
-    minutes: float | None = None,
-    discard_weights: bool = False,
-) -> bool:
-    """Run a study into a store, with a live display. Returns whether every run has its record now."""
+def watched(ahead: StudyPlan, *, minutes: float | None, keep_weights: bool = True) -> bool:
+    """Run a study with a live display. Returns whether every run has its record now."""
     from mien.cli.display import LiveWatch
-    from mien.study.processes import SubprocessExecutor
-    from mien.study.running import run_study
-    from mien.study.spec import tables_named
-    from mien.study.store import Store
 
-    executor = SubprocessExecutor()
-    planned = _planned(study, base, data, _store_in(folder))
-    store = Store.create(folder)
-    with _going_on(folder), store.writing(), LiveWatch(planned.plan) as watch:
-        if store.keep_study(text):
-            watch.note("The study file has changed since it was last run here; runs that it still asks for are kept.")
-        store.keep_references(study, base)
-        for note in planned.notes:
-            watch.note(note)
-        progress = run_study(
-            planned,
-            store,
-            watch=watch,
-            tables=tables_named(study, only or []),
-            executor=executor,
-            minutes=minutes,
-            keep_weights=not discard_weights,
-        )
-        if progress.stopped:
-            watch.note("Time is up. The same command goes on from here.")
-    return not progress.stopped and not progress.failed
-
-
-@contextmanager
-def _going_on(folder: Path) -> Iterator[None]:
-    """Let an interruption say how to go on."""
     try:
-        yield
+        with LiveWatch(ahead.titles) as watch:
+            return mien.run_study(
+                ahead, minutes=minutes, keep_weights=keep_weights, watch=watch, note=watch.note
+            ).complete
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "Nothing that was finished is lost: the same command goes on from the last finished epoch. What is there: "
-            f"mien study status {folder}"
+            f"mien study status {ahead.folder}"
         ) from None
 
 
-def write_report_of(store: Store, to: Path | None = None) -> Path:
-    """Write the report of what is in a store; returns the page."""
+def tell_report(study: Path, to: Path | None = None, *, store: Path | None = None) -> None:
+    """Write a report, with a bar, and say where it is."""
     from mien.cli.bar import Bar
-    from mien.report.page import write_report
 
-    plan = store.plan()
     with Bar("Writing the report") as bar:
-        return write_report(
-            plan,
-            store.records(plan),
-            foreign=store.foreign(),
-            folder=to or store.folder / "report",
-            openings=store.openings(),
-            references=store.references(plan.study),
-            cache=store.cache,
-            progress=bar.moved,
-        )
-
-
-def _store_in(folder: Path) -> Store | None:
-    """The store in a folder, or None where there is none yet."""
-    from mien.study.store import STORE_FILE, Store
-
-    return Store.open(folder) if (folder / STORE_FILE).is_file() else None
-
-
-def _planned(study: Study, base: Path, data: str | None, store: Store | None) -> PlannedStudy:
-    """The plan of a study whose paths are relative to `base`; `data`, where given, is relative to where we are."""
-    from mien.datasets.spec import DataSpec
-    from mien.study.planning import plan_study
-    from mien.study.reference import read_references
-
-    read_references(study, base)  # A mistake in it shall not wait for the report.
-    given = study.data
-    if data is not None:
-        given = replace(given, path=DataSpec(path=data).resolved(Path.cwd()).path, sources=())
-    return plan_study(study, given.resolved(base), base, store)
-
-
-def _measure(planned: PlannedStudy, store: Store | None) -> None:
-    from mien.cli.console import open_console
-    from mien.study.backbones import backbone
-    from mien.study.forecast import measure
-    from mien.study.processes import SubprocessExecutor
-
-    messages = open_console(stderr=True)
-    with messages.status("measuring"):
-        measure(
-            planned,
-            store,
-            SubprocessExecutor(),
-            begins=lambda index, count, run: messages.print(
-                f"measuring {index} of {count}: {backbone(run.recipe.backbone).title}", markup=False
-            ),
-        )
-
-
-def _store_of(study: Path, output: Path | None) -> Store:
-    from mien.study.spec import read_study
-    from mien.study.store import Store
-
-    if study.is_dir():
-        return Store.open(study)
-    return Store.open(output or default_store(read_study(study)))
-
-
-def _print(table: object) -> None:
-    from mien.cli.console import open_console
-
-    open_console().print(table)
+        page = mien.write_report(study, to, store=store, progress=bar.moved)
+    typer.echo(f"The report is {page}")

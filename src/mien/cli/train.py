@@ -33,20 +33,23 @@ def train(
     ] = None,
 ) -> None:
     """Train one network, evaluate it on the test role, and write its record and report."""
-    from mien.api.training import said_by, study_text
-    from mien.cli.study import run_in_store, write_report_of
-    from mien.datasets.spec import DataSpec
-    from mien.study.spec import parse_study
-    from mien.study.store import Store
+    from mien.api.training import plan_training
+    from mien.cli.study import tell_report, watched
 
-    fixed = {"backbone": backbone, "epochs": epochs} | dict(_setting(text) for text in settings or [])
-    spec = DataSpec.of(data, classes=classes, votes=votes)
-    if test is not None:
-        spec = DataSpec(sources=(spec, DataSpec(path=test, role="test")))
-    text = study_text(spec, labels, roles, fixed)
-    study = parse_study(text, place=lambda path: said_by(path, "--{}", "--set {}"))
-    complete = run_in_store(study, text, base=Path.cwd(), folder=output, minutes=minutes)
-    typer.echo(f"The report is {write_report_of(Store.open(output))}")
+    ahead = plan_training(
+        data,
+        backbone,
+        epochs=epochs,
+        labels=labels,
+        roles=roles,
+        test=test,
+        settings=dict(_setting(text) for text in settings or []),
+        store=output,
+        classes=classes,
+        votes=votes,
+    )
+    complete = watched(ahead, minutes=minutes)
+    tell_report(output)
     if not complete:
         raise typer.Exit(1)
 

@@ -49,6 +49,11 @@ class Expected:
     minutes: float
     source: Source
 
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing of its kind has been measured on this machine."""
+        return self.source in (Source.ELSEWHERE, Source.FORMULA, Source.GUESS)
+
 
 def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = None) -> dict[str, Expected]:
     """What each run of a plan is expected to cost on this machine, by id. Nothing is measured, so it takes no time.

@@ -34,6 +34,11 @@ class Progress:
     failed: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether every run has its record now."""
+        return not self.stopped and not self.failed
+
 
 class StudyWatch(Protocol):
     """What `run_study` tells while it goes on."""

@@ -1,0 +1,371 @@
+"""Studies: what they will run, running them, how far they have got, and their report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mien.datasets.spec import DataSpec
+from mien.frame import frame
+from mien.report.results import run_titles
+from mien.study import planning, running
+from mien.study.backbones import backbone
+from mien.study.forecast import Expected, expect, measure
+from mien.study.held import unanswered
+from mien.study.order import order_runs
+from mien.study.plan import Cell, Plan, PlannedRun
+from mien.study.processes import SubprocessExecutor
+from mien.study.record import RunRecord
+from mien.study.reference import read_references
+from mien.study.running import Progress, StudyWatch
+from mien.study.spec import Study, parse_study, read_study, tables_named
+from mien.study.store import STORE_FILE, Store
+
+
+class Unwatched(StudyWatch):
+    """Tells nobody how runs go on."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A run in the order in which runs come when time is short.
+
+    Attributes:
+        run: the run.
+        minutes: that it is expected to take.
+        until: minutes from the beginning to its end.
+        in_time: whether it ends in time.
+    """
+
+    run: PlannedRun
+    minutes: float
+    until: float
+    in_time: bool
+
+
+@dataclass(frozen=True, eq=False)
+class StudyPlan:
+    """What a study would run, what it skips and why, and how long it will take.
+
+    Attributes:
+        planned: the whole plan, with its data.
+        text: the study file.
+        base: the folder that paths in it are relative to.
+        folder: where the records go.
+        only: the tables that are asked for; empty for all.
+    """
+
+    planned: planning.PlannedStudy
+    text: str
+    base: Path
+    folder: Path
+    only: tuple[str, ...] = ()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The part of the plan that the tables asked for need."""
+        return self.planned.plan.only(tables_named(self.planned.plan.study, self.only))
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What each run is, in words, by its id."""
+        return run_titles(self.plan)
+
+    @property
+    def store(self) -> Store | None:
+        """The store, or None where there is none yet."""
+        return Store.open(self.folder) if (self.folder / STORE_FILE).is_file() else None
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """The ids of the runs that have their record."""
+        store = self.store
+        return frozenset(run.id for run in self.plan.runs if store is not None and store.has(run.id))
+
+    @cached_property
+    def expected(self) -> dict[str, Expected]:
+        """What each run is expected to cost here, by its id. Nothing is measured for it."""
+        return expect(replace(self.planned, plan=self.plan), self.store)
+
+    @property
+    def unanswered(self) -> list[tuple[Cell, str]]:
+        """The cells that a finished run does not answer, each with the reason and the way out."""
+        store = self.store
+        return unanswered(self.plan, {} if store is None else {record.id: record for record in store.summaries()})
+
+    def images(self, run: PlannedRun) -> int:
+        """How many images a run learns from."""
+        return self.planned.facts[run.protocol].train
+
+    def network(self, run: PlannedRun) -> str:
+        """The title of a run's network."""
+        return backbone(run.recipe.backbone).title
+
+    def measure(self, begins: Callable[[int, int, PlannedRun], None] = lambda index, count, run: None) -> None:
+        """First take a few steps of each kind of run, once for this machine, for better forecasts.
+
+        Args:
+            begins: is told the number (from 1) of each measurement that begins, how many there are, and its run.
+
+        Raises:
+            MissingExtraError: Keras is not installed.
+        """
+        measure(replace(self.planned, plan=self.plan), self.store, SubprocessExecutor(), begins=begins)
+        self.__dict__.pop("expected", None)
+
+    def within(self, minutes: float) -> list[Turn]:
+        """The runs that wait, in the order that answers most first, with those that fit into a time."""
+        turns, until = [], 0.0
+        for run in order_runs(self.plan, lambda run: self.expected[run.id].minutes, done=list(self.done)):
+            needed = self.expected[run.id].minutes
+            until += needed
+            turns.append(Turn(run, needed, until, until <= minutes))
+        return turns
+
+    def frame(self) -> Any:
+        """The runs as a table, a row each; see `mien.frame.frame`."""
+        return frame(
+            [
+                {
+                    "run": run.id,
+                    "title": self.titles[run.id],
+                    "images": self.images(run),
+                    "epochs": run.recipe.epochs,
+                    "minutes": self.expected[run.id].minutes,
+                    "known_from": self.expected[run.id].source.value,
+                    "memory_mib": self.expected[run.id].cost.memory_mib,
+                    "done": run.id in self.done,
+                }
+                for run in self.plan.runs
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<plan of {self.plan.study.name}: {len(self.plan.runs)} runs, {len(self.done)} of them done, for "
+            f"{len(self.plan.cells)} cells; .frame() lists them>"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.frame()._repr_html_())
+
+
+@dataclass(frozen=True, eq=False)
+class StudyState:
+    """How far a study has got.
+
+    Attributes:
+        plan: as it was last run.
+        records: of finished runs, by id.
+        store: where they are.
+    """
+
+    plan: Plan
+    records: Mapping[str, RunRecord]
+    store: Store
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What each run is, in words, by its id."""
+        return run_titles(self.plan)
+
+    @property
+    def unanswered(self) -> list[tuple[Cell, str]]:
+        """The cells that a finished run does not answer, each with the reason and the way out."""
+        return unanswered(self.plan, self.records)
+
+    @property
+    def openings(self) -> int:
+        """How many times test labels were opened, each by a finished run."""
+        return len(self.store.openings())
+
+    def state(self, run: PlannedRun) -> str:
+        """The status of a run's record with its reason; "begun" or "waiting" where there is none."""
+        record = self.records.get(run.id)
+        if record is None:
+            return "begun" if self.store.run_folder(run.id).is_dir() else "waiting"
+        return record.status.value + (f": {record.reason}" if record.reason else "")
+
+    def frame(self) -> Any:
+        """The runs as a table, a row each; see `mien.frame.frame`."""
+        return frame(
+            [{"run": run.id, "title": self.titles[run.id], "state": self.state(run)} for run in self.plan.runs]
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.plan.study.name}: {len(self.records)} of {len(self.plan.runs)} runs have their record>"
+
+    def _repr_html_(self) -> str:
+        return str(self.frame()._repr_html_())
+
+
+def plan_study(
+    study: Path | str, *, data: Path | str | None = None, store: Path | str | None = None, only: Sequence[str] = ()
+) -> StudyPlan:
+    """Work out what a study would run. Nothing is trained or measured, and Keras is not needed.
+
+    Args:
+        study: the study file (TOML).
+        data: read this data set instead of the one that the file names.
+        store: folder of the run records; None for stores/NAME of the study.
+        only: only what these tables need; empty for all.
+
+    Raises:
+        StudyFileError: the file, or one that it names, has a mistake, or has no such table.
+        DataError: the data cannot be read.
+        ProtocolError: they cannot be used under the study's protocol.
+    """
+    path = Path(study)
+    return planned_of(
+        read_study(path), path.read_text(encoding="utf-8"), path.parent, data=data, store=store, only=only
+    )
+
+
+def plan_demo(store: Path | str = "mien-demo") -> StudyPlan:
+    """The plan of a small study of real networks on drawn faces; it needs no download.
+
+    Args:
+        store: folder of the run records.
+    """
+    text = files("mien").joinpath("data", "demo.toml").read_text(encoding="utf-8")
+    return planned_of(parse_study(text, name="demo.toml"), text, Path.cwd(), store=store)
+
+
+def planned_of(
+    study: Study,
+    text: str,
+    base: Path,
+    *,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
+    only: Sequence[str] = (),
+) -> StudyPlan:
+    """As `plan_study`, for a study whose file is read already; paths in it are relative to `base`."""
+    tables_named(study, only)  # A mistake shall not wait for the data,
+    read_references(study, base)  # nor one in the published figures for the report.
+    given = study.data
+    if data is not None:
+        given = replace(given, path=DataSpec(path=str(data)).resolved(Path.cwd()).path, sources=())
+    folder = default_store(study) if store is None else Path(store)
+    there = Store.open(folder) if (folder / STORE_FILE).is_file() else None
+    planned = planning.plan_study(study, given.resolved(base), base, there)
+    return StudyPlan(planned, text, base, folder, tuple(only))
+
+
+def default_store(study: Study) -> Path:
+    """Where a study keeps its records when nothing else is said."""
+    return Path("stores") / study.name
+
+
+def run_study(
+    study: StudyPlan | Path | str,
+    *,
+    minutes: float | None = None,
+    keep_weights: bool = True,
+    watch: StudyWatch | None = None,
+    note: Callable[[str], None] = lambda text: None,
+    **options: Any,
+) -> Progress:
+    """Run what a study asks for and its store lacks; after any interruption, go on from the last finished epoch.
+
+    Args:
+        study: a plan, or the study file.
+        minutes: time after which the current run stops at its next end of an epoch, and no other begins; runs come in
+            the order that answers most first then.
+        keep_weights: whether the weights of each run stay beside its record.
+        watch: is told what happens.
+        note: is told what else is worth knowing.
+        **options: of `plan_study`, where `study` is a file.
+
+    Returns:
+        What became of the runs; `.complete` says whether each has its record now.
+
+    Raises:
+        StudyFileError: the file has a mistake, or there is nothing to run.
+        StoreError: the store cannot be written to.
+    """
+    ahead = study if isinstance(study, StudyPlan) else plan_study(study, **options)
+    store = Store.create(ahead.folder)
+    asked = ahead.planned.plan.study
+    with store.writing():
+        if store.keep_study(ahead.text):
+            note("The study file has changed since it was last run here; runs that it still asks for are kept.")
+        store.keep_references(asked, ahead.base)
+        for text in ahead.planned.notes:
+            note(text)
+        progress = running.run_study(
+            ahead.planned,
+            store,
+            watch=watch or Unwatched(),
+            tables=tables_named(asked, ahead.only),
+            minutes=minutes,
+            keep_weights=keep_weights,
+        )
+    if progress.stopped:
+        note("Time is up. The same command goes on from here.")
+    return progress
+
+
+def study_state(study: Path | str, store: Path | str | None = None) -> StudyState:
+    """Which runs of a study are done, waiting, failed or diverged.
+
+    Args:
+        study: the study file, or the folder of its store.
+        store: folder of the run records, where `study` is a file; None for stores/NAME of the study.
+
+    Raises:
+        StoreError: nothing was run there yet, or a file is damaged.
+        StudyFileError: the study file has a mistake.
+    """
+    place = _store_of(Path(study), store)
+    plan = place.plan()
+    return StudyState(plan, place.records(plan), place)
+
+
+def write_report(
+    study: Store | Path | str,
+    to: Path | str | None = None,
+    *,
+    store: Path | str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Write the report of a study: one page, with every table as CSV and every figure as SVG.
+
+    Args:
+        study: a store, its folder, or the study file.
+        to: folder of the report; None for report/ in the store.
+        store: folder of the run records, where `study` is a file; None for stores/NAME of the study.
+        progress: told how many of how many steps are done.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        StoreError: nothing was run there yet, or a file is damaged.
+        MissingExtraError: jinja2 or matplotlib is not installed.
+        ReportError: the folder cannot be written to.
+    """
+    from mien.report.page import write_report as write
+
+    place = study if isinstance(study, Store) else _store_of(Path(study), store)
+    plan = place.plan()
+    return write(
+        plan,
+        place.records(plan),
+        foreign=place.foreign(),
+        folder=place.folder / "report" if to is None else Path(to),
+        openings=place.openings(),
+        references=place.references(plan.study),
+        cache=place.cache,
+        progress=progress,
+    )
+
+
+def _store_of(study: Path, store: Path | str | None) -> Store:
+    if study.is_dir():
+        return Store.open(study)
+    return Store.open(default_store(read_study(study)) if store is None else Path(store))
