@@ -49,7 +49,19 @@ MAY_IMPORT = {
         "datasets.audit.run",
     },
     "web": {"root", "web", "inference"},
-    "cli": {"root", "cli", "api", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
+    "cli": {
+        "public",
+        "root",
+        "cli",
+        "api",
+        "inference",
+        "datasets",
+        "evaluation",
+        "study",
+        "training",
+        "report",
+        "web",
+    },
 }
 
 PIXELS = {

@@ -29,6 +29,15 @@ from mien.study.store import STORE_FILE, Store
 class Unwatched(StudyWatch):
     """Tells nobody how runs go on."""
 
+    def run_begins(self, index: int, count: int, run: PlannedRun) -> None:
+        """Say nothing."""
+
+    def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None:
+        """Say nothing."""
+
+    def run_ends(self, run: PlannedRun, status: str, reason: str | None) -> None:
+        """Say nothing."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -287,7 +296,9 @@ def run_study(
     Raises:
         StudyFileError: the file has a mistake, or there is nothing to run.
         StoreError: the store cannot be written to.
+        MissingExtraError: Keras is not installed.
     """
+    executor = SubprocessExecutor()
     ahead = study if isinstance(study, StudyPlan) else plan_study(study, **options)
     store = Store.create(ahead.folder)
     asked = ahead.planned.plan.study
@@ -302,6 +313,7 @@ def run_study(
             store,
             watch=watch or Unwatched(),
             tables=tables_named(asked, ahead.only),
+            executor=executor,
             minutes=minutes,
             keep_weights=keep_weights,
         )
