@@ -6,7 +6,6 @@ import pytest
 from mien.errors import DataError
 from mien.evaluation.calibration import (
     Threshold,
-    adjust_prior,
     at_threshold,
     bin_of,
     choose_unsure_threshold,
@@ -100,31 +99,6 @@ def test_unsure_threshold_keeps_its_promise_on_further_images():
 def test_an_impossible_risk_is_refused(risk):
     with pytest.raises(DataError, match="between 0 and 1"):
         choose_unsure_threshold(*two_classes([0.9], [True]), risk=risk)
-
-
-def test_adjusting_the_prior_by_hand():
-    adjusted = adjust_prior(np.array([[0.8, 0.2]]), np.array([0.8, 0.2]), np.array([0.5, 0.5]))
-    np.testing.assert_allclose(adjusted, [[0.5, 0.5]])
-
-
-def test_adjusting_to_the_same_prior_changes_nothing_and_back_again_restores():
-    rng = generator(0, "prior")
-    given, train, target = rng.dirichlet(np.ones(7), 50), rng.dirichlet(np.ones(7)), rng.dirichlet(np.ones(7))
-    np.testing.assert_allclose(adjust_prior(given, train, train), given)
-    there = adjust_prior(given, train, target)
-    np.testing.assert_allclose(there.sum(axis=1), 1)
-    np.testing.assert_allclose(adjust_prior(there, target, train), given)
-
-
-def test_a_row_without_mass_under_the_target_prior_becomes_that_prior():
-    adjusted = adjust_prior(np.array([[1.0, 0.0, 0.0]]), np.full(3, 1 / 3), np.array([0.0, 0.25, 0.75]))
-    np.testing.assert_allclose(adjusted, [[0.0, 0.25, 0.75]])
-
-
-@pytest.mark.parametrize("prior", [[0.5, 0.6], [1.0], [1.0, 0.0]])
-def test_an_impossible_training_prior_is_refused(prior):
-    with pytest.raises(DataError, match="training prior"):
-        adjust_prior(np.array([[0.8, 0.2]]), np.array(prior), np.array([0.5, 0.5]))
 
 
 @pytest.mark.parametrize("wrong", [np.empty((0, 2)), np.array([[np.nan, 1.0]]), np.array([0.5, 0.5])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from mien.datasets.protocol import (
     votes_of,
 )
 from mien.datasets.reading import read_dataset
+from mien.datasets.samples import LOSS_WARNING
 from mien.datasets.spec import DataSpec
 from mien.errors import BundleError, DataError, ProtocolError
 from mien.evaluation.corruptions import (
@@ -43,8 +44,10 @@ from mien.evaluation.votes import VoteScores, score_votes
 from mien.frame import frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
+from mien.inference.whole_photos import look_for_whole_photos
 from mien.labels import Label, LabelSet, shared_labels
 from mien.predictions import Predictions
+from mien.prior import TRAINING, Prior, read_prior
 from mien.seen import Seen, hash_images
 from mien.votes import Votes
 
@@ -84,6 +87,7 @@ class ModelEvaluation:
         missed: labelled photos in which no face was found, where faces were looked for.
         votes: what the taggers said of the images, in the order of the predictions; None for data without votes.
         corrupted: the figures under each corruption that was asked for, by strength.
+        prior: how common the classes were said to be.
     """
 
     model: str
@@ -96,6 +100,7 @@ class ModelEvaluation:
     missed: tuple[Missed, ...] = ()
     votes: Votes | None = None
     corrupted: tuple[CorruptedScores, ...] = ()
+    prior: Prior = field(default_factory=lambda: Prior(TRAINING, {}))
 
     @cached_property
     def vote_scores(self) -> VoteScores | None:
@@ -199,6 +204,7 @@ class ModelEvaluation:
             "model": self.model,
             "data": self.data,
             "same_data_as_card": self.same_data_as_card,
+            "prior": self.prior.to_json(),
             "seen": {
                 "known": self.familiar.known,
                 "learned_from": self.familiar.learned,
@@ -223,6 +229,7 @@ def evaluate(
     targets: str | None = None,
     unseen_only: bool = False,
     find_faces: bool = False,
+    prior: str | Path | Prior = TRAINING,
     corruptions: bool | Sequence[str] = False,
     log: Callable[[Opening], None] = lambda opening: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -244,6 +251,8 @@ def evaluate(
         find_faces: find the face in each image and cut it out as in predicting; images without one count as wrong in
             `ModelEvaluation.with_misses`. Only where `data` is read here.
         unseen_only: leave out the images that the model has seen.
+        prior: how common the classes are said to be, as for `mien.Recognizer`; the answers are what they would be then.
+            Never taken from the data that are measured.
         corruptions: measure again with the images corrupted, in five strengths each: True for all of
             `mien.CORRUPTIONS`, or names of some. The model answers for all images 40 times more.
         log: is told when test labels are opened.
@@ -256,7 +265,7 @@ def evaluate(
         ProtocolError: the data cannot be used under the protocol.
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    wanted = _wanted(corruptions)
+    wanted, said = _wanted(corruptions), read_prior(prior)
     dataset = data if isinstance(data, Dataset) else _read(model, data, find_faces, keys)
     measured = _measured(model, dataset, role, labels, roles, targets, log)
     samples = measured.samples
@@ -283,6 +292,8 @@ def evaluate(
             copies=seen,
             groups=samples.groups,
         )
+        adjusted = said.adjust(predictions.probabilities, model, measured.label_set).astype(np.float32)
+        predictions = replace(predictions, outputs=predictions.outputs if said.is_training else adjusted)
         return leak_free(predictions) if unseen_only else predictions
 
     predictions = predict(lambda images: images)
@@ -303,6 +314,8 @@ def evaluate(
         for miss in dataset.missed
         if measured.label_set.holding(miss.label) is not None and measured.role in ("all", miss.role.value)
     ]
+    # The rule for leaving a face unlabelled was proven for the model's own answers.
+    rule = model.unsure_for(measured.label_set) if said.is_training else None
     split_hash = "" if measured.split is None else measured.split.hash
     return ModelEvaluation(
         model=model.identity,
@@ -314,13 +327,23 @@ def evaluate(
         },
         same_data_as_card=same,
         familiar=familiar,
-        evaluation=evaluate_predictions(predictions, measured.label_set, model.unsure_for(measured.label_set)),
+        evaluation=evaluate_predictions(predictions, measured.label_set, rule),
+        prior=said,
         predictions=predictions,
-        notes=(*measured.notes, *dataset.notes),
+        notes=(*measured.notes, *dataset.notes, *_photo_notes(dataset, samples)),
         missed=tuple(missed),
         votes=None if votes is None else votes.of(predictions.ids),
         corrupted=corrupted,
     )
+
+
+def _photo_notes(dataset: Dataset, samples: Samples) -> list[str]:
+    """A warning where images that were measured as faces look like whole photos."""
+    said_already = any(note.startswith(LOSS_WARNING) and "shaped as photos" in note for note in dataset.notes)
+    if dataset.faces is not None or said_already:
+        return []
+    found = look_for_whole_photos(samples.images)
+    return [f"{LOSS_WARNING}{found.warning}; --find-faces (find_faces=True) does it"] if found.warning else []
 
 
 def _wanted(corruptions: bool | Sequence[str]) -> tuple[str, ...]:

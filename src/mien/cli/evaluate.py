@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, LABELS_HELP
+from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, LABELS_HELP, PRIOR_HELP
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,6 +46,7 @@ def evaluate(
         bool,
         typer.Option("--find-faces", help="Find the face in each image as predicting does; misses count as wrong."),
     ] = False,
+    prior: Annotated[str, typer.Option(help=PRIOR_HELP)] = "training",
     csv: Annotated[Path | None, typer.Option(help="Write a row per image to this CSV file.")] = None,
     no_copies: Annotated[
         bool, typer.Option("--no-copies", help="Leave out the images that the model has seen.")
@@ -78,6 +79,7 @@ def evaluate(
             targets=targets,
             unseen_only=no_copies,
             find_faces=find_faces,
+            prior=prior,
             corruptions=corruptions or corruptions_csv is not None,
             log=_log,
             progress=bar.moved,
@@ -120,6 +122,8 @@ def _show(found: ModelEvaluation) -> None:
     console.print(f"{escape(found.model)} on {what} of {escape(data['name'])}{split}")
     if found.same_data_as_card:
         console.print("These are the data and the protocol of the model's card.")
+    if not found.prior.is_training:
+        console.print(f"Answers as they are where the classes have the prior {found.prior}.", markup=False)
     console.print(_familiar_line(found))
     console.print(_figure_table(evaluation))
     for note in found.notes:

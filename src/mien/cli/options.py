@@ -24,6 +24,12 @@ FRAMING_HELP = (
 )
 
 
+PRIOR_HELP = (
+    "How common the labels are: training (as among the model's training faces), uniform, or a file of lines such as "
+    "anger,0.1."
+)
+
+
 def finite(value: float | None) -> float | None:
     """The callback of every option that takes a number: NaN and infinity pass any range, and mean nothing."""
     if value is not None and not math.isfinite(value):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, finite
+from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, PRIOR_HELP, finite
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mien.inference.batch import FoundPhoto, Journal
     from mien.inference.recognizer import Recognizer
     from mien.inference.results import PhotoResult
-    from mien.labels import LabelSet
 
 EXIT_UNREADABLE = 3
 EXIT_INTERRUPTED = 130
@@ -48,6 +47,13 @@ def predict(
             min=0, max=1, callback=finite, help="Least probability for a label to be given; 0 always gives one."
         ),
     ] = None,
+    prior: Annotated[str, typer.Option(help=PRIOR_HELP)] = "training",
+    crops: Annotated[
+        bool,
+        typer.Option(
+            "--crops", help="The images are faces that are cut out already; tables of pixels and arrays are read, too."
+        ),
+    ] = False,
     bundle: Annotated[str, typer.Option(help=BUNDLE_HELP)] = "default",
     framing: Annotated[str | None, typer.Option(help=FRAMING_HELP)] = None,
     detector: Annotated[
@@ -70,11 +76,15 @@ def predict(
     wanted = [*(paths or []), *([_sample_photo()] if sample else [])]
     if not wanted:
         raise typer.BadParameter("Name a photo or a folder, or use --sample.", param_hint="PATHS")
+    if crops and (draw is not None or largest):
+        raise typer.BadParameter("Faces that are cut out already are neither drawn nor chosen from: leave it out.")
     photos = find_photos(wanted, recursive=recursive, leave_out=draw)
     recognizer = Recognizer(
         bundle,
         labels=labels,
         unsure=unsure,
+        prior=prior,
+        crops=crops,
         framing=framing,
         detector=Detector(detector, provider=provider),
         largest=largest,
@@ -84,16 +94,20 @@ def predict(
     with _write_errors(), _journal(recognizer, photos, csv, draw) as journal:
         results = _results(recognizer, photos, journal, draw)
         try:
-            counts = _show(results, len(photos), as_json=as_json, quiet=csv is not None)
+            counts = _show(results, None if crops else len(photos), as_json=as_json, quiet=csv is not None)
         except KeyboardInterrupt:
             if journal is not None:
                 typer.echo("Interrupted. The same command goes on from here.", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         if journal is not None:
-            _finish(journal, csv, recognizer.label_set)
-    if len(photos) > 1 or csv is not None:
+            _finish(journal, csv, recognizer)
+    if counts.total() > 1 or csv is not None:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
-        typer.echo(f"{counts.total():,} photos: {outcomes}", err=True)
+        typer.echo(f"{counts.total():,} {'crops' if crops else 'photos'}: {outcomes}", err=True)
+    for name, said in recognizer.choices.items():
+        typer.echo(f"{name}: {said}", err=True)
+    if crops:
+        _warn_of_photos(recognizer, photos)
     if counts["unreadable"]:
         raise typer.Exit(EXIT_UNREADABLE)
 
@@ -108,6 +122,12 @@ def _results(
     done = frozenset(() if journal is None else journal.done)
     if journal is not None:
         yield from journal.results()
+    if recognizer.crops:
+        for result in _crop_results(recognizer, photos, done):
+            if journal is not None:
+                journal.append(result)
+            yield result
+        return
     remaining = [photo.path for photo in photos if str(photo.path) not in done]
     for path, result in zip(remaining, recognizer.recognize_many(remaining), strict=True):
         if result.faces and path in drawings:
@@ -117,6 +137,51 @@ def _results(
         yield result
 
 
+def _crop_results(recognizer: Recognizer, sources: list[FoundPhoto], done: frozenset[str]) -> Iterator[PhotoResult]:
+    """The labels of faces that are cut out: image files, and the images in tables, arrays and other data."""
+    from itertools import groupby
+
+    from mien.datasets.dataset import Problem
+    from mien.datasets.unlabelled import read_crops
+    from mien.inference.batch import PHOTO_SUFFIXES
+
+    def is_photo(source: FoundPhoto) -> bool:
+        return source.path.suffix.lower() in PHOTO_SUFFIXES or not source.path.exists()
+
+    for photos, group in groupby(sources, is_photo):
+        if photos:
+            yield from recognizer.recognize_many([source.path for source in group if str(source.path) not in done])
+            continue
+        named = ((f"{source.path}: {name}", image) for source in group for name, image in read_crops(source.path))
+        yield from recognizer.recognize_named_crops(
+            (name, image.reason if isinstance(image, Problem) else image.pixels)
+            for name, image in named
+            if name not in done
+        )
+
+
+def _warn_of_photos(recognizer: Recognizer, sources: list[FoundPhoto]) -> None:
+    """Say where image files that were taken for faces look like whole photos."""
+    import numpy as np
+
+    from mien.errors import ImageError
+    from mien.images import read_image
+    from mien.inference.batch import PHOTO_SUFFIXES
+    from mien.inference.crops import gray_of
+    from mien.inference.whole_photos import LOOKED_AT, look_for_whole_photos
+
+    files = [source.path for source in sources if source.path.suffix.lower() in PHOTO_SUFFIXES]
+    images = []
+    for place in np.unique(np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int)).tolist():
+        try:
+            images.append(gray_of(read_image(files[place], max_pixels=recognizer.max_pixels)))
+        except (ImageError, OSError):
+            continue  # its result says so
+    warning = look_for_whole_photos(images, recognizer.detector).warning
+    if warning:
+        typer.echo(f"warning: {warning}. Leave --crops out to have their faces found.", err=True)
+
+
 def _draw(photo: Path, result: PhotoResult, path: Path, max_pixels: int) -> None:
     from mien.images import read_image
     from mien.inference.drawing import draw_result, save_drawing
@@ -124,12 +189,12 @@ def _draw(photo: Path, result: PhotoResult, path: Path, max_pixels: int) -> None
     save_drawing(draw_result(read_image(photo, max_pixels=max_pixels), result), path)
 
 
-def _show(results: Iterator[PhotoResult], total: int, *, as_json: bool, quiet: bool) -> Counter[str]:
+def _show(results: Iterator[PhotoResult], total: int | None, *, as_json: bool, quiet: bool) -> Counter[str]:
     """Print results as they come; returns how many photos had which outcome."""
     counts: Counter[str] = Counter()
     waiting: list[PhotoResult] = []
     # A bar and lines on one terminal would run into each other.
-    with _progress(shown=total > 1 and not (as_json and sys.stdout.isatty())) as progress:
+    with _progress(shown=total != 1 and not (as_json and sys.stdout.isatty())) as progress:
         task = None if progress is None else progress.add_task("photos", total=total)
         for result in results:
             counts[result.outcome.value] += 1
@@ -196,11 +261,11 @@ def _journal(
         yield journal
 
 
-def _finish(journal: Journal, csv: Path | None, labels: LabelSet) -> None:
+def _finish(journal: Journal, csv: Path | None, recognizer: Recognizer) -> None:
     from mien.inference.batch import write_csv
 
     if csv is not None:
-        write_csv(journal.results(), csv, labels)
+        write_csv(journal.results(), csv, recognizer.label_set, recognizer.choices)
     journal.delete()
 
 

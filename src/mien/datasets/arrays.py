@@ -126,6 +126,26 @@ def read_arrays(path: Path, options: ReadOptions, progress: Progress | None = No
     )
 
 
+def unlabelled_arrays(path: Path) -> Iterator[tuple[str, GrayImage]]:
+    """Each image of arrays, with its name; labels are not looked at and need not be there.
+
+    Raises:
+        DataError: there are no images, or they are damaged.
+        MissingExtraError: an HDF5 file, and h5py is not installed.
+    """
+    arrays, names = _load(path)
+    found = [name for name in sorted(arrays) if _kind(name)[0] == "images"]
+    if not found:
+        raise DataError(
+            f"{path} holds no array of images. Expected one called images, or X. "
+            f"Received: {', '.join(names)[:200] or 'none'}."
+        )
+    for name in found:
+        pixels, in_colour = _images(arrays[name], f"{name} of {path}", [], name)
+        for number, image in enumerate(pixels):
+            yield f"{name}[{number}]", GrayImage(image, (IN_COLOUR,) if in_colour else ())
+
+
 def _framed(image: GrayImage, options: ReadOptions, name: str) -> GrayImage | Problem:
     if options.framing is None:
         return image

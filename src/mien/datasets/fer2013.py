@@ -46,7 +46,7 @@ class _Rows:
     count: int = 0
 
 
-class _RowError(Exception):
+class RowError(Exception):
     """Why a row cannot be used, as a sentence."""
 
 
@@ -127,7 +127,7 @@ def _check_columns(columns: Columns, path: Path) -> None:
     if "label" not in columns.at:
         raise DataError(
             f"{path} has no column 'emotion': its images have no labels. Expected {_FORM}. "
-            "Give fer2013.csv, icml_face_data.csv or train.csv instead."
+            "Give fer2013.csv, icml_face_data.csv or train.csv instead. `mien predict --crops` names such images."
         )
 
 
@@ -145,9 +145,9 @@ def _read_rows(columns: Columns, lines: Iterator[list[str]], rows: _Rows, severa
                 if columns.at[kind] >= len(cells):
                     # A table without a first line of names has none to tell.
                     column = columns.names[columns.at[kind]] if columns.names else f"its {kind}"
-                    raise _RowError(f"It has {len(cells)} cells, and none for {column}.")
-            image = parse_pixels(_pixel_text(columns, cells))
-        except _RowError as error:
+                    raise RowError(f"It has {len(cells)} cells, and none for {column}.")
+            image = parse_pixels(pixel_text(columns, cells))
+        except RowError as error:
             rows.problems.append(Problem(name, str(error)))
             continue
         rows.images.append(GrayImage(image))
@@ -163,7 +163,8 @@ def _read_rows(columns: Columns, lines: Iterator[list[str]], rows: _Rows, severa
     return own_words
 
 
-def _pixel_text(columns: Columns, cells: Sequence[str]) -> bytes:
+def pixel_text(columns: Columns, cells: Sequence[str]) -> bytes:
+    """The pixels of a row, as `parse_pixels` takes them."""
     if "pixels" in columns.at:
         text = cells[columns.at["pixels"]]
     else:
@@ -183,13 +184,13 @@ def parse_pixels(text: bytes) -> NDArray[np.uint8]:
         Shape (S, S), uint8.
     """
     if not text.strip() or text.translate(None, b"0123456789 \n\t"):
-        raise _RowError("Its pixels are not whole numbers from 0 to 255, separated by blanks.")
+        raise RowError("Its pixels are not whole numbers from 0 to 255, separated by blanks.")
     values = np.fromstring(text, dtype=np.int64, sep=" ")
     if values.max() > 255:
-        raise _RowError(f"It has a pixel value of {values.max()}; expected 0 to 255.")
+        raise RowError(f"It has a pixel value of {values.max()}; expected 0 to 255.")
     side = math.isqrt(len(values))
     if side * side != len(values):
-        raise _RowError(f"Its {len(values):,} pixels do not make a square image.")
+        raise RowError(f"Its {len(values):,} pixels do not make a square image.")
     return values.astype(np.uint8).reshape(side, side)
 
 

@@ -1,7 +1,7 @@
 """Whether probabilities mean what they say, and what to do about it.
 
 Everything here is fitted on the validation role and applied elsewhere: the temperature, the threshold below which
-no label is given, and the prior.
+no label is given. `mien.prior` has the arithmetic of priors.
 """
 
 from __future__ import annotations
@@ -248,43 +248,6 @@ def choose_unsure_threshold(
         return None
     everything = passed == len(last_of_equals) - 1
     return at_threshold(probabilities, labels, 0.0 if everything else float(top[order][last_of_equals[passed]]))
-
-
-def adjust_prior(
-    probabilities: NDArray[np.floating], prior_train: NDArray[np.floating], prior_target: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """The probabilities that a network would give had the classes been as common as in `prior_target`.
-
-    Bayes' rule with another prior. A uniform target prior favours rare classes, and balanced accuracy with them
-    (logit adjustment); the price is paid in accuracy.
-
-    Source: Saerens, Latinne & Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
-    Neural Computation 14, 2002; Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
-
-    Args:
-        probabilities: shape (N, K), rows sum to 1.
-        prior_train: shape (K,), positive, sums to 1: shares of the classes in the training role.
-        prior_target: shape (K,), non-negative, sums to 1: the shares wanted.
-
-    Returns:
-        Shape (N, K), float64, rows sum to 1.
-
-    Raises:
-        DataError: a prior is not a distribution over the classes, or a class has no share of the training role.
-    """
-    given = _checked(probabilities, "probabilities")
-    train, target = (np.asarray(prior, dtype=np.float64) for prior in (prior_train, prior_target))
-    for name, prior in (("training", train), ("target", target)):
-        if prior.shape != given.shape[1:] or not (prior >= 0).all() or not np.isclose(prior.sum(), 1.0, atol=1e-6):
-            raise DataError(f"Expected a {name} prior of {given.shape[1]} shares that sum to 1. Received: {prior}.")
-    if not (train > 0).all():
-        raise DataError(f"Every class needs a share above 0 in the training prior. Received: {train}.")
-    weighed = given * (target / train)
-    mass = weighed.sum(axis=1, keepdims=True)
-    # A row whose whole mass lies on classes that the target prior excludes falls back to that prior.
-    adjusted = np.tile(target, (len(given), 1))
-    np.divide(weighed, mass, out=adjusted, where=mass > 0)
-    return adjusted
 
 
 def _checked(values: NDArray[np.floating], what: str) -> NDArray[np.float64]:

@@ -226,18 +226,21 @@ def _short(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def write_csv(results: Iterable[PhotoResult], path: Path, labels: LabelSet | None = None) -> None:
+def write_csv(
+    results: Iterable[PhotoResult], path: Path, labels: LabelSet | None = None, choices: Iterable[str] = ()
+) -> None:
     """Write results as a CSV table in UTF-8, a row per face, whole or not at all.
 
     Args:
         results: taken one at a time.
         path: the file; its folder must exist.
         labels: those that the faces were read by; only groups among them add columns.
+        choices: names of the choices that are not usual, which have columns, too.
     """
     with written_whole(path) as file:
         # A file name that is not valid text on its system is written with its bytes as \\xNN.
         text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-        table = csv.DictWriter(text, columns_of(labels.expressions if labels else ()), lineterminator="\n")
+        table = csv.DictWriter(text, columns_of(labels.expressions if labels else (), choices), lineterminator="\n")
         table.writeheader()
         for result in results:
             table.writerows(result.to_rows())

@@ -18,6 +18,10 @@ from mien.inference.detector import Face
 _UPRIGHT_LANDMARKS = np.array([[-0.183, -0.191], [0.183, -0.191], [0.0, 0.019], [-0.149, 0.18], [0.149, 0.18]])
 
 
+# Faces that are cut out are square or nearly so.
+MOST_OBLONG = 1.2
+
+
 def roll_degrees(landmarks: Sequence[tuple[float, float]]) -> float:
     """How far a face leans in the picture's plane, clockwise, in -180..180 degrees.
 
@@ -87,8 +91,16 @@ def crop_face(image: Image, face: Face, rule: CropRule) -> NDArray[np.uint8]:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    gray = cut if cut.ndim == 2 else cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.resize(gray, (rule.size, rule.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(_gray(cut), (rule.size, rule.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def gray_of(image: Image) -> NDArray[np.uint8]:
+    """All of a photo in gray, shape (H, W), uint8, as `crop_face` makes it."""
+    return _gray(image.pixels)
+
+
+def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def _scaling(factor: float) -> NDArray[np.float64]:

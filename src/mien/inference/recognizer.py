@@ -23,10 +23,11 @@ from mien.framing import FRAMINGS, crop_rule_of
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.batch import find_photos
 from mien.inference.classifier import Classifier
-from mien.inference.crops import crop_face, crop_side, resize_crops
+from mien.inference.crops import MOST_OBLONG, crop_face, crop_side, gray_of, resize_crops
 from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
 from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
 from mien.labels import LabelSet, label_text, project, share_kept
+from mien.prior import TRAINING, Prior, read_prior
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
 MINIMUM_FACE_PX = 24
@@ -71,6 +72,11 @@ class Recognizer:
         unsure: least probability for a label to be given, 0 to 1; None for the bundle's own, which under a smaller
             label set is still held against the probability among all the model's labels, for which it was proven;
             False to always give one.
+        prior: how common the labels are where the photos come from: "training", as among the faces that the model
+            learned from; "uniform"; or a file with a share for each label (see `mien.prior.read_prior`). The threshold
+            of `unsure` is held against the probabilities that come of it; what it promises was proven for "training".
+        crops: whether photos are faces that are cut out already, framed as the model's training faces are: each image
+            is one face, and none is looked for.
         framing: how the faces that the model learned from were framed (see `mien.framing.crop_rule_of`), in place of
             what the bundle says; needed for photos where the bundle does not know.
         detector: finds the faces; None for the default one.
@@ -84,7 +90,7 @@ class Recognizer:
     Raises:
         BundleError: the bundle is missing or damaged.
         MienError: the installed onnxruntime has no such provider; the message names those that it has.
-        DataError: `labels` or `unsure` do not fit.
+        DataError: `labels`, `unsure` or `prior` do not fit.
     """
 
     def __init__(
@@ -93,6 +99,8 @@ class Recognizer:
         *,
         labels: str | None = None,
         unsure: float | Literal[False] | None = None,
+        prior: str | Path | Prior = TRAINING,
+        crops: bool = False,
         framing: str | None = None,
         detector: Detector | None = None,
         threads: int | None = None,
@@ -106,6 +114,8 @@ class Recognizer:
         if framing is not None:
             bundle = replace(bundle, crop_rule=crop_rule_of(framing, bundle.crop_rule.size))
         self.bundle = bundle
+        self.prior = read_prior(prior)
+        self.crops = crops
         self._choose(labels, unsure)
         self.detector = Detector(threads=threads, provider=provider) if detector is None else detector
         self.classifier = Classifier(bundle, threads=threads, provider=provider)
@@ -121,12 +131,22 @@ class Recognizer:
             "crop_rule": self.bundle.crop_rule.to_json(),
             "labels": [label_text(label) for label in self.label_set.expressions],
             "unsure": self.unsure_threshold,
+            "prior": self.prior.to_json(),
+            "crops": self.crops,
             "detector": hashlib.sha256(self.detector.model).hexdigest()[:12],
             "minimum_face_px": self.minimum_face_px,
             "max_megapixels": self.max_pixels / 1e6,
             "largest": self.largest,
             "versions": {name: _version(name) for name in _DECIDING_PACKAGES},
         }
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What a result says of how it was asked for, where that is not the usual way; empty otherwise."""
+        chosen = {} if self.prior.is_training else {"prior": str(self.prior)}
+        if self.crops:
+            chosen["crops"] = f"framed as {self.bundle.crop_rule.framing or 'the training faces'}"
+        return chosen
 
     def with_options(self, *, labels: str | None = None, unsure: float | Literal[False] | None = None) -> Self:
         """A recognizer with the same models and another choice of labels; it loads nothing.
@@ -229,6 +249,30 @@ class Recognizer:
         probabilities = self.classifier.predict(resize_crops(crops, self.bundle.crop_rule.size))
         return [self._face_result(face, row) for face, row in zip(faces, probabilities, strict=True)]
 
+    def recognize_named_crops(
+        self, crops: Iterable[tuple[str, NDArray[np.uint8] | str]], *, batch: int = BATCH
+    ) -> Iterator[PhotoResult]:
+        """The results of faces that are cut out already, one a crop, in their order, as they are ready.
+
+        Args:
+            crops: the name of each, and its pixels, shape (H, W), uint8, gray; or why it cannot be read.
+            batch: number of crops that go to the network together, at least 1.
+        """
+        crops = iter(crops)
+        while group := list(islice(crops, batch)):
+            yield from self._finish([self._prepared_crop(name, pixels) for name, pixels in group])
+
+    def _prepared_crop(self, name: str, pixels: NDArray[np.uint8] | str) -> Prepared:
+        if isinstance(pixels, str):
+            return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, pixels))
+        height, width = pixels.shape
+        notes: tuple[str, ...] = ()
+        if max(width, height) > MOST_OBLONG * min(width, height):
+            notes = (f"not square ({width} x {height} pixels), squeezed: faces that are cut out are square",)
+        crop = resize_crops(np.asarray(pixels)[np.newaxis], self.bundle.crop_rule.size)
+        face = Face(1, Box(0.0, 0.0, float(width), float(height)), (), 1.0)
+        return Prepared(name, width, height, notes, (face,), crop, None)
+
     def prepare(self, photo: PhotoSource, *, name: str | None = None) -> Prepared:
         """The first half of `recognize`: read a photo, find its faces and cut them out. The network is not asked.
 
@@ -242,16 +286,19 @@ class Recognizer:
         Raises:
             BundleError: nobody knows how the model's training faces were framed, so photos cannot be cut for it.
         """
-        if self.bundle.crop_rule.framing is None:
+        if self.bundle.crop_rule.framing is None and not self.crops:
             raise BundleError(
                 f"{self.bundle.name} learned from faces whose framing is unknown, so mien does not know which square "
                 "of a photo it wants to see. Say how its data set frames faces: --framing, or Recognizer(framing=...), "
                 f"with {' or '.join(FRAMINGS)}, or in numbers such as aligned:margin=1.3. Faces that are cut out "
-                "already need none: mien evaluate."
+                "already need none: --crops, or Recognizer(crops=True)."
             )
         try:
-            image = read_image(photo, max_pixels=self.max_pixels, least_pixels=DECODED_PIXELS, name=name)
-            return self._prepare_image(photo, image, name or image.name)
+            # A crop is read at its full size: it is small, or is to be shrunk in one step.
+            least = None if self.crops else DECODED_PIXELS
+            image = read_image(photo, max_pixels=self.max_pixels, least_pixels=least, name=name)
+            prepare = self._prepare_crop if self.crops else self._prepare_image
+            return prepare(photo, image, name or image.name)
         except ImageError as error:
             reason = str(error)
         except MemoryError:
@@ -259,6 +306,11 @@ class Recognizer:
         if name is None:
             name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
         return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
+
+    def _prepare_crop(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
+        """A photo that is one face, cut out already."""
+        prepared = self._prepared_crop(name, gray_of(image))
+        return replace(prepared, notes=(*image.notes, *prepared.notes))
 
     def _prepare_image(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
         width, height = image.photo_size
@@ -346,7 +398,9 @@ class Recognizer:
             outcome = Outcome.UNSURE
             reason = f"No label reaches the least probability, {self.unsure_threshold:.3g}."
         size = (prepared.width, prepared.height)
-        return PhotoResult(prepared.photo, outcome, reason, faces, *size, prepared.notes, self.bundle.identity)
+        return PhotoResult(
+            prepared.photo, outcome, reason, faces, *size, prepared.notes, self.bundle.identity, self.choices
+        )
 
     def _finish(self, group: list[Prepared]) -> list[PhotoResult]:
         return [self.result(prepared, rows) for prepared, rows in zip(group, self.classify(group), strict=True)]
@@ -368,10 +422,12 @@ class Recognizer:
         self._own_threshold = unsure is not None
 
     def _chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        return project(probabilities, self.bundle.label_set, self.label_set)
+        return self.prior.adjust(
+            project(probabilities, self.bundle.label_set, self.label_set), self.bundle, self.label_set
+        )
 
     def _large_enough(self, face: Face) -> bool:
-        return min(face.box.width, face.box.height) >= self.minimum_face_px
+        return self.crops or min(face.box.width, face.box.height) >= self.minimum_face_px
 
     def _no_crops(self) -> NDArray[np.uint8]:
         size = self.bundle.crop_rule.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -130,9 +130,10 @@ def _named(name: str) -> Label:
     return Expression(name) if name in _EXPRESSIONS else Group(name)
 
 
-def columns_of(labels: Iterable[Label]) -> tuple[str, ...]:
-    """The columns of a table of faces that were read by these labels: `CSV_COLUMNS`, and one for each group."""
-    return (*CSV_COLUMNS, *dict.fromkeys(label.value for label in labels if isinstance(label, Group)))
+def columns_of(labels: Iterable[Label], choices: Iterable[str] = ()) -> tuple[str, ...]:
+    """The columns of a table of faces read by these labels: `CSV_COLUMNS`, and one for each group and choice."""
+    groups = (label.value for label in labels if isinstance(label, Group))
+    return tuple(dict.fromkeys([*CSV_COLUMNS, *groups, *choices]))
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ class PhotoResult:
         height: as width.
         notes: what was done to the photo while it was read.
         model: name and fingerprint of the bundle.
+        choices: what was chosen that is not usual, by name and in words: "prior", "crops".
     """
 
     photo: str
@@ -159,6 +161,7 @@ class PhotoResult:
     height: int
     notes: tuple[str, ...]
     model: str
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def area_ranks(self) -> tuple[int, ...]:
@@ -188,6 +191,7 @@ class PhotoResult:
             ],
             "notes": list(self.notes),
             "model": self.model,
+            **({"choices": dict(self.choices)} if self.choices else {}),
         }
 
     def to_json(self) -> str:
@@ -216,6 +220,7 @@ class PhotoResult:
                 height=int(value["height"]),
                 notes=tuple(str(note) for note in value["notes"]),
                 model=str(value["model"]),
+                choices={str(name): str(said) for name, said in value.get("choices", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"This is not a result of mien: {type(error).__name__} {error}.") from error
@@ -236,9 +241,10 @@ class PhotoResult:
     def to_rows(self) -> list[dict[str, Any]]:
         """A row per face, or one row for a photo without faces; missing values are "".
 
-        Keys are `CSV_COLUMNS`, then the groups of labels that the faces were read by (see `columns_of`).
+        Keys are `CSV_COLUMNS`, then the groups of labels that the faces were read by, then the choices that are not
+        usual (see `columns_of`).
         """
-        photo = {"photo": self.photo, "outcome": self.outcome.value, "reason": self.reason}
+        photo = {"photo": self.photo, "outcome": self.outcome.value, "reason": self.reason, **self.choices}
         rows = []
         for result, rank in zip(self.faces, self.area_ranks, strict=True):
             known = {
@@ -252,7 +258,7 @@ class PhotoResult:
                 **{expression.value: value for expression, value in result.probabilities},
             }
             rows.append(photo | known)
-        columns = columns_of(label for face in self.faces for label, _ in face.probabilities)
+        columns = columns_of((label for face in self.faces for label, _ in face.probabilities), self.choices)
         return [{column: row.get(column, "") for column in columns} for row in rows or [photo]]
 
     def summary(self) -> str:
