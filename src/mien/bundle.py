@@ -255,12 +255,19 @@ def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
         # RuntimeError: an encrypted or unknown entry; the others: a directory whose places and names are damaged.
         raise BundleError(f"The bundle {path} cannot be read: {str(error) or 'it is cut off'}.") from error
     if _HEAD not in contents:
-        raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.")
+        raise BundleError(f"{path} is not a bundle: it has no {_HEAD}.{_hint(path, contents)}")
     try:
         head = parse_json(contents.pop(_HEAD))
     except ValueError as error:
         raise BundleError(f"The bundle {path} is damaged: {_HEAD} is not JSON ({error}).") from error
     return head, contents, str(path)
+
+
+def _hint(path: Path, contents: Mapping[str, bytes]) -> str:
+    """What a folder is that people take for a bundle, and how it becomes one."""
+    what = {"store.json": "a store of runs", "run.json": "a run"}
+    found = next((text for name, text in what.items() if (path / name).is_file()), None)
+    return "" if found is None else f" It is {found}: mien export {path} --output model.mien makes a bundle of it."
 
 
 def bundle_archive(bundle: Path | str) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import string
 import threading
 import warnings
 from collections.abc import Iterator
@@ -98,13 +100,15 @@ def read_image(
         path = Path(source)
         try:
             if not path.exists():
-                raise ImageError(f"There is no file {path}.")
+                raise ImageError(_why_no_file(str(source)))
             if not path.is_file():
                 raise ImageError(f"{path} is not a file. Expected: one picture.")
             with path.open("rb") as file:
                 return _from_file(file, str(source), max_pixels, least_pixels)
         except (OSError, ValueError) as error:
-            raise ImageError(f"{path} cannot be opened: {_reason(error)}") from error
+            if looks_encoded(str(source)):
+                raise ImageError(_why_no_file(str(source))) from error
+            raise ImageError(f"{shown(str(source))} cannot be opened: {_reason(error)}") from error
     from PIL import Image as pillow
 
     if isinstance(source, pillow.Image):
@@ -119,6 +123,41 @@ def read_image(
         "A photo is a path, the bytes of a file, an open file, an array or a Pillow image. "
         f"Received: {type(source).__name__}.{hint}"
     )
+
+
+# More of a name is no name: a photo that was given as text has millions of letters.
+_LONGEST_SHOWN = 80
+_LEAST_ENCODED = 200
+
+
+def shown(name: str) -> str:
+    """A name as messages and tables show it: cut where it is too long for one.
+
+    >>> shown("a.jpg"), len(shown("x" * 5000))
+    ('a.jpg', 80)
+    """
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[: _LONGEST_SHOWN - 1]}…"
+
+
+def looks_encoded(text: str) -> bool:
+    """Whether a text is a photo's bytes written in letters (base64), and no path."""
+    letters = set(text[:2000])
+    return text.startswith("data:image/") or (
+        len(text) >= _LEAST_ENCODED and letters <= set(string.ascii_letters + string.digits + "+/=-_")
+    )
+
+
+def _why_no_file(text: str) -> str:
+    if re.match(r"(?i)https?:/", text):
+        return (
+            f"{shown(text)} is a web address, and mien loads nothing from the web. Save the photo, and name the file."
+        )
+    if looks_encoded(text):
+        return (
+            f"{shown(text[:24])}… is a photo's content written as text (base64), not a path. Decode it and give the "
+            "bytes: base64.b64decode(text)."
+        )
+    return f"There is no file {shown(text)}."
 
 
 def _from_file(file: BinaryIO, name: str, max_pixels: int, least_pixels: int | None) -> Image:

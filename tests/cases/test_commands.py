@@ -75,15 +75,15 @@ def test_the_same_from_python(tmp_path):
 
 
 def test_train_takes_classes_and_another_data_set_to_test_on(tmp_path, monkeypatch):
-    from mien.cli import study
+    from mien.api import training
 
     seen = {}
 
-    def run(study, text, **keys):
+    def plan(study, text, *rest, **keys):
         seen.update(study=study, text=text)
         raise MienError("stop here")
 
-    monkeypatch.setattr(study, "run_in_store", run)
+    monkeypatch.setattr(training, "planned_of", plan)
     data = numbered(tmp_path)
     refused("train", str(data), "--classes", "happy,sad", "--test", "elsewhere", "--output", str(tmp_path / "s"))
     first, second = seen["study"].data.sources
@@ -92,3 +92,45 @@ def test_train_takes_classes_and_another_data_set_to_test_on(tmp_path, monkeypat
     from mien.study.spec import parse_study
 
     assert parse_study(seen["text"]) == seen["study"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("https://example.org/a/photo.jpg", "is a web address, and mien loads nothing from the web. Save the photo"),
+        ("data:image/jpeg;base64," + "QUJD" * 200, "is a photo's content written as text (base64), not a path"),
+        ("QUJD+/aa" * 900, "is a photo's content written as text (base64), not a path"),
+        ("holiday.jpg", "There is no file holiday.jpg."),
+    ],
+)
+def test_what_is_no_path_is_named_as_what_it_is(name, says):
+    from mien.inference.recognizer import Recognizer
+
+    result = Recognizer().recognize(name)
+    assert result.outcome.value == "unreadable"
+    assert says in result.reason
+    assert len(result.reason) < 250
+    shown = CliRunner().invoke(command_line(), ["predict", name], env={"COLUMNS": "200"})
+    assert len(shown.output) < 4000
+
+
+@pytest.mark.parametrize("file", ["store.json", "run.json"])
+def test_a_store_or_a_run_is_no_bundle_and_the_way_to_one_is_named(tmp_path, file):
+    what = {"store.json": "a store of runs", "run.json": "a run"}[file]
+    write(tmp_path / "place" / file, "{}")
+    message = refused("predict", "--sample", "--bundle", str(tmp_path / "place"))
+    assert f"It is {what}: mien export {tmp_path / 'place'} --output model.mien" in message
+
+
+@pytest.mark.parametrize(
+    ("setting", "called"),
+    [
+        ("EarlyStopping=3", "stop_patience"),
+        ("early_stopping=3", "stop_patience"),
+        ("lr=0.1", "learning_rate"),
+        ("k_folds=5", "protocol.folds"),
+    ],
+)
+def test_what_other_programs_call_a_setting_is_answered_with_its_name(tmp_path, setting, called):
+    message = refused("train", "drawn:count=40", "--output", str(tmp_path / "s"), "--set", setting)
+    assert f"It is called '{called}' here." in message

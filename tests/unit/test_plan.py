@@ -185,6 +185,7 @@ MATTERS = {
     "select": ("best_loss", {}),
     "batch_statistics": ("moving", {}),
     "ema": (0.99, {}),
+    "stop_patience": (3, {}),
     "precision": ("mixed_float16", {}),
     "seed": (1, {}),
     "preprocessing.rescale": ("signed", {}),

@@ -275,6 +275,7 @@ def run_study(
     *,
     minutes: float | None = None,
     keep_weights: bool = True,
+    keep_checkpoints: bool = False,
     watch: StudyWatch | None = None,
     note: Callable[[str], None] = lambda text: None,
     **options: Any,
@@ -286,6 +287,7 @@ def run_study(
         minutes: time after which the current run stops at its next end of an epoch, and no other begins; runs come in
             the order that answers most first then.
         keep_weights: whether the weights of each run stay beside its record.
+        keep_checkpoints: whether longer runs of the same course may go on from these later.
         watch: is told what happens.
         note: is told what else is worth knowing.
         **options: of `plan_study`, where `study` is a file.
@@ -316,6 +318,7 @@ def run_study(
             executor=executor,
             minutes=minutes,
             keep_weights=keep_weights,
+            keep_checkpoints=keep_checkpoints,
         )
     if progress.stopped:
         note("Time is up. The same command goes on from here.")

@@ -107,7 +107,8 @@ def train(
 ) -> Run:
     """Train one network and evaluate it on the test role; a run that the store has already is not trained again.
 
-    It happens in a process of its own. One that was interrupted goes on from its last finished epoch.
+    It happens in a process of its own. One that was interrupted goes on from its last finished epoch, and one with more
+    epochs than a finished one from there, where its schedule allows that.
 
     Args:
         data: a data set, or what `read_dataset` takes. What was made of arrays is written into the store first.
@@ -144,7 +145,7 @@ def train(
                 "protocol.fold = 1 trains the first alone."
             )
         place.keep_study(text)
-        progress = run_study(planned, place, watch=watch or Unwatched())
+        progress = run_study(planned, place, watch=watch or Unwatched(), keep_checkpoints=True)
     run = planned.plan.runs[0]
     if run.id in progress.failed:
         raise MienError(f"The run failed: {progress.failed[run.id]}")

@@ -59,7 +59,7 @@ class LiveWatch:
             return
         if what["say"] == "stage":
             self._progress.update(self._task, description=what["text"])
-            if what["text"].startswith(("fitting", "computing")):
+            if what["text"].startswith(("fitting", "computing", "going on", "training from")):
                 self.note(f"  {what['text']}")
         elif what["say"] == "step":
             total = what["total"] * run.recipe.epochs

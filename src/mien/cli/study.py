@@ -85,10 +85,13 @@ def run(
     discard_weights: Annotated[
         bool, typer.Option("--discard-weights", help="Keep records only, not the weights of each run.")
     ] = False,
+    keep_checkpoints: Annotated[
+        bool, typer.Option("--keep-checkpoints", help="Let longer runs of the same course go on from these later.")
+    ] = False,
 ) -> None:
     """Run what a study asks for and its store lacks; after any interruption, go on from the last finished epoch."""
     ahead = mien.plan_study(study_file, data=data, store=output, only=only or [])
-    complete = watched(ahead, minutes=minutes, keep_weights=not discard_weights)
+    complete = watched(ahead, minutes=minutes, keep_weights=not discard_weights, keep_checkpoints=keep_checkpoints)
     typer.echo(f"The records are in {ahead.folder}. Next: mien study report {ahead.folder}")
     if not complete:
         raise typer.Exit(1)
@@ -116,14 +119,21 @@ def report(
     tell_report(study, to, store=output)
 
 
-def watched(ahead: StudyPlan, *, minutes: float | None, keep_weights: bool = True) -> bool:
+def watched(
+    ahead: StudyPlan, *, minutes: float | None, keep_weights: bool = True, keep_checkpoints: bool = False
+) -> bool:
     """Run a study with a live display. Returns whether every run has its record now."""
     from mien.cli.display import LiveWatch
 
     try:
         with LiveWatch(ahead.titles) as watch:
             return mien.run_study(
-                ahead, minutes=minutes, keep_weights=keep_weights, watch=watch, note=watch.note
+                ahead,
+                minutes=minutes,
+                keep_weights=keep_weights,
+                keep_checkpoints=keep_checkpoints,
+                watch=watch,
+                note=watch.note,
             ).complete
     except KeyboardInterrupt:
         raise KeyboardInterrupt(

@@ -48,7 +48,7 @@ def train(
         classes=classes,
         votes=votes,
     )
-    complete = watched(ahead, minutes=minutes)
+    complete = watched(ahead, minutes=minutes, keep_checkpoints=True)
     tell_report(output)
     if not complete:
         raise typer.Exit(1)

@@ -228,7 +228,7 @@ def label_files(
     problems: list[Problem] = []
     by_folder: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        by_folder[str(PurePosixPath(path).parent)].append(path)
+        by_folder[path.rpartition("/")[0] or "."].append(path)
     for folder, inside in by_folder.items():
         parts = [] if folder == "." else folder.split("/")
         place = _class_place(parts, classes)

@@ -6,6 +6,8 @@ al., *Modeling Stylized Character Expressions via Deep Learning*, ACCV 2016.
 
 from __future__ import annotations
 
+import heapq
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +79,11 @@ def is_named(path: Path, named: NamedSet, *, depth: int = 3) -> bool:
     """Whether a path is a folder whose images are called as this set's: by the first of them."""
     if not path.is_dir():
         return False
-    inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    if any(named.pattern.fullmatch(entry.name) for entry in inside[:50]):
+    # Of names and not of paths, which cost many times as much to make and to compare.
+    names = heapq.nsmallest(50, (name for name in os.listdir(path) if not name.startswith(".")))
+    if any(named.pattern.fullmatch(name) for name in names):
         return True
-    return depth > 1 and any(is_named(entry, named, depth=depth - 1) for entry in inside[:50] if entry.is_dir())
+    return depth > 1 and any(is_named(path / name, named, depth=depth - 1) for name in names if (path / name).is_dir())
 
 
 def read_named(path: Path, named: NamedSet, options: ReadOptions, progress: Progress | None = None) -> Dataset:

@@ -178,7 +178,7 @@ class Recognizer:
             raise DataError(f"order is 'rgb' or 'bgr'. Received: {order!r}.")
         if isinstance(photo, np.ndarray) and photo.ndim == 3 and photo.shape[2] >= 3 and order == "bgr":
             photo = np.concatenate([photo[..., 2::-1], photo[..., 3:]], axis=2)
-        if isinstance(photo, (str, Path)) and Path(photo).is_dir():
+        if isinstance(photo, (str, Path)) and os.path.isdir(photo):  # not surprised by a name that no file can have
             raise DataError(f"{photo} is a folder: Recognizer().folder({str(photo)!r}) reads its photos.")
         return self._finish([self.prepare(photo)])[0]
 

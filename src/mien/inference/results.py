@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mien.errors import DataError
 from mien.files import parse_json
 from mien.frame import frame
+from mien.images import shown
 from mien.inference.detector import LANDMARK_NAMES, Box, Face
 from mien.labels import Expression, Group, Label, find_expression
 
@@ -37,6 +38,8 @@ CSV_COLUMNS = (
     "area_rank",
     *(expression.value for expression in Expression),
 )
+
+_LONGEST_NAME = 1000
 
 
 class Outcome(StrEnum):
@@ -305,7 +308,9 @@ def results_table(results: Iterable[PhotoResult]) -> Table:
     table.add_column("next", no_wrap=True)
     table.add_column("remarks", ratio=4)
     for result in results:
-        photo = escape(printable(result.photo))
+        # No file has so long a name: it is a photo that was given as text.
+        name = result.photo if len(result.photo) <= _LONGEST_NAME else shown(result.photo)
+        photo = escape(printable(name))
         remarks = escape("; ".join(filter(None, (result.reason.removeprefix(f"{result.photo} "), *result.notes))))
         if not result.faces:
             table.add_row(photo, "", result.outcome.value, "", remarks)

@@ -7,13 +7,15 @@ length answers for every readout that it holds, whether it is longer or shorter 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 
 from mien.datasets.protocol import ProtocolSpec
+from mien.files import written_whole
 from mien.study.plan import Cell, Plan, PlannedRun, SplitFacts, identity_of, name_of
 from mien.study.record import RunRecord, RunStatus
-from mien.study.store import Store
+from mien.study.store import CHECKPOINT_FILE, Store
 
 
 def with_held_runs(plan: Plan, facts: Mapping[ProtocolSpec, SplitFacts], store: Store) -> Plan:
@@ -86,6 +88,50 @@ def why_unanswered(record: RunRecord, readout: int) -> str:
 
 def _can_answer(record: RunRecord) -> bool:
     return record.foreign is None and record.status is not RunStatus.FAILED
+
+
+def begin_from(run: PlannedRun, facts: SplitFacts, store: Store) -> str:
+    """Put the checkpoint of a shorter run of the same course where a run goes on from it.
+
+    Returns:
+        What it goes on from, or why a run that is the same but shorter is of no use; an empty text where there is none,
+        or where the run has begun already.
+    """
+    folder = store.run_folder(run.id)
+    if (folder / CHECKPOINT_FILE).is_file():
+        return ""
+    records = {r.id: r for r in store.summaries() if r.status is RunStatus.COMPLETE and r.foreign is None}
+    shorter = [r for r in _of_any_length(run, facts, records) if r.recipe["epochs"] < run.recipe.epochs]
+    if not shorter:
+        return ""
+    held = f"run {shorter[0].id}, of {shorter[0].recipe['epochs']} epochs,"
+    if not run.recipe.prefix_stable:
+        return (
+            f"training from the first epoch: {held} is another course, since a {run.recipe.schedule} schedule depends "
+            "on its length from the first step on"
+        )
+    for record in shorter:
+        checkpoint = store.run_folder(record.id) / CHECKPOINT_FILE
+        if checkpoint.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in (*checkpoint.parent.glob("epoch-*.npz"), checkpoint):  # the checkpoint last: then all is there
+                with written_whole(folder / file.name) as copied, file.open("rb") as original:
+                    shutil.copyfileobj(original, copied)
+            return f"going on from epoch {record.recipe['epochs']} of run {record.id}"
+    return (
+        f"training from the first epoch: {held} kept no checkpoint to go on from; mien study run --keep-checkpoints "
+        "keeps them"
+    )
+
+
+def _of_any_length(run: PlannedRun, facts: SplitFacts, records: Mapping[str, RunRecord]) -> list[RunRecord]:
+    """The records that differ from a run in their number of epochs alone, the longest first."""
+    identity = identity_of(run.recipe, facts)
+    lengths = sorted(
+        {record.recipe["epochs"] for record in records.values() if "epochs" in record.recipe}, reverse=True
+    )
+    names = [name_of({**identity, "recipe": {**identity["recipe"], "epochs": epochs}}) for epochs in lengths]
+    return [records[name] for name in names if name in records]
 
 
 def _on_course(run: PlannedRun, facts: SplitFacts, records: Mapping[str, RunRecord]) -> list[RunRecord]:

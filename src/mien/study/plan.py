@@ -250,6 +250,8 @@ def identity_of(recipe: Recipe, facts: SplitFacts) -> dict[str, Any]:
         settings["weights"] = _file_hash(recipe.weights)
     if recipe.batch_statistics == "moving":
         del settings["batch_statistics"]  # the only way there was: runs of that time keep their names
+    if not recipe.stop_patience:
+        del settings["stop_patience"]  # likewise
     identity = {"engine": ENGINE, "recipe": settings, "data": facts.fingerprint, "split": facts.split}
     if recipe.class_weights == "balanced" and (recipe.augmentation.mixup or facts.shared):
         # Since each part of a target is weighed by itself, these runs and no others give other results than before.

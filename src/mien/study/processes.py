@@ -38,6 +38,7 @@ class Job:
         store: folder of the store.
         seconds: time after which the run stops at the next end of an epoch; None for no limit.
         keep_weights: whether the weights stay beside the record.
+        keep_checkpoint: whether a longer run may go on from this one's last epoch.
         threads: threads for the backend; None leaves it to it.
     """
 
@@ -47,6 +48,7 @@ class Job:
     store: str
     seconds: float | None = None
     keep_weights: bool = True
+    keep_checkpoint: bool = False
     threads: int | None = None
 
     def to_json(self) -> str:

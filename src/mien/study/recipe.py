@@ -160,6 +160,8 @@ class Recipe:
         minimum_learning_rate: the plateau schedule stops lowering here.
         batch_size: images a step.
         epochs: passes over the training role.
+        stop_patience: epochs without improvement of the validation loss after which training stops before its last
+            epoch (early stopping); 0 for never. With `select = "best_loss"` the best of them is the result.
         select: which epoch's weights are the result: the last, or the best on the *validation* role.
         batch_statistics: with what mean and variance batch normalisation layers are evaluated: "settled" estimates them
             afresh from 2,048 training images before each evaluation, "moving" takes the averages gathered in training.
@@ -191,6 +193,7 @@ class Recipe:
     minimum_learning_rate: float = 0.0
     batch_size: int = 64
     epochs: int = 10
+    stop_patience: int = 0
     select: Select = "last"
     batch_statistics: BatchStatistics = "settled"
     ema: float = 0.0
@@ -211,6 +214,7 @@ class Recipe:
         _check_range("plateau_factor", self.plateau_factor, 0.0, 0.999, open_low=True)
         _check_range("plateau_patience", self.plateau_patience, 1, 10_000)
         _check_range("minimum_learning_rate", self.minimum_learning_rate, 0.0, 1e3)
+        _check_range("stop_patience", self.stop_patience, 0, 10_000)
         _check_range("ema", self.ema, 0.0, 0.99999)
         _check_range("seed", self.seed, 0, 2**31 - 1)
         if isinstance(self.freeze, float):

@@ -11,6 +11,7 @@ from mien.datasets.protocol import apply_protocol
 from mien.errors import MienError, StoreError, StudyFileError
 from mien.others import refuse_while_loading
 from mien.study.forecast import expect
+from mien.study.held import begin_from
 from mien.study.order import order_runs
 from mien.study.plan import Plan, PlannedRun, portable
 from mien.study.planning import PlannedStudy
@@ -62,6 +63,7 @@ def run_study(
     executor: Executor | None = None,
     minutes: float | None = None,
     keep_weights: bool = True,
+    keep_checkpoints: bool = False,
 ) -> Progress:
     """Run what the store lacks, one run after another. The caller holds the store for writing.
 
@@ -76,6 +78,8 @@ def run_study(
         minutes: time after which the current run stops at its next end of an epoch, and no other begins. With a limit,
             runs come in the order that answers most questions first (see `order_runs`); else in the plan's order.
         keep_weights: whether the weights of each run stay beside its record.
+        keep_checkpoints: whether longer runs of the same course may go on from these: two to three times the bytes of
+            the weights.
     """
     refuse_while_loading("runs")
     executor = executor or SubprocessExecutor()
@@ -107,7 +111,7 @@ def run_study(
             progress.stopped = True
             break
         watch.run_begins(index, len(waiting), run)
-        status, reason = _run(run, planned, store, executor, watch, left, keep_weights)
+        status, reason = _run(run, planned, store, executor, watch, left, keep_weights, keep_checkpoints)
         watch.run_ends(run, status or "stopped", reason)
         if status is None:
             progress.stopped = True
@@ -127,6 +131,7 @@ def _run(
     watch: StudyWatch,
     seconds: float | None,
     keep_weights: bool,
+    keep_checkpoint: bool,
 ) -> tuple[RunStatus | None, str | None]:
     """One run to its end: its status (None when time ran out), and the reason where it did not complete."""
     job = Job(
@@ -136,7 +141,11 @@ def _run(
         store=str(store.folder.resolve()),
         seconds=seconds,
         keep_weights=keep_weights,
+        keep_checkpoint=keep_checkpoint,
     )
+    begun = begin_from(run, planned.facts[run.protocol], store)
+    if begun:
+        watch.said(run, {"say": "stage", "text": begun})
     ended: dict[str, Any] = {}
 
     def listen(said: Mapping[str, Any]) -> None:

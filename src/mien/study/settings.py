@@ -5,12 +5,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mien.errors import MienError, StudyFileError, did_you_mean
 
 T = TypeVar("T")
+
+# What other programs call a setting, as letters alone.
+_OTHER_NAMES = {
+    **dict.fromkeys(("earlystopping", "earlystop", "earlystoppingpatience", "patience"), "stop_patience"),
+    **dict.fromkeys(("lr", "rate"), "learning_rate"),
+    **dict.fromkeys(("nepochs", "numepochs", "maxepochs"), "epochs"),
+    **dict.fromkeys(("bs", "batch"), "batch_size"),
+    **dict.fromkeys(("kfold", "kfolds", "nfolds", "nsplits", "cv", "crossvalidation", "leaveout", "loso"), "folds"),
+    **dict.fromkeys(("wd", "l2"), "weight_decay"),
+    **dict.fromkeys(("model", "network", "architecture", "arch"), "backbone"),
+}
 
 KeyPath = tuple[str, ...]
 
@@ -32,7 +43,7 @@ def parse(cls: type[T], values: object, path: KeyPath = ()) -> T:
     known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            raise StudyFileError(f"{_table(path)} has no key {key!r}. {did_you_mean(key, known)}", (*path, key))
+            raise StudyFileError(f"{_table(path)} has no key {key!r}. {nearest(key, known)}", (*path, key))
     arguments = {key: convert(hints[key], value, (*path, key)) for key, value in values.items()}
     for name, field in known.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -45,6 +56,18 @@ def parse(cls: type[T], values: object, path: KeyPath = ()) -> T:
         raise
     except MienError as error:
         raise StudyFileError(str(error), path + _refused_alone(cls, arguments)) from error
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """A sentence that names the key that was meant, also where other programs call it otherwise.
+
+    >>> nearest("EarlyStopping", ["epochs", "stop_patience"])
+    "It is called 'stop_patience' here."
+    """
+    known = list(known)
+    other = _OTHER_NAMES.get("".join(filter(str.isalnum, key.lower())))
+    fitting = [name for name in known if other and name.rpartition(".")[2] == other]
+    return f"It is called {fitting[0]!r} here." if fitting else did_you_mean(key, known)
 
 
 def _refused_alone(cls: type[Any], arguments: Mapping[str, Any]) -> KeyPath:

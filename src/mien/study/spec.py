@@ -21,7 +21,7 @@ from mien.evaluation.metrics import METRICS
 from mien.files import parse_toml
 from mien.study.backbones import OTHER_BACKBONES, backbone_title
 from mien.study.recipe import Recipe
-from mien.study.settings import convert, find_line, parse, setting_name
+from mien.study.settings import convert, find_line, nearest, parse, setting_name
 
 SCHEMA = 1
 
@@ -426,7 +426,7 @@ def _checked(key: str, value: Any, path: tuple[str, ...]) -> Any:
     known = [READOUT, *(name for name in known if f"{name}." not in owners)]
     if key not in known:
         namesakes = [name for name in known if name.endswith(f".{key}")]
-        hint = f"Did you mean {namesakes[0]!r}?" if namesakes else did_you_mean(key, known)
+        hint = f"Did you mean {namesakes[0]!r}?" if namesakes else nearest(key, known)
         raise StudyFileError(f"There is no setting {key!r}. {hint}", path)
     head, _, name = key.rpartition(".")
     owner = owners[f"{head}." if head else ""]

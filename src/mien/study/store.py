@@ -27,6 +27,8 @@ from mien.study.reference import Reference, read_references
 from mien.study.settings import parse
 from mien.study.spec import Study, read_study
 
+# Of a run that goes on, or may be gone on from.
+CHECKPOINT_FILE = "checkpoint.npz"
 STORE_FILE = "store.json"
 STUDY_FILE = "study.toml"
 PLAN_FILE = "plan.json"

@@ -21,8 +21,7 @@ import numpy as np
 from mien.errors import RecordError, UnwritableError
 from mien.files import written_whole
 from mien.study.record import Epoch
-
-CHECKPOINT_FILE = "checkpoint.npz"
+from mien.study.store import CHECKPOINT_FILE
 
 
 @dataclass

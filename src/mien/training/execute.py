@@ -57,6 +57,7 @@ def execute(
     watch: Watch,
     stop: Callable[[], bool] = lambda: False,
     keep_weights: bool = True,
+    keep_checkpoint: bool = False,
 ) -> RunRecord | None:
     """Train and evaluate one run, and write its record into the store.
 
@@ -68,6 +69,7 @@ def execute(
         watch: is told of stages, steps and epochs.
         stop: asked after each epoch whether to stop there.
         keep_weights: whether the weights of the last readout stay beside the record, for export.
+        keep_checkpoint: whether a longer run of the same course may go on from this one's last epoch.
 
     Returns:
         The record; None when the run was stopped before its end, with its checkpoint in the store.
@@ -128,8 +130,10 @@ def execute(
         _save_network(network, folder / NETWORK_FILE)
         store.keep_data(split, dataset.spec)
     record.write(folder)
-    drop_checkpoint(folder)
-    drop_weights(folder, keep=set())
+    kept = keep_checkpoint and ended is Ended.COMPLETE and recipe.prefix_stable
+    if not kept:
+        drop_checkpoint(folder)
+    drop_weights(folder, keep={state.best_epoch} if kept and recipe.select != "last" else set())
     return record
 
 

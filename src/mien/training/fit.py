@@ -19,9 +19,10 @@ from mien.files import written_whole
 from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
+from mien.study.store import CHECKPOINT_FILE
 from mien.training.augmentation import blend, draw_partners
 from mien.training.backend import in_batches, taken_in_batches
-from mien.training.checkpoint import CHECKPOINT_FILE, LoopState, load_checkpoint, save_checkpoint
+from mien.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
 from mien.training.settling import Settler
 
@@ -99,12 +100,14 @@ def fit(
     optimizer = trained.optimizer
     optimizer.build(trained.trainable_variables)
     state = load_checkpoint(folder, network, optimizer)
+    # Of a shorter run that this one goes on from, what answered its readouts is not kept.
+    state.chosen = {r: epoch for r, epoch in state.chosen.items() if weights_file(folder, epoch).is_file()}
     batch = min(recipe.batch_size, len(train))
     # Whole batches only: a last batch of two images would upset BatchNorm. The order changes with every epoch, so
     # every image has its turn.
     steps = len(train) // batch
     weights = class_weights(train.targets) if recipe.class_weights == "balanced" else None
-    while state.epoch < recipe.epochs:
+    while state.epoch < recipe.epochs and not stalled(recipe, state.history):
         epoch = state.epoch + 1
         order = generator(recipe.seed, "order", str(epoch)).permutation(len(train))[: steps * batch]
         started = time.perf_counter()
@@ -219,13 +222,27 @@ def _validated(
 
 
 def choose(state: LoopState, recipe: Recipe, entry: Epoch, readouts: tuple[int, ...]) -> None:
-    """Note the best epoch so far and, at a readout, the epoch that answers for it; validation figures alone decide."""
+    """Note the best epoch so far and, at a readout, the epoch that answers for it; validation figures alone decide.
+
+    Where training stops here, the epoch answers for all readouts that were to come.
+    """
     if recipe.select != "last":
         value = entry.validation_loss if recipe.select == "best_loss" else -entry.validation_accuracy
         if value < state.best_value:
             state.best_epoch, state.best_value = entry.epoch, value
-    if entry.epoch in readouts:
-        state.chosen[entry.epoch] = entry.epoch if recipe.select == "last" else state.best_epoch
+    over = stalled(recipe, state.history)
+    for readout in readouts:
+        if readout == entry.epoch or (over and readout > entry.epoch):
+            state.chosen[readout] = entry.epoch if recipe.select == "last" else state.best_epoch
+
+
+def stalled(recipe: Recipe, history: Sequence[Epoch]) -> bool:
+    """Whether the validation loss has not improved for `stop_patience` epochs, so that training stops."""
+    best, waited = math.inf, 0
+    for entry in history:
+        better = entry.validation_loss < best - PLATEAU_MARGIN
+        best, waited = (entry.validation_loss, 0) if better else (best, waited + 1)
+    return 0 < recipe.stop_patience <= waited
 
 
 def plateau_rate(state: LoopState, recipe: Recipe, entry: Epoch) -> float:

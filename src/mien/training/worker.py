@@ -94,6 +94,7 @@ def main() -> int:
             watch=speaker,
             stop=lambda: job.seconds is not None and time.monotonic() - started > job.seconds,
             keep_weights=job.keep_weights,
+            keep_checkpoint=job.keep_checkpoint,
         )
         speaker.say("ended", status=None if record is None else record.status.value)
     except MienError as error:
