@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+import time
 from dataclasses import replace
 
 import httpx
@@ -118,6 +119,47 @@ def test_an_answer_that_takes_too_long_is_given_up(app_maker, photos, monkeypatc
     gate.set()
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_slow")
     assert app.state.mien.service.photos.taken == 0
+
+
+def test_what_would_wait_longer_than_an_answer_may_take_is_told_to_ask_again(app_maker, photos, monkeypatch):
+    app = app_maker(limits=replace(LIMITS, answer_seconds=20.0))
+    service = app.state.mien.service
+    prepare = type(service.recognizer).prepare
+
+    def slow(*arguments, **options):
+        time.sleep(0.5)
+        return prepare(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(service.recognizer), "prepare", slow)
+        assert ask(app, "POST", "/v1/faces", content=photos[0], headers=JPEG).status_code == 200
+    for waiting, status in ((0, 200), (60, 429), (0, 200)):
+        service.photos.taken = waiting
+        answer = ask(app, "POST", "/v1/faces", content=photos[0], headers=JPEG)
+        assert answer.status_code == status
+        if status == 429:
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+            assert "an answer may take 20 s" in answer.json()["error"]["message"]
+    service.photos.taken = 0
+
+
+def test_an_idle_time_is_no_slow_pace(app_maker, photos):
+    app = app_maker(limits=replace(LIMITS, answer_seconds=30.0))
+    for _ in range(3):
+        assert ask(app, "POST", "/v1/faces", content=photos[6], headers=JPEG).status_code == 200
+        time.sleep(1.0)
+    assert app.state.mien.service._pace() < 1.0
+
+
+def test_an_answer_that_takes_too_long_among_others_is_told_to_ask_again(app_maker, photos, monkeypatch):
+    app = app_maker(limits=replace(LIMITS, answer_seconds=0.05))
+    gate = threading.Event()
+    monkeypatch.setattr(type(app.state.mien.service.recognizer), "prepare", lambda *_, **__: gate.wait(60))
+    with app.state.mien.service.photos.holding(1):
+        answer = ask(app, "POST", "/v1/faces", content=photos[0], headers=JPEG)
+    gate.set()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 def test_an_error_of_the_network_goes_to_those_who_asked_and_to_nobody_else(app_maker, photos, monkeypatch):

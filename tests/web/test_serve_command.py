@@ -75,6 +75,16 @@ def test_what_cannot_be_served_is_said_at_the_start(bundle, tmp_path):
         run("--store", tmp_path / "nothing", "--bundle", bundle.source)
 
 
+def test_a_missing_runtime_of_the_page_is_said_at_the_start(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.web.runtime.vendor_folder", lambda: tmp_path)
+    monkeypatch.setattr("mien.web.server.serve", lambda *_, **__: None)
+    words = ["serve", "--no-open", "--bundle", bundle.source]
+    result = CliRunner().invoke(command_line(words), words)
+    assert result.exit_code == 0
+    assert "python -m mien.web.runtime" in result.stderr
+    assert "the page reads photos on the server alone" in result.stderr
+
+
 def test_the_notice_is_written_in_each_form(bundle, tmp_path):
     page = tmp_path / "notice.html"
     words = ["notice", "--bundle", bundle.source, "--name", "We & all", "--purpose", "a game."]

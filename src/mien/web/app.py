@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +18,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from mien.bundle import Bundle, card_markdown
+from mien.bundle import Bundle, bundle_archive, card_markdown
 from mien.errors import BundleError, DataError, ImageError, MienError
 from mien.inference.classifier import GOLDEN_TOLERANCE
 from mien.inference.recognizer import Recognizer
@@ -123,7 +121,7 @@ def create_app(
         token_needed=token is not None,
         stores=tuple(stores),
         golden_difference=float(np.abs(recognizer.classifier.predict(golden.crops) - golden.probabilities).max()),
-        model_file=_one_file(recognizer.bundle),
+        model_file=bundle_archive(recognizer.bundle.source),
     )
 
     @asynccontextmanager
@@ -328,7 +326,7 @@ async def infer(request: Request, name: str) -> Response:
     """Probabilities for faces that are cut out already."""
     bundle = _bundle_named(request, name)
     service = _state(request).service
-    with service.photos.holding(1):
+    with service.place():
         async with chunks_of(request, service, service.limits.photo_bytes) as chunks:
             content = b"".join([chunk async for chunk in chunks])
             parsed: dict[str, Any] = {}
@@ -368,18 +366,6 @@ def _unchanging(request: Request, content: bytes, media_type: str) -> Response:
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)
-
-
-def _one_file(bundle: Bundle) -> bytes:
-    """The bundle as one file, also where it is a folder."""
-    source = Path(bundle.source)
-    if source.is_file():
-        return source.read_bytes()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(source.iterdir()):
-            archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
-    return packed.getvalue()
 
 
 async def _service_error(request: Request, error: Exception) -> Response:

@@ -46,7 +46,7 @@ async def photos_of(request: Request, service: Service, *, most: int | None = No
             f"Received: {kind or 'no Content-Type'}.",
         )
     # One place is taken before anything is read, so that a full service says so at once.
-    with service.photos.holding(1) as places:
+    with service.place() as places:
         async with chunks_of(request, service, limits.body_bytes if multipart else limits.photo_bytes) as chunks:
             if multipart:
                 photos = await _parts(request, chunks, limits, most)

@@ -8,7 +8,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -116,7 +116,9 @@ class Service:
         self.metrics = metrics
         self.photos = Room(limits.waiting_photos, "photos", metrics.waiting_photos.set, self._wait_seconds)
         self.bytes = Room(limits.held_bytes, "bytes", metrics.held_bytes.set, self._wait_seconds)
-        self._answered: deque[float] = deque(maxlen=_RECENT)
+        self._working = 0
+        self._last = 0.0  # when an answer was ready, or the first photo came after none was worked on
+        self._took: deque[float] = deque(maxlen=_RECENT)
         self._readers = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="mien-photo")
         self._network = ThreadPoolExecutor(1, thread_name_prefix="mien-network")
         self._gathered: deque[tuple[Prepared, asyncio.Future[NDArray[np.float64]]]] = deque()
@@ -127,6 +129,21 @@ class Service:
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._network.shutdown(wait=True, cancel_futures=True)
 
+    def place(self) -> AbstractContextManager[Holding]:
+        """Take room for the first photo of a request, for the length of a block.
+
+        Raises:
+            ServiceError: 429, there is none; or what waits already takes as long as an answer may.
+        """
+        wait = self._pace() * (self.photos.taken + 1)
+        if self.photos.taken and wait > self.limits.answer_seconds:
+            raise busy(
+                f"The service is busy: this would take about {wait:.0f} s, and an answer may take "
+                f"{self.limits.answer_seconds:g} s.",
+                self._wait_seconds(),
+            )
+        return self.photos.holding(1)
+
     async def recognize(
         self, photos: Sequence[Photo], *, labels: str | None = None, unsure: float | None = None
     ) -> list[PhotoResult]:
@@ -134,10 +151,10 @@ class Service:
 
         Raises:
             DataError: `labels` does not fit the model.
-            ServiceError: 503, it took too long.
+            ServiceError: it took too long: 429 while there are other photos, 503 when these were alone.
         """
         view = self.recognizer.with_options(labels=labels, unsure=unsure)
-        async with self._in_time(), asyncio.TaskGroup() as group:
+        async with self._in_time(len(photos)), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._recognize_one(photo, view)) for photo in photos]
         results = [task.result() for task in tasks]
         self.metrics.recognized(results)
@@ -149,7 +166,7 @@ class Service:
         Raises:
             ImageError: the photo cannot be read.
             MienError: as `explain_photo`.
-            ServiceError: 503, it took too long.
+            ServiceError: as `recognize`.
         """
 
         def draw() -> bytes:
@@ -167,7 +184,7 @@ class Service:
         Raises:
             DataError: `labels` does not fit the model.
             ImageError: the photo cannot be read.
-            ServiceError: 503, it took too long.
+            ServiceError: as `recognize`.
         """
         view = self.recognizer.with_options(labels=labels, unsure=unsure)
 
@@ -190,20 +207,29 @@ class Service:
             return await self._read(classify)
 
     async def _recognize_one(self, photo: Photo, view: Recognizer) -> PhotoResult:
-        prepared = await self._read(partial(self.recognizer.prepare, photo.content, name=photo.name))
-        result = view.result(prepared, await self._classify(prepared))
-        self._answered.append(asyncio.get_running_loop().time())
+        clock = asyncio.get_running_loop().time
+        if self._working == 0:
+            self._last = clock()
+        self._working += 1
+        try:
+            prepared = await self._read(partial(self.recognizer.prepare, photo.content, name=photo.name))
+            result = view.result(prepared, await self._classify(prepared))
+        finally:
+            self._working -= 1
+        self._took.append(clock() - self._last)
+        self._last = clock()
         return result
+
+    def _pace(self) -> float:
+        """Seconds a photo, while there is something to do."""
+        return sum(self._took) / len(self._took) if self._took else 0.0
 
     def _wait_seconds(self) -> int:
         """After how long there should be room: when a half to all of the photos that wait now will be answered.
 
         By chance within that: clients that were refused together are not to come back together.
         """
-        if len(self._answered) < 2:
-            return 1
-        seconds = (self._answered[-1] - self._answered[0]) / (len(self._answered) - 1)
-        return max(1, min(_LONGEST_WAIT, round(seconds * self.photos.taken * random.uniform(0.5, 1))))
+        return max(1, min(_LONGEST_WAIT, round(self._pace() * self.photos.taken * random.uniform(0.5, 1))))
 
     async def _read(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
@@ -245,14 +271,15 @@ class Service:
         return group
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def _in_time(self, photos: int = 1) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self.limits.answer_seconds):
                 yield
         except TimeoutError as error:
-            raise ServiceError(
-                503, f"This took longer than {self.limits.answer_seconds:g} s. Send fewer or smaller photos."
-            ) from error
+            seconds = f"{self.limits.answer_seconds:g} s"
+            if self.photos.taken > photos:
+                raise busy(f"The service is busy: this took longer than {seconds}.", self._wait_seconds()) from error
+            raise ServiceError(503, f"This took longer than {seconds}. Send fewer or smaller photos.") from error
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
