@@ -1,5 +1,6 @@
 // The square of a photo that a network sees of a face, by the rule of its bundle: src/mien/inference/crops.py.
 
+import { roundHalfEven } from './numbers.js';
 import { averageBlocks, warpToGray } from './resize.js';
 
 // Where the landmarks of an upright frontal face lie, relative to their mean (docs/decisions/0003-crop-rule.md).
@@ -26,10 +27,17 @@ export function roll(landmarks) {
   return Math.atan2(across, along);
 }
 
+/** The side of the square that the rule cuts for a face, in photo pixels. */
+export function cropSide(face, rule) {
+  return rule.margin * Math.sqrt(Math.max(face.box.width * face.box.height, 1));
+}
+
 /** The map from pixel centres of the crop to pixel centres of the photo: [a, b, c, d, e, f] as in `warpToGray`. */
 export function cropToPhoto(face, rule) {
-  const side = rule.margin * Math.sqrt(Math.max(face.box.width * face.box.height, 1));
-  const angle = rule.kind === 'aligned' ? roll(face.landmarks) : 0;
+  const side = cropSide(face, rule);
+  const lean = roll(face.landmarks);
+  // Without aligning, a face keeps its lean, but one in a photo that lies on its side is still turned with it.
+  const angle = rule.kind === 'aligned' ? lean : (Math.PI / 2) * roundHalfEven(lean / (Math.PI / 2));
   const right = [Math.cos(angle) * side, Math.sin(angle) * side];
   const down = [-Math.sin(angle) * side, Math.cos(angle) * side];
   const centre = [face.box.x + face.box.width / 2, face.box.y + face.box.height / 2];

@@ -3,15 +3,22 @@
 
 import { clamp, roundHalfEven, roundTo } from './numbers.js';
 import { MienError } from './errors.js';
-import { halvedTo, resizeToPlanes } from './resize.js';
+import { resizeToPlanes, turnedPlanes } from './resize.js';
 
 export const LANDMARK_NAMES = ['right_eye', 'left_eye', 'nose_tip', 'right_mouth_corner', 'left_mouth_corner'];
 
 const SCORE_THRESHOLD = 0.7;
 const SEARCHED_PIXELS = [280 ** 2, 560 ** 2, 1120 ** 2];
+/** What is left of a JPEG that is looked at smaller, at least. */
+export const DECODED_PIXELS = 2 * 1120 ** 2;
 const LONGEST_SIDE = 4096;
-const MANY_PIXELS = 10e6; // beyond it a smaller copy is looked at, as the command line does with a JPEG
-const LEFT_PIXELS = 2 * 1120 ** 2;
+// The network takes a face that lies on its side for an upright one and is only less sure: detector.py has the reasons.
+const SURELY_UPRIGHT = 0.91;
+const TURNS = [0, 90, 180, 270];
+const EVIDENCE_ABOVE = 0.8;
+const LEAST_EVIDENCE = 0.03;
+const LEAST_LEAD = 0.02;
+const DECIMALS = 2; // of a pixel
 const STEP = 32;
 const STRIDES = [8, 16, 32];
 const { fround } = Math;
@@ -45,43 +52,80 @@ export class Detector {
   }
 
   /**
-   * The faces of a photo in reading order, without overlap.
+   * The faces of a photo that may lie on its side or stand on its head.
    *
-   * @param {{data: Uint8ClampedArray, width: number, height: number, reduction: number}} picture
-   * @returns {Promise<{id: number, box: object, landmarks: number[][], score: number}[]>} in photo pixels.
+   * @param {{data: Uint8ClampedArray, width: number, height: number, photoWidth: number, photoHeight: number}} picture
+   * @returns {Promise<{faces: {id: number, box: object, landmarks: number[][], score: number}[], turned: number,
+   *   certain: boolean}>} the faces in reading order of the photo as it is, in its pixels; by how many degrees it had
+   *   to be turned, clockwise, for them to be upright; and whether one side is clearly the upper one.
    */
-  async detect(picture) {
-    const found = [];
-    const many = picture.width * picture.height > MANY_PIXELS;
-    const source = many ? halvedTo(picture, LEFT_PIXELS) : picture;
-    for (const scale of searchScales(picture.height, picture.width)) {
-      found.push(...(await this.search(picture, source, scale)));
+  async detectAnyWayUp(picture) {
+    const faces = await this.detect(picture, 0);
+    if (faces.some((face) => face.score >= SURELY_UPRIGHT)) return { faces, turned: 0, certain: true };
+    const evidence = {};
+    for (const turned of TURNS) evidence[turned] = await this.evidence(picture, turned);
+    const best = TURNS.slice(1).reduce((most, turned) => (evidence[turned] > evidence[most] ? turned : most));
+    const lead = evidence[best] - evidence[0];
+    if (evidence[best] >= LEAST_EVIDENCE && lead >= LEAST_LEAD) {
+      return { faces: await this.detect(picture, best), turned: best, certain: true };
     }
-    return inReadingOrder(withoutOverlap(found));
+    return { faces, turned: 0, certain: evidence[best] === 0 || lead <= -LEAST_LEAD };
   }
 
-  /** One look; `source` is the picture, or a smaller copy of it. */
-  async search(picture, source, scale) {
-    const width = Math.max(1, roundHalfEven(picture.width * scale));
-    const height = Math.max(1, roundHalfEven(picture.height * scale));
-    const planeWidth = wholeSteps(width);
-    const planeHeight = wholeSteps(height);
-    const planes = resizeToPlanes(source, width, height, planeWidth, planeHeight);
+  /** The faces of a photo that is upright when it is turned: in reading order, without overlap. */
+  async detect(picture, turned) {
+    return inReadingOrder(await this.search(picture, searchedSizes(picture.photoWidth, picture.photoHeight), turned));
+  }
+
+  /** What speaks for a photo being upright when it is turned: its sure faces, small ones left aside. */
+  async evidence(picture, turned) {
+    const sizes = searchedSizes(picture.photoWidth, picture.photoHeight).slice(0, 2);
+    const found = await this.search(picture, sizes, turned);
+    return found.reduce((sum, face) => sum + Math.max(0, face.score - EVIDENCE_ABOVE), 0);
+  }
+
+  async search(picture, sizes, turned) {
+    const found = [];
+    for (const size of sizes) found.push(...(await this.look(picture, size, turned)));
+    return withoutOverlap(found);
+  }
+
+  async look(picture, [width, height], turned) {
+    const [columns, rows] = turned % 180 === 0 ? [width, height] : [height, width];
+    const [planeWidth, planeHeight] = [wholeSteps(columns), wholeSteps(rows)];
+    const planes =
+      turned === 0
+        ? resizeToPlanes(picture, width, height, planeWidth, planeHeight)
+        : turnedPlanes(resizeToPlanes(picture, width, height, width, height), width, height, turned, planeWidth, planeHeight);
     const input = new this.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
     const outputs = await this.session.run({ input });
-    const toPhoto = [(picture.width / width) * picture.reduction, (picture.height / height) * picture.reduction];
-    const rows = STRIDES.flatMap((stride) => readStride(outputs, stride, planeWidth / stride));
+    const toPhoto = [picture.photoWidth / width, picture.photoHeight / height];
+    const finds = STRIDES.flatMap((stride) => readStride(outputs, stride, planeWidth / stride));
     for (const output of Object.values(outputs)) output.dispose();
-    return ofOneSearch(rows).map((row) => toFace(row, toPhoto));
+    return ofOneSearch(finds).map((find) => toFace(turnedBack(find, turned, width, height), toPhoto));
   }
+}
+
+/** A find in a picture of this width and height that was looked at turned clockwise, in the picture as it is. */
+function turnedBack(find, turned, width, height) {
+  if (turned === 0) return find;
+  const back = {
+    90: ([x, y]) => [y, height - x],
+    180: ([x, y]) => [width - x, height - y],
+    270: ([x, y]) => [width - y, x],
+  }[turned];
+  const corners = [back([find.x, find.y]), back([find.x + find.width, find.y + find.height])];
+  const [left, right] = [corners[0][0], corners[1][0]].sort((one, other) => one - other);
+  const [top, bottom] = [corners[0][1], corners[1][1]].sort((one, other) => one - other);
+  return { ...find, x: left, y: top, width: right - left, height: bottom - top, landmarks: find.landmarks.map(back) };
 }
 
 function wholeSteps(side) {
   return Math.ceil(side / STEP) * STEP;
 }
 
-/** Factors by which to resize a photo; a photo below the smallest size is enlarged to it, others never. */
-export function searchScales(height, width) {
+/** Widths and heights at which to look at a photo; one below the smallest is enlarged to it, others never. */
+export function searchedSizes(width, height) {
   const whole = Math.sqrt(height * width);
   const factors = SEARCHED_PIXELS.map((area) => Math.sqrt(area) / whole);
   const limit = LONGEST_SIDE / Math.max(height, width);
@@ -89,7 +133,8 @@ export function searchScales(height, width) {
   if (whole > Math.sqrt(SEARCHED_PIXELS[0])) {
     for (const factor of factors.slice(1)) kept.add(Math.min(factor, 1, limit));
   }
-  return [...kept].sort((one, other) => one - other);
+  const side = (whole, factor) => Math.max(1, roundHalfEven(whole * factor));
+  return [...kept].sort((one, other) => one - other).map((factor) => [side(width, factor), side(height, factor)]);
 }
 
 function readStride(outputs, stride, columns) {
@@ -120,12 +165,12 @@ function toFace(row, [across, down]) {
   return {
     id: 0,
     box: {
-      x: roundTo(row.x * across, 2),
-      y: roundTo(row.y * down, 2),
-      width: roundTo(row.width * across, 2),
-      height: roundTo(row.height * down, 2),
+      x: roundTo(row.x * across, DECIMALS),
+      y: roundTo(row.y * down, DECIMALS),
+      width: roundTo(row.width * across, DECIMALS),
+      height: roundTo(row.height * down, DECIMALS),
     },
-    landmarks: row.landmarks.map(([x, y]) => [roundTo(x * across, 2), roundTo(y * down, 2)]),
+    landmarks: row.landmarks.map(([x, y]) => [roundTo(x * across, DECIMALS), roundTo(y * down, DECIMALS)]),
     score: roundTo(Math.min(1, row.score), 4),
   };
 }

@@ -17,16 +17,20 @@ const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
  *
  * @param {Blob} file
  * @param {string} name what it is called in an error.
- * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number, reduction: number, photoWidth: number,
- *   photoHeight: number, notes: string[]}>} RGBA, opaque; reduction: photo pixels per pixel along a side.
+ * @param {number} leastPixels a JPEG is read at a half, a quarter or an eighth of its sides when at least so many
+ *   pixels are left.
+ * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number, reduction: number, finest: number,
+ *   photoWidth: number, photoHeight: number, notes: string[]}>} RGBA, opaque; reduction: photo pixels per pixel along a
+ *   side; finest: the least at which this photo can be read.
  * @throws {ImageError} it is empty, not a picture, damaged or too large.
  */
-export async function readPhoto(file, name) {
+export async function readPhoto(file, name, leastPixels = Infinity) {
   if (file.size === 0) throw new ImageError(`${name} is empty (0 bytes).`);
   const notes = [];
   let cutOff = false;
+  const jpeg = await isJpeg(file);
   let bitmap = await decoded(file);
-  if (bitmap === null && (await isJpeg(file))) {
+  if (bitmap === null && jpeg) {
     // A JPEG that is cut off: ended properly, what is missing is filled with middle gray.
     bitmap = await decoded(new Blob([file, END_OF_JPEG]));
     cutOff = bitmap !== null;
@@ -35,7 +39,7 @@ export async function readPhoto(file, name) {
     throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
   }
   try {
-    const picture = pixelsOf(bitmap, name, notes);
+    const picture = pixelsOf(bitmap, name, jpeg ? leastPixels : Infinity, notes);
     if (cutOff) notes.push(missingRows(picture, name));
     return picture;
   } finally {
@@ -56,17 +60,19 @@ async function isJpeg(file) {
   return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
 }
 
-function pixelsOf(bitmap, name, notes) {
+function pixelsOf(bitmap, name, leastPixels, notes) {
   const { width: photoWidth, height: photoHeight } = bitmap;
   if (photoWidth * photoHeight > MAX_PIXELS) {
     throw new ImageError(
       `${name} has ${photoWidth} x ${photoHeight} pixels, which is more than the limit of ${MAX_PIXELS / 1e6} megapixels.`,
     );
   }
-  const reduction = [1, 2, 4].find(
+  const finest = [1, 2, 4].find(
     (factor) =>
       photoWidth * photoHeight <= KEPT_PIXELS * factor ** 2 && Math.max(photoWidth, photoHeight) <= KEPT_SIDE * factor,
   ) ?? 8;
+  const left = (factor) => Math.floor(photoWidth / factor) * Math.floor(photoHeight / factor);
+  const reduction = Math.max(finest, [8, 4, 2].find((factor) => left(factor) >= leastPixels) ?? 1);
   const width = Math.ceil(photoWidth / reduction);
   const height = Math.ceil(photoHeight / reduction);
   const data = new Uint8ClampedArray(width * height * 4);
@@ -85,8 +91,8 @@ function pixelsOf(bitmap, name, notes) {
     else data.set(reduced(strip, photoWidth, count, reduction), start);
   }
   if (transparent) notes.push('transparent parts shown on white');
-  if (reduction > 1) notes.push(`kept at 1/${reduction} of its size`);
-  return { data, width, height, reduction, photoWidth, photoHeight, notes };
+  if (finest > 1) notes.push(`kept at 1/${finest} of its size`);
+  return { data, width, height, reduction, finest, photoWidth, photoHeight, notes };
 }
 
 /** Lay pixels on white, in place; returns whether any was transparent. */
@@ -109,25 +115,33 @@ function reduced(data, width, height, factor) {
   const columns = Math.ceil(width / factor);
   const rows = Math.ceil(height / factor);
   const result = new Uint8ClampedArray(columns * rows * 4);
-  for (let y = 0; y < rows; y += 1) {
+  const sums = new Uint32Array(columns * 3);
+  for (let y = 0, to = 0; y < rows; y += 1) {
+    sums.fill(0);
     const bottom = Math.min(height, (y + 1) * factor);
-    for (let x = 0; x < columns; x += 1) {
-      const right = Math.min(width, (x + 1) * factor);
-      let red = 0;
-      let green = 0;
-      let blue = 0;
-      for (let row = y * factor; row < bottom; row += 1) {
-        for (let at = (row * width + x * factor) * 4, end = (row * width + right) * 4; at < end; at += 4) {
-          red += data[at];
-          green += data[at + 1];
-          blue += data[at + 2];
+    for (let row = y * factor, from = row * width * 4; row < bottom; row += 1) {
+      for (let x = 0, at = 0, left = width; x < columns; x += 1, at += 3, left -= factor) {
+        let red = 0;
+        let green = 0;
+        let blue = 0;
+        for (const end = from + Math.min(factor, left) * 4; from < end; from += 4) {
+          red += data[from];
+          green += data[from + 1];
+          blue += data[from + 2];
         }
+        sums[at] += red;
+        sums[at + 1] += green;
+        sums[at + 2] += blue;
       }
-      const count = (bottom - y * factor) * (right - x * factor);
-      const to = (y * columns + x) * 4;
-      result[to] = Math.floor(red / count + 0.5);
-      result[to + 1] = Math.floor(green / count + 0.5);
-      result[to + 2] = Math.floor(blue / count + 0.5);
+    }
+    const full = (bottom - y * factor) * factor;
+    const half = full >> 1;
+    for (let x = 0, at = 0; x < columns; x += 1, at += 3, to += 4) {
+      const part = x === columns - 1 ? (bottom - y * factor) * (width - x * factor) : full;
+      const more = part === full ? half : part >> 1;
+      result[to] = Math.trunc((sums[at] + more) / part);
+      result[to + 1] = Math.trunc((sums[at + 1] + more) / part);
+      result[to + 2] = Math.trunc((sums[at + 2] + more) / part);
       result[to + 3] = 255;
     }
   }

@@ -1,8 +1,8 @@
 // From a photo to a result: read, find faces, cut them out, classify. src/mien/inference/recognizer.py.
 
 import { Classifier } from './classifier.js';
-import { cropFace, cropToPhoto } from './crops.js';
-import { Detector, LANDMARK_NAMES, anySize } from './detector.js';
+import { cropFace, cropSide, cropToPhoto } from './crops.js';
+import { DECODED_PIXELS, Detector, LANDMARK_NAMES, anySize } from './detector.js';
 import { ImageError } from './errors.js';
 import { explain } from './explanation.js';
 import { readPhoto } from './pixels.js';
@@ -41,42 +41,52 @@ export class Recognizer {
    */
   async recognize(file, name) {
     try {
-      const picture = await readPhoto(file, name);
-      return { result: await this.recognizePixels(picture, name), picture };
+      const picture = await readPhoto(file, name, DECODED_PIXELS);
+      return { result: await this.recognizePixels(file, picture, name), picture };
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
       return { result: this.result(name, 'unreadable', error.message, [], null), picture: null };
     }
   }
 
-  async recognizePixels(picture, name) {
+  async recognizePixels(file, picture, name) {
     if (Math.min(picture.photoWidth, picture.photoHeight) < MINIMUM_FACE_PX) {
       const reason =
         `The photo has ${picture.photoWidth} x ${picture.photoHeight} pixels, ` +
         `and a face needs ${MINIMUM_FACE_PX} a side.`;
       return this.result(name, 'too_small', reason, [], picture);
     }
-    const faces = await this.detector.detect(picture);
+    const { faces, turned, certain } = await this.detector.detectAnyWayUp(picture);
+    if (turned !== 0) picture.notes.push(`turned by ${turned}°, so that its faces are upright`);
     const asked = faces.filter(isLargeEnough);
-    const rows = await this.classifier.predict(asked.map((face) => cropFace(picture, face, this.bundle.cropRule)));
-    const results = faces.map((face) => this.faceResult(face, rows[asked.indexOf(face)]));
-    return this.result(name, ...this.outcomeOf(results), results, picture);
+    const rows = await this.classifier.predict(await this.crops(file, picture, asked, name));
+    const results = faces.map((face) => this.faceResult(face, rows[asked.indexOf(face)], certain));
+    return this.result(name, ...this.outcomeOf(results, certain), results, picture);
   }
 
-  outcomeOf(faces) {
+  /** Cut faces out; where the photo was read at a part of its size, too small for one, at its full size. */
+  async crops(file, picture, faces, name) {
+    const rule = this.bundle.cropRule;
+    const tooSmall = faces.some((face) => cropSide(face, rule) < rule.size * picture.reduction);
+    const source = picture.reduction > picture.finest && tooSmall ? await readPhoto(file, name) : picture;
+    return faces.map((face) => cropFace(source, face, rule));
+  }
+
+  outcomeOf(faces, certain) {
     if (faces.length === 0) return ['no_face', 'No face was found.'];
     if (faces.every((face) => face.outcome === 'too_small')) {
       const largest = Math.max(...faces.map((face) => Math.min(face.box.width, face.box.height)));
       return ['too_small', `The largest face is ${largest.toFixed(0)} pixels wide, and ${MINIMUM_FACE_PX} are needed.`];
     }
     if (faces.some((face) => face.outcome === 'ok')) return ['ok', ''];
+    if (!certain) return ['unsure', 'It cannot be told which way up the photo is: turn it upright.'];
     return ['unsure', `No label reaches the least probability, ${Number(this.threshold.toPrecision(3))}.`];
   }
 
-  faceResult(face, row) {
+  faceResult(face, row, certain) {
     const probabilities = row === undefined ? {} : Object.fromEntries(this.bundle.labels.map((label, n) => [label, row[n]]));
     const best = mostProbable({ probabilities });
-    const outcome = best === null ? 'too_small' : best[1] >= this.threshold ? 'ok' : 'unsure';
+    const outcome = best === null ? 'too_small' : certain && best[1] >= this.threshold ? 'ok' : 'unsure';
     return {
       id: face.id,
       outcome,

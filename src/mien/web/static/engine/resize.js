@@ -16,6 +16,26 @@ export function resizeToPlanes(picture, width, height, planeWidth, planeHeight) 
   return planes;
 }
 
+/** Planes of `resizeToPlanes` without a rim, turned clockwise by 90, 180 or 270 degrees, and with one. */
+export function turnedPlanes(planes, width, height, turned, planeWidth, planeHeight) {
+  // Where the turned picture's first pixel lies in the picture, and how far away its neighbours to the right and below.
+  const [start, right, below] = {
+    90: [(height - 1) * width, -width, 1],
+    180: [width * height - 1, -1, -width],
+    270: [width - 1, width, -1],
+  }[turned];
+  const [columns, rows] = turned === 180 ? [width, height] : [height, width];
+  const result = new Float32Array(3 * planeWidth * planeHeight);
+  for (let plane = 0; plane < 3; plane += 1) {
+    for (let y = 0; y < rows; y += 1) {
+      let from = plane * width * height + start + y * below;
+      let to = (plane * planeHeight + y) * planeWidth;
+      for (let x = 0; x < columns; x += 1, from += right, to += 1) result[to] = planes[from];
+    }
+  }
+  return result;
+}
+
 /** Area averaging: each pixel is the mean of what it covers. Whole blocks are summed exactly, as OpenCV does it. */
 function shrink(picture, width, height, planes, planeWidth, planeHeight) {
   if (picture.width % width === 0 && picture.height % height === 0) {
