@@ -39,7 +39,7 @@ export async function readPhoto(file, name, leastPixels = Infinity) {
     throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
   }
   try {
-    const picture = pixelsOf(bitmap, name, jpeg ? leastPixels : Infinity, notes);
+    const picture = pixelsOf(bitmap, name, jpeg, leastPixels, notes);
     if (cutOff) notes.push(missingRows(picture, name));
     return picture;
   } finally {
@@ -60,7 +60,7 @@ async function isJpeg(file) {
   return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
 }
 
-function pixelsOf(bitmap, name, leastPixels, notes) {
+function pixelsOf(bitmap, name, jpeg, leastPixels, notes) {
   const { width: photoWidth, height: photoHeight } = bitmap;
   if (photoWidth * photoHeight > MAX_PIXELS) {
     throw new ImageError(
@@ -72,7 +72,7 @@ function pixelsOf(bitmap, name, leastPixels, notes) {
       photoWidth * photoHeight <= KEPT_PIXELS * factor ** 2 && Math.max(photoWidth, photoHeight) <= KEPT_SIDE * factor,
   ) ?? 8;
   const left = (factor) => Math.floor(photoWidth / factor) * Math.floor(photoHeight / factor);
-  const reduction = Math.max(finest, [8, 4, 2].find((factor) => left(factor) >= leastPixels) ?? 1);
+  const reduction = Math.max(finest, (jpeg && [8, 4, 2].find((factor) => left(factor) >= leastPixels)) || 1);
   const width = Math.ceil(photoWidth / reduction);
   const height = Math.ceil(photoHeight / reduction);
   const data = new Uint8ClampedArray(width * height * 4);
@@ -85,7 +85,7 @@ function pixelsOf(bitmap, name, leastPixels, notes) {
     context.clearRect(0, 0, photoWidth, count);
     context.drawImage(bitmap, 0, top, photoWidth, count, 0, 0, photoWidth, count);
     const strip = context.getImageData(0, 0, photoWidth, count).data;
-    transparent = layOnWhite(strip) || transparent;
+    transparent = (!jpeg && layOnWhite(strip)) || transparent;
     const start = (top / reduction) * width * 4;
     if (reduction === 1) data.set(strip, start);
     else data.set(reduced(strip, photoWidth, count, reduction), start);
@@ -174,7 +174,7 @@ export async function viewOf(picture, longest, least = 0) {
   return createImageBitmap(image, {
     resizeWidth: Math.max(1, Math.round(picture.width * factor)),
     resizeHeight: Math.max(1, Math.round(picture.height * factor)),
-    resizeQuality: 'high',
+    resizeQuality: 'medium',
   });
 }
 
