@@ -133,7 +133,7 @@ def test_what_would_wait_longer_than_an_answer_may_take_is_told_to_ask_again(app
     with monkeypatch.context() as patched:
         patched.setattr(type(service.recognizer), "prepare", slow)
         assert ask(app, "POST", "/v1/faces", content=photos[0], headers=JPEG).status_code == 200
-    for waiting, status in ((0, 200), (60, 429), (0, 200)):
+    for waiting, status in ((60, 429), (0, 200)):
         service.photos.taken = waiting
         answer = ask(app, "POST", "/v1/faces", content=photos[0], headers=JPEG)
         assert answer.status_code == status
