@@ -62,7 +62,24 @@ def write_sorted_zip(root):
     return root / "faces.zip"
 
 
+def write_npy(root):
+    np.save(root / "X.npy", FACES)
+    return root / "X.npy"
+
+
+def write_list(root, folder=""):
+    place = root / folder
+    place.mkdir(exist_ok=True)
+    for number, face in enumerate(FACES):
+        Image.fromarray(face).save(place / f"{number}.png")
+    (root / "list.csv").write_text("image\n" + "".join(f"{number}.png\n" for number in range(len(FACES))))
+    return root / "list.csv"
+
+
 FORMS = {
+    "a table of file names": write_list,
+    "a table of file names in images": lambda root: write_list(root, "images"),
+    "one array": write_npy,
     "the challenge's test.csv": lambda root: write_table(root, "pixels", pixel_rows()),
     "a table with numbers and no labels": lambda root: write_table(
         root, "id,pixels", [f"face-{n},{row}" for n, row in enumerate(pixel_rows())]
@@ -140,6 +157,8 @@ def test_what_has_no_meaning_for_crops_is_refused(bundle, tmp_path, option):
         ("faces.npz", None, "no array of images"),
         ("faces.csv", "a,b\n1,2\n", "faces.csv"),
         ("faces.xyz", "?", "not in a form that mien can read"),
+        ("faces.npy", "?", "cannot be read as an array"),
+        ("faces.csv", "image\n../../etc/a.png\n", "outside its folder"),
     ],
 )
 def test_what_holds_no_crops_is_refused_in_words(bundle, tmp_path, name, content, says):

@@ -133,8 +133,12 @@ def unlabelled_arrays(path: Path) -> Iterator[tuple[str, GrayImage]]:
         DataError: there are no images, or they are damaged.
         MissingExtraError: an HDF5 file, and h5py is not installed.
     """
-    arrays, names = _load(path)
-    found = [name for name in sorted(arrays) if _kind(name)[0] == "images"]
+    if path.suffix.lower() == ".npy":
+        arrays, names = {path.stem: _load_one(path)}, [path.stem]
+        found = names
+    else:
+        arrays, names = _load(path)
+        found = [name for name in sorted(arrays) if _kind(name)[0] == "images"]
     if not found:
         raise DataError(
             f"{path} holds no array of images. Expected one called images, or X. "
@@ -144,6 +148,13 @@ def unlabelled_arrays(path: Path) -> Iterator[tuple[str, GrayImage]]:
         pixels, in_colour = _images(arrays[name], f"{name} of {path}", [], name)
         for number, image in enumerate(pixels):
             yield f"{name}[{number}]", GrayImage(image, (IN_COLOUR,) if in_colour else ())
+
+
+def _load_one(path: Path) -> NDArray[np.generic]:
+    try:
+        return read_npy(path, largest_bytes=LARGEST_ARRAYS_BYTES)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as an array: {error}.") from error
 
 
 def _framed(image: GrayImage, options: ReadOptions, name: str) -> GrayImage | Problem:

@@ -92,7 +92,7 @@ def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = 
     """
     table = _read_tables(path)
     if not options.outside:
-        _refuse_outside(table, path)
+        refuse_outside(table.folder, table.paths, path)
     licence = table.folder / LICENCE_FILE
     return build_dataset(
         table.samples,
@@ -107,13 +107,13 @@ def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = 
     )
 
 
-def _refuse_outside(table: _Table, path: Path) -> None:
+def refuse_outside(folder: Path, paths: Sequence[str], path: Path) -> None:
     """Raise DataError when a table names files outside its folder, be it by a link: it may come from anyone."""
-    root = os.path.realpath(table.folder)
-    outside = [name for name in table.paths if not _lies_in(root, os.path.realpath(table.folder / name))]
+    root = os.path.realpath(folder)
+    outside = [name for name in paths if not _lies_in(root, os.path.realpath(folder / name))]
     if outside:
         raise DataError(
-            f"{path} names {len(outside):,} of {len(table.paths):,} images outside its folder, first {outside[0]!r}."
+            f"{path} names {len(outside):,} of {len(paths):,} images outside its folder, first {outside[0]!r}."
             " If you trust it, allow that: --allow-outside, or outside = true in [data] of a study file."
         )
 

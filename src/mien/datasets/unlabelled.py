@@ -10,17 +10,20 @@ import numpy as np
 from mien.datasets.arrays import is_arrays, unlabelled_arrays
 from mien.datasets.dataset import Problem
 from mien.datasets.fer2013 import RowError, parse_pixels, pixel_text
+from mien.datasets.folders import decode_files, read_below
+from mien.datasets.manifest import refuse_outside
 from mien.datasets.pixels import GrayImage
 from mien.datasets.reading import read_dataset
-from mien.datasets.tables import is_table, open_table
+from mien.datasets.tables import Columns, is_table, open_table
 from mien.errors import DataError
 
 
 def read_crops(path: Path) -> Iterator[tuple[str, GrayImage | Problem]]:
-    """The images of a table of pixels, of arrays, or of any data set that mien reads, in order; labels do not count.
+    """The images of a table, of arrays, or of any data set that mien reads, in order; labels do not count.
 
     Args:
-        path: a table with a column of pixels; an .npz or HDF5 file with images; or what `read_dataset` takes.
+        path: a table with a column of pixels or of paths; an .npz, .npy or HDF5 file with images; or what
+            `read_dataset` takes.
 
     Yields:
         The name of an image, and the image or why it cannot be read.
@@ -33,17 +36,33 @@ def read_crops(path: Path) -> Iterator[tuple[str, GrayImage | Problem]]:
     if is_table(path):
         with open_table(path) as (columns, rows):
             if columns.holds_pixels:
-                for number, cells in enumerate(rows, start=1):
-                    name = columns.cell(cells, "id") or f"row {number}"
-                    try:
-                        yield name, GrayImage(parse_pixels(pixel_text(columns, cells)))
-                    except (RowError, IndexError) as error:
-                        reason = str(error) if isinstance(error, RowError) else f"It has {len(cells)} cells only."
-                        yield name, Problem(name, reason)
+                yield from _pixel_rows(columns, rows)
                 return
-    if is_arrays(path) or path.suffix.lower() == ".npz":
+            if columns.holds_paths:
+                yield from _named_files(path, [columns.cell(cells, "path") for cells in rows])
+                return
+    if is_arrays(path) or path.suffix.lower() in (".npz", ".npy"):
         yield from unlabelled_arrays(path)
         return
     dataset = read_dataset(path)
     for name, image in zip(dataset.ids.tolist(), dataset.images, strict=True):
         yield name, GrayImage(np.asarray(image))
+
+
+def _pixel_rows(columns: Columns, rows: Iterator[list[str]]) -> Iterator[tuple[str, GrayImage | Problem]]:
+    for number, cells in enumerate(rows, start=1):
+        name = columns.cell(cells, "id") or f"row {number}"
+        try:
+            yield name, GrayImage(parse_pixels(pixel_text(columns, cells)))
+        except (RowError, IndexError) as error:
+            reason = str(error) if isinstance(error, RowError) else f"It has {len(cells)} cells, and no pixels."
+            yield name, Problem(name, reason)
+
+
+def _named_files(path: Path, names: list[str]) -> Iterator[tuple[str, GrayImage | Problem]]:
+    """The image files that a table names, beside it or in its folder `images`."""
+    names = [name.replace("\\", "/") for name in names]
+    beside, below = path.parent, path.parent / "images"
+    folder = below if names and not (beside / names[0]).is_file() and (below / names[0]).is_file() else beside
+    refuse_outside(folder, names, path)
+    yield from zip(names, decode_files(names, read_below(folder), None), strict=True)
