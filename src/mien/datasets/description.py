@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,20 +111,20 @@ def describe(dataset: Dataset) -> Description:
 
 
 def _find_copies(dataset: Dataset, roles: list[Role]) -> Copies:
-    hashes = dataset.sample_hashes
-    labels_of: dict[str, set[int]] = {}
-    for pixels, label in zip(hashes.tolist(), dataset.labels.tolist(), strict=True):
-        labels_of.setdefault(pixels, set()).add(label)
-    repeated = {pixels: count for pixels, count in Counter(hashes.tolist()).items() if count > 1}
-    of_role = {role: hashes[dataset.roles == role.value] for role in roles}
+    # Pictures as numbers: comparing texts takes most of the time of a second look at a large data set.
+    _, pictures, counts = np.unique(dataset.sample_hashes, return_inverse=True, return_counts=True)
+    kinds = len(dataset.label_set)
+    labels = np.bincount(np.unique(pictures * kinds + dataset.labels) // kinds, minlength=len(counts))
+    repeated = counts > 1
+    of_role = {role: pictures[dataset.roles == role.value] for role in roles}
     within = {}
     for role, inside in of_role.items():
-        _, numbers = np.unique(inside, return_counts=True)
+        numbers = np.bincount(inside)
         within[role_name(role)] = int(numbers[numbers > 1].sum())
     return Copies(
-        groups=len(repeated),
-        images=sum(repeated.values()),
-        conflicting=sum(len(labels_of[pixels]) > 1 for pixels in repeated),
+        groups=int(repeated.sum()),
+        images=int(counts[repeated].sum()),
+        conflicting=int((labels[repeated] > 1).sum()),
         within=within,
         across={
             (here.value, there.value): int(np.isin(of_role[here], of_role[there]).sum())
