@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mien.api.foreign import foreign_run
     from mien.api.studying import plan_study, run_study, write_report
     from mien.api.training import train
-    from mien.api.wrapping import wrap
+    from mien.api.wrapping import try_contracts, wrap
     from mien.bundle import Bundle, load_bundle
     from mien.datasets.dataset import Dataset
     from mien.datasets.reading import Reader
@@ -62,6 +62,7 @@ _NAMES = {
     "read": "mien.datasets.reading:read_dataset",
     "run_study": "mien.api.studying:run_study",
     "train": "mien.api.training:train",
+    "try_contracts": "mien.api.wrapping:try_contracts",
     "wrap": "mien.api.wrapping:wrap",
     "write_report": "mien.api.studying:write_report",
 }
@@ -93,6 +94,7 @@ __all__ = [
     "read",
     "run_study",
     "train",
+    "try_contracts",
     "wrap",
     "write_report",
 ]

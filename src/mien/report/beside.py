@@ -43,7 +43,7 @@ def beside_table(results: Results) -> TableData | None:
             "from is not known unless it is said below: some of these images may be among it, and then its figures "
             "are too high."
         ),
-        rows=Axis("Model", tuple(Point(title, {}) for title in rows)),
+        rows=Axis("Model", tuple(Point(title, {"backbone": title}) for title in rows)),
         columns=Axis("", (Point("", {}),)),
         metrics=METRIC_NAMES,
     )

@@ -499,7 +499,7 @@ def _overview_figures(results: Results, gallery: Gallery) -> list[FigureView]:
     if not scored:
         return []
     floors = _floor_lines(scored)
-    return [
+    drawn = [
         gallery.view(
             "accuracy",
             "Accuracy of all results",
@@ -518,15 +518,19 @@ def _overview_figures(results: Results, gallery: Gallery) -> list[FigureView]:
             figures.draw_recall,
             _recall_data(scored),
         ),
-        gallery.view(
-            "cost",
-            "Accuracy against cost",
-            "Named: the best result of each backbone; small grey dots: its others. Bars are 95% intervals, the dashed "
-            "line is the floor. Both horizontal axes are logarithmic.",
-            figures.draw_cost,
-            figures.CostData(tuple(_cost_points(results.scored)), floors),
-        ),
     ]
+    if points := _cost_points(results.scored):
+        drawn.append(
+            gallery.view(
+                "cost",
+                "Accuracy against cost",
+                "Named: the best result of each backbone; small grey dots: its others. Bars are 95% intervals, the "
+                "dashed line is the floor. Both horizontal axes are logarithmic.",
+                figures.draw_cost,
+                figures.CostData(tuple(points), floors),
+            )
+        )
+    return drawn
 
 
 def _run_view(results: Results, run: PlannedRun, gallery: Gallery) -> RunView:
