@@ -1,0 +1,50 @@
+"""What the manual says of other models is what the records in results/beside hold."""
+
+from pathlib import Path
+
+import pytest
+
+import mien
+from mien.datasets.dataset import Role
+
+ROOT = Path(__file__).parents[2]
+PAGE = " ".join((ROOT / "docs" / "predict.md").read_text(encoding="utf-8").split())
+ROWS = {"mien default": "`default`", "mien fer2013": "`fer2013`", "fer 25.10.3": "fer 25.10.3"}
+
+
+def store(kind):
+    return mien.Store.open(ROOT / "results" / "beside" / kind)
+
+
+def accuracies(kind):
+    answers = {record.foreign["name"]: record.outcome(Role.TEST) for record in store(kind).foreign()}
+    return {name: float((a.probabilities.argmax(axis=1) == a.labels).mean()) for name, a in answers.items()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_table_holds_the_accuracies_of_the_records(name):
+    labels, votes = accuracies("labels")[name], accuracies("votes")[name]
+    assert f"| {ROWS[name]} | {labels:.1%} | {votes:.1%} |".replace("%", " %") in PAGE
+
+
+def test_the_differences_are_those_of_the_paired_tests():
+    pairs = {(p.first.split(" (")[0], p.second.split(" (")[0]): p for p in mien.compare(store("labels")).pairs}
+    every = [*pairs.values(), *mien.compare(store("votes")).pairs]
+    assert all(pair.p_holm < 0.05 for pair in every)
+    for (first, second), words in {
+        ("fer 25.10.3", "mien fer2013"): "`fer2013` is {} points above fer [{}, {}]",
+        ("fer 25.10.3", "mien default"): "fer {} points above `default` [{}, {}]",
+    }.items():
+        pair = pairs.get((first, second)) or pairs[second, first]
+        found = pair.comparison.difference
+        ends = sorted(abs(100 * value) for value in (found.low, found.high))
+        assert words.format(*(f"{value:.1f}" for value in (abs(100 * found.value), *ends))) in PAGE
+
+
+def test_what_is_unknown_is_said_of_the_model_of_others_alone():
+    unknown = {record.foreign["name"]: record.foreign["unknown"] for record in store("labels").foreign()}
+    assert "seen images" in unknown["fer 25.10.3"]
+    assert unknown["mien fer2013"] == unknown["mien default"] == {}
+    known = next(r for r in store("labels").foreign() if r.foreign["name"] == "mien fer2013").foreign["known"]
+    number = known["seen images"].split("learned from ")[1].split(",")[0]
+    assert f"{number} of the 3,589 images are exact copies" in PAGE
