@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # single modules are allowed.
 MAY_IMPORT = {
     "public": {"root", "api", "inference", "datasets", "evaluation", "study"},
-    "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report"},
+    "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
     "root": {"root"},
     "inference": {"root", "inference"},
     # Faces are cut out as in predicting; a data file is read as a study file is.

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.api.training import Run
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Opening, ProtocolSpec, Samples, apply_protocol, copies_in_training
 from mien.datasets.reading import read_dataset
@@ -24,6 +25,7 @@ from mien.files import canonical_json
 from mien.inference.classifier import softmax
 from mien.labels import Expression, Group, Label, LabelSet, find_expression, parse_expression
 from mien.study.record import RunRecord, RunStatus, data_facts
+from mien.study.store import Store
 
 Kind = Literal["probabilities", "logits", "labels"]
 
@@ -132,6 +134,57 @@ def foreign_run(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         foreign=said,
     )
+
+
+def import_answers(
+    name: str,
+    answers: Path | str,
+    data: Dataset | DataSpec | Path | str,
+    store: Store | Path | str = "stores/imported",
+    *,
+    role: Literal["validation", "test"] = "test",
+    kind: Kind | None = None,
+    labels: Sequence[str] | None = None,
+    label_set: str = "dataset",
+    roles: str = "auto",
+    targets: str = "labels",
+    **keys: Any,
+) -> Run:
+    """Put another model's answers, from a file, into a store as a run that was not trained here; see `foreign_run`.
+
+    Args:
+        name: what the model is called, in tables and reports.
+        answers: a .csv or .npz; see `read_answers`.
+        data: the data set, or what `read_dataset` takes.
+        store: where the run goes; made where needed. It logs that test labels were opened.
+        role: which images were answered.
+        kind: what the answers are; None to tell by their form.
+        labels: the model's labels in the order of its columns; None for what the file says.
+        label_set: label set, as in a protocol.
+        roles: where roles come from, as in a protocol.
+        targets: what counts as right, as in a protocol.
+        **keys: keys of `DataSpec`, where `data` is a path.
+
+    Raises:
+        DataError: the file or the data cannot be read, or do not fit each other.
+        StoreError: the store cannot be written to.
+    """
+    values, order, ids = read_answers(Path(answers))
+    place = Store.create(store.folder if isinstance(store, Store) else Path(store))
+    record = foreign_run(
+        name,
+        values,
+        data,
+        role=role,
+        kind=kind,
+        labels=order if labels is None else labels,
+        ids=ids,
+        protocol=ProtocolSpec(labels=label_set, roles=roles, targets=targets),
+        log=place.log_opening,
+        **keys,
+    )
+    place.add(record)
+    return Run(record, place.run_folder(record.id))
 
 
 def read_answers(path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] | None]:

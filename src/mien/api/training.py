@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from mien.datasets.dataset import Dataset, Role
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, MienError
 from mien.evaluation.metrics import METRICS, Scores, score
-from mien.files import written_whole
+from mien.files import parse_toml, written_whole
 from mien.frame import Display, frame
 from mien.others import refuse_while_loading
 from mien.predictions import Predictions
@@ -256,3 +257,11 @@ def _described(data: Dataset | DataSpec | Path | str, store: Store, keys: Mappin
         with written_whole(path) as file:
             np.savez(file, images=data.images, labels=names[data.labels], roles=data.roles, ids=data.ids, **groups)
     return DataSpec(path=str(path.resolve()), reader="numpy", framing=data.framing)
+
+
+def parse_value(text: str) -> Any:
+    """The value that a text says, as in a study file: 0.1, true, ["a"]; a bare word is a text."""
+    try:
+        return parse_toml(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()

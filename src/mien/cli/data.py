@@ -52,12 +52,9 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what is in a data set: roles, expressions, copies, licence, and what could not be read."""
-    from mien.datasets.description import describe as describe_dataset
-    from mien.datasets.reading import read_dataset
+    from mien.api.data import describe as describe_data
 
-    description = describe_dataset(
-        read_dataset(path, reader=reader, votes=votes, classes=classes, outside=allow_outside)
-    )
+    description = describe_data(path, reader=reader, votes=votes, classes=classes, outside=allow_outside)
     if as_json:
         print_json(description.to_json())
         return
@@ -88,27 +85,25 @@ def convert(
 
     With --crop-faces, faces.csv beside it says of each photo whether it shows one face, several or none.
     """
-    from mien.datasets.framing import write_face_table
-    from mien.datasets.manifest import write_manifest
-    from mien.datasets.parquet import write_parquet
-    from mien.datasets.reading import read_dataset
+    from mien.api.data import convert as convert_data
 
-    is_file = output.suffix.lower() == ".parquet"
-    faces = "find" if crop_faces else "whole"
-    dataset = read_dataset(
-        path, reader=reader, votes=votes, classes=classes, faces=faces, size=size, outside=allow_outside
+    written = convert_data(
+        path,
+        output,
+        None if to is None else to.value,
+        votes=votes,
+        reader=reader,
+        classes=classes,
+        faces="find" if crop_faces else "whole",
+        size=size,
+        outside=allow_outside,
     )
-    if (to or (Form.PARQUET if is_file else Form.MANIFEST)) is Form.PARQUET:
-        place = write_parquet(dataset, output if is_file else output / "data.parquet")
-    else:
-        place = write_manifest(dataset, output).parent
-    typer.echo(f"{len(dataset):,} images are in {place}, fingerprint {dataset.fingerprint}")
+    dataset = written.dataset
+    typer.echo(f"{len(dataset):,} images are in {written.path}, fingerprint {dataset.fingerprint}")
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
-    if crop_faces:
-        table = (place if place.is_dir() else place.parent) / "faces.csv"
-        write_face_table(dataset, table)
-        typer.echo(f"What was found in each photo is in {table}", err=True)
+    if written.faces is not None:
+        typer.echo(f"What was found in each photo is in {written.faces}", err=True)
 
 
 def _show(description: Description, console: Console) -> None:

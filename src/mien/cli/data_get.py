@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mien.cli.bar import Bar
-
-if TYPE_CHECKING:
-    from mien.datasets.sources import Source
+from mien.errors import DataError
 
 
 def get(
@@ -27,67 +25,36 @@ def get(
 
     Ends with exit code 1 when the counts are not the known ones; the file stays.
     """
-    from mien.datasets.getting import check_copy, get_dataset
-    from mien.datasets.sources import SOURCES
-    from mien.errors import DataError, did_you_mean
+    from mien.api.data import get as bring
+    from mien.api.data import known_sources, source_named
 
     if name is None:
-        _list(list(SOURCES.values()))
+        for source in known_sources():
+            typer.echo(f"{source.name}: {source.title}\n  From: {source.place}\n  Terms: {source.licence}")
         return
-    if name not in SOURCES:
-        raise DataError(f"mien knows no data set {name!r} to get. {did_you_mean(name, SOURCES)}")
-    if url is not None and file is not None:
-        raise DataError("--url and --file are two places. Give one of them.")
-    source = SOURCES[name]
-    _explain(source, url, file)
+    source, place = source_named(name, url=url, file=file)
+    typer.echo(f"{source.name}: {source.title}.\n  {source.origin}\n  Terms: {source.licence}\n  From: {place}")
     if file is None and not yes and not _consents():
         typer.echo("Nothing was fetched.")
         raise typer.Exit(1)
     try:
         with Bar("downloading", in_bytes=True) as bar:
-            path = get_dataset(source, output, url=url, file=file, progress=bar.moved)
+            got = bring(name, output, url=url, file=file, progress=bar.moved)
     except KeyboardInterrupt as stop:
         typer.echo("mien: stopped; the same command goes on where the download is.", err=True)
         raise typer.Exit(130) from stop
-    checked = check_copy(source, path)
-    typer.echo(f"{path}: {'complete' if checked.fits else 'NOT what was expected; it stays where it is'}.")
-    for line in checked.lines:
+    fits = got.checked.fits
+    typer.echo(f"{got.path}: {'complete' if fits else 'NOT what was expected; it stays where it is'}.")
+    for line in got.checked.lines:
         typer.echo(f"  {line}")
-    if not checked.fits:
+    if not fits:
         raise typer.Exit(1)
     if source.form != "votes":
-        typer.echo(f"Look at it with: mien data describe {path}")
-    typer.echo(_how_named(source, path))
-
-
-def _how_named(source: Source, path: Path) -> str:
-    """How a study file names what was got, and what else it takes for that to be found."""
-    from mien.datasets.places import FOLDERS_VARIABLE, find_place
-
-    key = "votes" if source.form == "votes" else "path"
-    if find_place(source.name, Path()) == path.resolve():
-        return f'Studies find it by its name: {key} = "{source.name}"'
-    return (
-        f'For studies to find it by its name, {key} = "{source.name}", call it {source.names[0]} and put its folder '
-        f"into the variable {FOLDERS_VARIABLE}."
-    )
-
-
-def _list(sources: list[Source]) -> None:
-    for source in sources:
-        typer.echo(f"{source.name}: {source.title}\n  From: {source.place}\n  Terms: {source.licence}")
-
-
-def _explain(source: Source, url: str | None, file: Path | None) -> None:
-    from mien.datasets.download import shown_url
-
-    place = str(file) if file is not None else source.place if url is None else shown_url(url)
-    typer.echo(f"{source.name}: {source.title}.\n  {source.origin}\n  Terms: {source.licence}\n  From: {place}")
+        typer.echo(f"Look at it with: mien data describe {got.path}")
+    typer.echo(got.how_named)
 
 
 def _consents() -> bool:
-    from mien.errors import DataError
-
     if not sys.stdin.isatty():
         raise DataError("Nothing is fetched without your consent. Add --yes once you have read the terms above.")
     return typer.confirm("Fetch it, and use it under these terms?")

@@ -48,29 +48,23 @@ def import_(
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
 ) -> None:
     """Put another model's answers for a data set into a store, as a run that was not trained here."""
-    from mien.api.foreign import foreign_run, read_answers
-    from mien.datasets.protocol import ProtocolSpec
-    from mien.evaluation.metrics import score
-    from mien.study.store import Store
+    from mien.api.foreign import import_answers
 
-    values, order, ids = read_answers(answers)
-    store = Store.create(output)
-    record = foreign_run(
+    run = import_answers(
         name,
-        values,
+        answers,
         data,
+        output,
         role=role.value,
         kind=None if kind is None else kind.value,
-        labels=order if labels is None else [word.strip() for word in labels.split(",")],
-        ids=ids,
-        protocol=ProtocolSpec(labels=label_set, roles=roles, targets=targets),
-        log=store.log_opening,
+        labels=None if labels is None else [word.strip() for word in labels.split(",")],
+        label_set=label_set,
+        roles=roles,
+        targets=targets,
         votes=votes,
         classes=classes,
     )
-    store.add(record)
-    (answered,) = record.predictions.values()
-    scores = score(answered, record.label_set)
-    typer.echo(f"{store.run_folder(record.id)}: {name}, {scores.count:,} images, accuracy {scores.accuracy:.1%}")
-    for text in (record.foreign or {})["unknown"].values():
+    scores = run.scores(role.value)
+    typer.echo(f"{run.folder}: {name}, {scores.count:,} images, accuracy {scores.accuracy:.1%}")
+    for text in (run.record.foreign or {})["unknown"].values():
         typer.echo(text)

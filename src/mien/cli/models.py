@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, print_json
-from mien.cli.pictures import draw, show
+from mien.cli.pictures import draw, left_out, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at the networks that can be compared.")
 app.command()(draw)
@@ -25,7 +25,9 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the backbones, those of other packages too: input sizes, parameters, depth, licence, and where they fail."""
-    rows = _rows()
+    from mien.api.networks import backbone_rows
+
+    rows = backbone_rows(left_out=left_out)
     if as_json:
         print_json(rows)
         return
@@ -62,9 +64,9 @@ def known(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List what expression models of others take and give, for `mien wrap --contract`."""
-    from mien.inference.contracts import CONTRACTS
+    from mien.api.networks import contract_rows
 
-    rows = [contract.to_json() for contract in CONTRACTS.values()]
+    rows = contract_rows()
     if as_json:
         print_json(rows)
         return
@@ -96,32 +98,3 @@ def seen(
         f"{output}: {written.identity}, learned from {len(found.train):,} different images and was chosen with "
         f"{len(found.validation):,}"
     )
-
-
-def _rows() -> list[dict[str, Any]]:
-    from mien.study.backbones import list_backbones
-
-    shown = (
-        "title",
-        "minimum_size",
-        "default_size",
-        "parameters",
-        "depth",
-        "norm_layers",
-        "norm_decay",
-        "norm_epsilon",
-        "licence",
-        "channels",
-    )
-    listed = list_backbones()
-    for name, reason in listed.refused.items():
-        typer.echo(f"Left out: {name}: {reason}", err=True)
-    return [
-        {
-            "name": name,
-            **{key: getattr(row, key) for key in shown},
-            "from": listed.origins.get(name, "mien"),
-            "fails_on": dict(row.fails_on),
-        }
-        for name, row in listed.rows.items()
-    ]

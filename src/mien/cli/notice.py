@@ -34,20 +34,7 @@ def notice(
 
     It says what the labels are and are not, which uses are prohibited, and which duties there are. No legal advice.
     """
-    from mien.bundle import load_bundle
-    from mien.errors import MienError
-    from mien.files import json_text, write_text
-    from mien.web.notice import Deployer, notice_page, notice_text
-    from mien.web.notice import notice as make
+    from mien.api.serving import notice as write
 
-    content = make(load_bundle(bundle), Deployer(name, purpose, contact))
-    writers = {NoticeForm.TEXT: notice_text, NoticeForm.HTML: notice_page, NoticeForm.JSON: json_text}
-    text = writers[form](content)
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        write_text(output, text)
-    except OSError as error:
-        raise MienError(f"The notice cannot be written: {error}.") from error
-    typer.echo(f"Written: {output}")
+    text = write(bundle, form.value, name=name, purpose=purpose, contact=contact, output=output)
+    typer.echo(text if output is None else f"Written: {output}\n", nl=False)

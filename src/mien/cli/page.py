@@ -18,7 +18,7 @@ def page(
 
     Photos never leave the browser of whoever opens it. It works without a network after the first visit.
     """
-    from mien.web.page import write_page
+    from mien.api.serving import write_page
 
     sizes = write_page(output, bundle)
     typer.echo(

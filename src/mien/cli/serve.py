@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mien.cli.options import BUNDLE_HELP, finite
-from mien.errors import MissingExtraError
 
 
 def serve(
@@ -44,61 +43,28 @@ def serve(
 
     It listens on this machine alone unless --host says otherwise, writes nothing to the disk, and keeps no photo.
     """
-    try:
-        from mien.web.app import STATIC, create_app
-        from mien.web.guard import is_loopback
-        from mien.web.reports import check_stores
-        from mien.web.server import known_hosts, log_to_stderr, spare_memory
-        from mien.web.server import serve as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("mien"):
-            raise
-        raise MissingExtraError("Serving", "web") from error
-    import logging
+    from mien.api.serving import limits_of
+    from mien.api.serving import serve as run
 
-    from mien.inference.detector import Detector
-    from mien.inference.recognizer import Recognizer
-    from mien.web import runtime
-    from mien.web.limits import Limits
-
-    photo_bytes = round(max_megabytes * 1e6)
-    body_bytes = max(Limits.body_bytes, photo_bytes)
-    limits = Limits(
-        photo_bytes=photo_bytes,
-        body_bytes=body_bytes,
-        held_bytes=max(Limits.held_bytes, body_bytes),
+    limits = limits_of(
+        megabytes=max_megabytes,
+        megapixels=max_megapixels,
         photos=max_photos,
-        pixels=round(max_megapixels * 1e6),
-        waiting_photos=max_waiting,
-        answer_seconds=max_seconds,
+        waiting=max_waiting,
+        seconds=max_seconds,
     )
-    spare_memory()
-    stores = store or []
-    check_stores(stores)
-    recognizer = Recognizer(bundle, detector=Detector(detector), threads=threads, max_pixels=limits.pixels)
-    app = create_app(
-        recognizer,
-        limits=limits,
+    run(
+        bundle,
+        host=host,
+        port=port,
+        open_page=open_page,
+        detector=detector,
+        stores=store or [],
         token=token,
-        stores=stores,
-        hosts=known_hosts(host, tuple(allow_host or ())),
+        allow_hosts=allow_host or [],
         threads=threads,
+        limits=limits,
+        quiet=quiet,
+        started=lambda model, address: typer.echo(f"{model} answers at {address} (Ctrl+C ends it)"),
+        note=lambda text: typer.echo(text, err=True),
     )
-    log_to_stderr(logging.ERROR if quiet else logging.INFO)
-    if not runtime.is_there():
-        typer.echo(f"{runtime.MISSING} Until then the page reads photos on the server alone.", err=True)
-    if not is_loopback(host) and token is None:
-        typer.echo(
-            f"Anyone who reaches this machine at {host} can use the service, and what they send is not encrypted. "
-            "--token asks for a token; docs/serve.md says how to put it behind HTTPS.",
-            err=True,
-        )
-
-    has_page = (STATIC / "index.html").is_file()
-    if not has_page:
-        typer.echo("This installation has no page; the service answers other programs all the same.", err=True)
-
-    def started(address: str) -> None:
-        typer.echo(f"{recognizer.bundle.identity} answers at {address} (Ctrl+C ends it)")
-
-    run(app, host=host, port=port, limits=limits, started=started, open_page=open_page and has_page)

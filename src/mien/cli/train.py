@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,9 +58,6 @@ def _setting(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise typer.BadParameter(f"expected KEY=VALUE, as in optimizer=adam. Received: {text!r}")
-    from mien.files import parse_toml
+    from mien.api.training import parse_value
 
-    try:
-        return key.strip(), parse_toml(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
+    return key.strip(), parse_value(value)

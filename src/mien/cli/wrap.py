@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mien
 from mien.cli.options import CLASSES_HELP, FRAMING_HELP
 
 if TYPE_CHECKING:
@@ -71,11 +72,10 @@ def wrap(
     classes: Annotated[str | None, typer.Option(help=f"With --try. {CLASSES_HELP}")] = None,
 ) -> None:
     """Make a bundle of any classifier in ONNX, and refuse where it does not answer as the bare model does."""
-    from mien.api.wrapping import try_contracts
-    from mien.api.wrapping import wrap as wrap_model
-
     words = None if labels is None else labels.split(",")
     if try_ is not None:
+        from mien.api.wrapping import try_contracts
+
         tried = try_contracts(
             model,
             try_,
@@ -90,7 +90,7 @@ def wrap(
         for line in _tried(tried):
             typer.echo(line)
         return
-    wrapped = wrap_model(
+    wrapped = mien.wrap(
         model,
         output,
         labels=words,
