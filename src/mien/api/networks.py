@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from mien.study.recipe import PreprocessingSpec, Recipe
 from mien.study.record import RunRecord
 from mien.study.store import find_run
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 SUFFIXES = (".svg", ".png")
 
 
@@ -33,11 +30,11 @@ class NetworkPicture:
 
     Attributes:
         name: what it shows, in a word.
-        figure: the drawing.
+        figure: the drawing, a figure of matplotlib.
     """
 
     name: str
-    figure: Figure
+    figure: Any
 
     def save(self, path: Path | str) -> Path:
         """Write it as SVG or PNG, by the path's ending. Returns the path.
