@@ -1,18 +1,21 @@
 """Damaged files and kills, many: what mien does with them, and how much memory it takes. Linux only.
 
-    python benchmarks/faults_long.py --files 12000 --kills 60
+    python benchmarks/faults_long.py --files 12000 --kills 60 --study-kills 20
 
-Expected: a quarter of an hour on two cores. Writes damaged copies of every kind of file that anyone may hand to mien
+Expected: half an hour on two cores. Writes damaged copies of every kind of file that anyone may hand to mien
 (tests/support/targets.py) and reads each: it must be read, or refused with a MienError. Then batches of `mien predict`
 are killed at random moments, and others die at a rename or an fsync, each in turn (of 40 drawings' every sixth);
-each is begun again until it is done, and its table must be that of a batch that nobody disturbed. The last lines are
-the figures of docs/reliability.md. Exit code 1 when anything was lost, hung or ended in another error.
+each is begun again until it is done, and its table must be that of a batch that nobody disturbed. Then a study is
+killed again and again, its own process or its worker alone, and in the end must hold the numbers of one that nobody
+disturbed. The last lines are the figures of docs/reliability.md. Exit code 1 when
+anything was lost, hung or ended in another error.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import multiprocessing
 import os
 import random
@@ -175,11 +178,95 @@ def kill_batches(kills: int, seed: int) -> tuple[int, int, list[str]]:
     return done, deaths, wrong
 
 
+STUDY = """
+schema = 1
+name = "killed"
+title = "Killed"
+text = "Two small runs."
+[data]
+path = "drawn:count=240,size=32,seed=3"
+[recipe]
+backbone = "mien_small"
+epochs = 12
+batch_size = 32
+[recipe.augmentation]
+flip = true
+[[tables]]
+name = "rates"
+title = "Rates"
+metrics = ["accuracy"]
+columns.readout = [6, 12]
+rows.learning_rate = [0.001, 0.003]
+"""
+
+
+def kill_studies(kills: int, seed: int) -> tuple[int, list[str]]:
+    """Kill the process of a study, or that of its worker; returns the kills and what went wrong."""
+    import numpy as np
+    import psutil
+
+    from mien.study.store import Store
+
+    chance = random.Random(seed)
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as place:
+        study = Path(place, "killed.toml")
+        study.write_text(STUDY, encoding="utf-8")
+
+        def start(name: str) -> subprocess.Popen[bytes]:
+            program = [sys.executable, "-c", "from mien.cli.main import main; main()"]
+            command = [*program, "study", "run", str(study), "--output", str(Path(place, name))]
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+        def ended(process: subprocess.Popen[bytes]) -> bool:
+            said = process.communicate()[1].decode("utf-8", "replace")
+            if "Traceback" in said or process.returncode not in (0, 1, -9):
+                wrong.append(f"exit code {process.returncode}: {said[-300:]}")
+            return process.returncode == 0
+
+        started = time.perf_counter()
+        if not ended(start("undisturbed")):
+            raise SystemExit(f"The undisturbed study failed: {wrong}")
+        whole = time.perf_counter() - started
+        done = batch = 0
+        while done < kills:
+            batch += 1
+            while True:
+                process = start(f"killed-{batch}")
+                try:
+                    process.wait(chance.uniform(0.3, 0.9) * whole if done < kills else None)
+                except subprocess.TimeoutExpired:
+                    workers = psutil.Process(process.pid).children(recursive=True)
+                    victim = chance.choice([process, *workers[:1]])
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        victim.kill()
+                    done += 1
+                if ended(process):
+                    break
+            expected, found = (
+                {run.id: run for run in Store.open(Path(place, name)).finished()}
+                for name in ("undisturbed", f"killed-{batch}")
+            )
+            if expected.keys() != found.keys():
+                wrong.append(f"killed-{batch} holds {sorted(found)}, expected {sorted(expected)}")
+                continue
+            for id_, run in expected.items():
+                if [entry.comparable() for entry in run.history] != [
+                    entry.comparable() for entry in found[id_].history
+                ]:
+                    wrong.append(f"the epochs of {id_} in killed-{batch} differ")
+                for key, entry in run.predictions.items():
+                    if not np.array_equal(entry.outputs, found[id_].predictions[key].outputs):
+                        wrong.append(f"the answers of {id_} in killed-{batch} at {key} differ")
+    return done, wrong
+
+
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=12_000)
     parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--study-kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -207,6 +294,12 @@ def main() -> int:
     if options.kills:
         kills, deaths, wrong = kill_batches(options.kills, options.seed)
         print(f"{kills} kills at random moments, {deaths} deaths at a rename or an fsync: {len(wrong)} faults")
+        for text in wrong:
+            print(f"  {text}")
+        bad += len(wrong)
+    if options.study_kills:
+        kills, wrong = kill_studies(options.study_kills, options.seed)
+        print(f"{kills} kills of a study or its worker: {len(wrong)} faults")
         for text in wrong:
             print(f"  {text}")
         bad += len(wrong)

@@ -1,5 +1,6 @@
 """Data sets that declare more than they hold, or name what is not theirs."""
 
+import contextlib
 import os
 import struct
 import zipfile
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 from mien.bundle import load_bundle
-from mien.datasets import folders, samples
+from mien.datasets import folders, pixels, samples
 from mien.datasets.reading import read_dataset
-from mien.errors import BundleError, DataError, StudyFileError
+from mien.errors import BundleError, DataError, ImageError, StudyFileError
 from mien.images import png_bytes
 from mien.study.spec import parse_study
 
@@ -45,6 +46,20 @@ def test_a_picture_of_900_megapixels_is_listed(faces):
     dataset = read(faces)
     assert len(dataset) == 4
     assert [(p.name, "more than the limit" in p.reason) for p in dataset.problems] == [("sad/huge.png", True)]
+
+
+@pytest.mark.parametrize("place", [8, -12])  # the length of the first chunk, or of the last
+def test_a_png_whose_chunks_claim_more_than_the_file_holds_is_not_for_opencv(monkeypatch, place):
+    whole = face(1)
+    damaged = bytearray(whole)
+    struct.pack_into(">I", damaged, place % len(whole), 1000)
+    handed = []
+    plain = pixels.cv2.imdecode
+    monkeypatch.setattr(pixels.cv2, "imdecode", lambda data, flags: (handed.append(bytes(data)), plain(data, flags))[1])
+    pixels.decode_gray(whole)
+    with contextlib.suppress(ImageError):
+        pixels.decode_gray(bytes(damaged))
+    assert handed == [whole]
 
 
 @pytest.mark.parametrize("packed", [False, True])

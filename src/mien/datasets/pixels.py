@@ -81,8 +81,8 @@ def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
         plain = (
             data.startswith(_PNG_SIGNATURE)
             and data[24:26] in _PLAIN_PNG
-            and data[-8:-4] == b"IEND"
             and b"tRNS" not in data
+            and _chunks_fit(data)
         )
     pixels_declared = _declared_pixels(data) if plain else None
     if pixels_declared is None or pixels_declared > KEPT_PIXELS:
@@ -96,6 +96,15 @@ def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
         return None
     pixels: NDArray[np.uint8] = decoded
     return pixels if pixels.ndim == 2 else pixels[:, :, ::-1]
+
+
+def _chunks_fit(data: bytes) -> bool:
+    """Whether the chunks of a PNG end with IEND where the file does; OpenCV reserves a length before it reads so much."""
+    place, kind = len(_PNG_SIGNATURE), b""
+    while place + 12 <= len(data) and kind != b"IEND":
+        kind = data[place + 4 : place + 8]
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return kind == b"IEND" and place == len(data)
 
 
 def _declared_pixels(data: bytes) -> int | None:
