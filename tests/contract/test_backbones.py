@@ -33,7 +33,6 @@ TRAINED = (
     "vgg16",
     "vgg19",
     "nasnetmobile",
-    "nasnetlarge",
     "mien_small",
     "face_mobilenet",
 )

@@ -4,6 +4,7 @@ Marks stand in a comment above a fenced block: `<!-- tested -->` runs a block of
 `<!-- file: NAME -->` writes one. The blocks of a page run in its order, in one empty folder.
 """
 
+import json
 import os
 import re
 import shlex
@@ -26,7 +27,26 @@ BLOCK = re.compile(r"^<!-- (tested|file: (?P<file>\S+)) -->\n```(?P<language>\w+
 # Fewer faces and epochs than a reader would use, so that the tests stay fast; the rest is run as it stands.
 SMALLER = (("drawn:count=2000", "drawn:count=150"), ("drawn:count=700", "drawn:count=150"), ("[2, 4]", "[1, 2]"))
 
-MIEN = [sys.executable, "-c", "from mien.cli.main import main\nmain()"]
+# Reads a list of steps and does them where it stands. One process does a whole page: most of a command's
+# time goes into its start. Each step is named on stderr before it is done.
+READER = """
+import json, sys, pathlib
+from mien.cli.main import main
+
+for kind, name, content in json.load(sys.stdin):
+    print(">", name, file=sys.stderr, flush=True)
+    if kind == "file":
+        pathlib.Path(name).write_text(content, encoding="utf-8")
+    elif kind == "python":
+        exec(compile(content, name, "exec"), {"__name__": "__main__"})
+    else:
+        sys.argv = ["mien", *content]
+        try:
+            main()
+        except SystemExit as end:
+            if end.code:
+                sys.exit(end.code)
+"""
 
 
 def text_of(page: Path) -> str:
@@ -43,32 +63,41 @@ def smaller(text: str) -> str:
     return text
 
 
-def commands(block: str) -> Iterator[list[str]]:
-    for line in block.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        if words:
-            assert words[0] == "mien", f"only mien's own commands are tested: {line}"
-            yield MIEN + words[1:]
-
-
-def run(command: list[str], folder: Path) -> None:
-    environment = {**os.environ, "COLUMNS": "120", "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, f"{command[-3:]}\n{done.stdout}\n{done.stderr}"
+def steps(page: Path) -> Iterator[tuple[str, str, object]]:
+    """What a reader of a page does, in order: its kind, its name, and what it takes."""
+    for block in blocks(page):
+        text = smaller(block["text"])
+        if block["file"]:
+            yield "file", block["file"], text
+        elif block["language"] == "python":
+            yield "python", f"a block of Python in {page.name}", text
+        else:
+            for line in text.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words:
+                    assert words[0] == "mien", f"only mien's own commands are tested: {line}"
+                    yield "mien", line, words[1:]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_what_a_page_tells_to_do_works(page, tmp_path):
-    for block in blocks(page):
-        text = smaller(block["text"])
-        if block["file"]:
-            (tmp_path / block["file"]).write_text(text, encoding="utf-8")
-        elif block["language"] == "python":
-            run([sys.executable, "-c", text], tmp_path)
-        else:
-            for command in commands(text):
-                run(command, tmp_path)
+    environment = {
+        **os.environ,
+        "COLUMNS": "120",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PYTHONIOENCODING": "utf-8",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", READER],
+        input=json.dumps(list(steps(page))),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
 def test_the_readme_and_the_tutorial_are_among_the_tested_pages():

@@ -27,15 +27,18 @@ def _backend() -> None:
     choose_backend()
 
 
-# Whether a run resumes does not depend on the size of mien_small, and most of such a test's time goes into its graph.
+# What a run does does not depend on the size of mien_small, and most of a test's time goes into its graph.
 NARROW = ((8, 0), (8, 1), (16, 0), (16, 0))
 
 
-@pytest.fixture
-def narrow() -> Iterator[None]:
-    """Make mien_small narrow and shallow."""
+@pytest.fixture(autouse=True)
+def narrow(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make mien_small narrow and shallow, in this process, unless a test is marked `whole_network`."""
     from mien.training import mien_small
 
+    if request.node.get_closest_marker("whole_network"):
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mien_small, "STAGES", NARROW)
         yield

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from mien.datasets.dataset import Role
 from mien.datasets.protocol import apply_protocol
 from mien.report.results import collect
@@ -48,7 +46,6 @@ class NoExecutor:
         raise AssertionError(f"{job.run.id} was to be run again")
 
 
-@pytest.mark.usefixtures("narrow")
 def test_two_folds_are_two_runs_and_one_figure(tmp_path):
     from mien.training.execute import execute
 

@@ -56,14 +56,12 @@ def assert_settled(network, images, batch):
             np.testing.assert_allclose(got, wanted, rtol=2e-3, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("ema", [0.0, 0.8])
 def test_the_saved_averages_are_those_of_the_training_images(dataset, split, store, planned, recorder, ema):
     _, network, images, run = trained_network(planned, dataset, split, store, recorder, ema=ema, learning_rate=0.01)
     assert_settled(network, images, run.recipe.batch_size)
 
 
-@pytest.mark.usefixtures("narrow")
 def test_frozen_layers_keep_their_statistics(dataset, split, store, planned, recorder, tmp_path):
     from mien.training.network import build_network
 
@@ -87,7 +85,6 @@ def test_frozen_layers_keep_their_statistics(dataset, split, store, planned, rec
     assert_settled(network, images, run.recipe.batch_size)
 
 
-@pytest.mark.usefixtures("narrow")
 def test_a_resumed_run_settles_as_one_that_was_not_disturbed(dataset, split, planned, recorder, tmp_path):
     from mien.study.store import Store
     from mien.training.execute import execute
@@ -106,7 +103,6 @@ def test_a_resumed_run_settles_as_one_that_was_not_disturbed(dataset, split, pla
             assert np.array_equal(ours[key].outputs, entry.outputs)
 
 
-@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("kind", ["settled", "moving"])
 def test_a_record_holds_the_answers_under_both_kinds(dataset, split, planned, recorder, tmp_path, kind):
     from mien.study.store import Store
