@@ -79,10 +79,7 @@ def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
         plain = b"Adobe" not in data and data.endswith(b"\xff\xd9")
     else:
         plain = (
-            data.startswith(_PNG_SIGNATURE)
-            and data[24:26] in _PLAIN_PNG
-            and b"tRNS" not in data
-            and _chunks_fit(data)
+            data.startswith(_PNG_SIGNATURE) and data[24:26] in _PLAIN_PNG and b"tRNS" not in data and _chunks_fit(data)
         )
     pixels_declared = _declared_pixels(data) if plain else None
     if pixels_declared is None or pixels_declared > KEPT_PIXELS:
@@ -99,7 +96,7 @@ def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _chunks_fit(data: bytes) -> bool:
-    """Whether the chunks of a PNG end with IEND where the file does; OpenCV reserves a length before it reads so much."""
+    """Whether the chunks of a PNG end with IEND where the file does: OpenCV reserves what a chunk claims, unread."""
     place, kind = len(_PNG_SIGNATURE), b""
     while place + 12 <= len(data) and kind != b"IEND":
         kind = data[place + 4 : place + 8]

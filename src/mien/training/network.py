@@ -158,7 +158,7 @@ def _check_graph(row: Backbone, graph: Any, input_shape: tuple[int, int, int]) -
         )
     if len(shapes[1]) not in (1, 3) or not all(shapes[1]):
         raise NetworkError(f"{wanted} Received: an output of {_by(shapes[1])}.")
-    strange = next((layer for layer in unnested(graph) if not _is_of_keras(layer)), None)
+    strange = next((layer for layer in unnested(graph) if not _is_readable_anywhere(layer)), None)
     if strange is not None:
         raise NetworkError(
             f"{wanted} Received: {strange.name}, a {type(strange).__name__}. A network is kept as a file, which must "
@@ -166,8 +166,9 @@ def _check_graph(row: Backbone, graph: Any, input_shape: tuple[int, int, int]) -
         )
 
 
-def _is_of_keras(layer: keras.Operation) -> bool:
-    return type(layer).__module__.split(".")[0] == "keras" and not isinstance(layer, keras.layers.Lambda)
+def _is_readable_anywhere(layer: keras.Operation) -> bool:
+    """Whether a saved layer is read wherever mien is: one of Keras, or of mien itself."""
+    return type(layer).__module__.split(".")[0] in ("keras", "mien") and not isinstance(layer, keras.layers.Lambda)
 
 
 def _by(shape: tuple[int | None, ...]) -> str:
