@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,30 @@ from mien.bundle import Bundle, Golden, write_bundle
 from mien.framing import CropRule
 from mien.labels import SEVEN, LabelSet
 from mien.randomness import generator
+from support.browser import BROWSERS, unavailable
 
 
 def pytest_configure() -> None:
     """Before the first import of onnxruntime: it is not to report the tests to its maker."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        unavailable("There is no Chromium on this machine.")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        unavailable("Playwright is not installed.")
+    # As root Chromium starts only without its sandbox.
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if as_root else [])
+        yield browser
+        browser.close()
 
 
 def make_onnx(*, size: int = 48, classes: int = 7, seed: int = 0, channels: int = 8, steepness: float = 2.0) -> bytes:

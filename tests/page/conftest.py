@@ -1,9 +1,7 @@
-"""The page in a real browser: one for all tests, and a static host for the folder that `mien page` writes."""
+"""The page in a real browser, on a static host for the folder that `mien page` writes."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,32 +10,7 @@ import pytest
 
 from mien.web import runtime
 from mien.web.page import write_page
-from support.browser import BROWSERS, Host, Visit, visiting
-
-
-def unavailable(reason: str) -> None:
-    """Skip; but fail where the browser's tests have been asked for, so that they are not left out unseen."""
-    if os.environ.get("MIEN_BROWSER_TESTS") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        unavailable("There is no Chromium on this machine.")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        unavailable("Playwright is not installed.")
-    # As root Chromium starts only without its sandbox.
-    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if as_root else [])
-        yield browser
-        browser.close()
+from support.browser import Host, Visit, unavailable, visiting
 
 
 @pytest.fixture(scope="session")

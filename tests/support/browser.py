@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,17 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 READY_MS = 60_000
+
+
+def unavailable(reason: str) -> None:
+    """Skip; but fail where the browser's tests have been asked for, so that they are not left out unseen."""
+    if os.environ.get("MIEN_BROWSER_TESTS") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 class Host:

@@ -121,7 +121,7 @@ def audit(
     """Look for what makes figures wrong: copies across roles, wrong labels, mixed-up roles and classes, empty images.
 
     Args:
-        data: a data set, or what `read_dataset` takes. 36,000 images take half a minute of one core.
+        data: a data set, or what `mien.read` takes. 36,000 images take half a minute of one core.
         run: a run on these data, its folder or a store that has no other: its answers rank labels that are likely
             wrong.
         faces: look with a face detector for images that show no face, which takes a few minutes for 36,000 images.

@@ -242,8 +242,8 @@ def evaluate(
     some; the classes are those that the model and the data share, and `notes` says what was left out.
 
     Args:
-        bundle: the model, or what `load_bundle` takes.
-        data: a data set, or what `read_dataset` takes.
+        bundle: the model, or what `mien.load_bundle` takes.
+        data: a data set, or what `mien.read` takes.
         role: which images; None for the test role, or all images of data without one.
         labels: label set, as in a protocol.
         roles: where roles come from, as in a protocol.
@@ -431,8 +431,8 @@ def add_seen(
     """Write a model again with the hashes of the images that it was made with, from the data of its run.
 
     Args:
-        bundle: the model, or what `load_bundle` takes; its card names the protocol and the split of its run.
-        data: the run's data set, or what `read_dataset` takes.
+        bundle: the model, or what `mien.load_bundle` takes; its card names the protocol and the split of its run.
+        data: the run's data set, or what `mien.read` takes.
         output: where it is written; may be where it is now.
         **keys: keys of `DataSpec`, where `data` is a path.
 

@@ -101,7 +101,7 @@ def explain(
 
     Args:
         photo: what `Recognizer.recognize` takes.
-        bundle: the model, or what `load_bundle` takes.
+        bundle: the model, or what `mien.load_bundle` takes.
         label: explain this label; None for the most probable one.
         face: only this face, by its number; None for all.
         method: "cam" or "occlusion"; None for cam where the model allows it.

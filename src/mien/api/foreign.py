@@ -59,7 +59,7 @@ def foreign_run(
         name: what the model is called, in tables and reports.
         answers: shape (N, K): probabilities or logits, one column for each label; or shape (N,): the names of the
             labels that were answered, or their numbers in `labels`.
-        data: the data set, or what `read_dataset` takes.
+        data: the data set, or what `mien.read` takes.
         role: which images were answered.
         kind: what the answers are; None to tell by their form. Numbers that are no probabilities must be called logits.
         labels: the model's labels in the order of its columns or numbers. Nothing is assumed: without it only names

@@ -112,7 +112,7 @@ def train(
     epochs than a finished one from there, where its schedule allows that.
 
     Args:
-        data: a data set, or what `read_dataset` takes. What was made of arrays is written into the store first.
+        data: a data set, or what `mien.read` takes. What was made of arrays is written into the store first.
         backbone: a name from `mien models list`; or a network of your own: "file.py:function", or the function itself,
             defined in a file (see `mien.Backbone`).
         epochs: passes over the training images.

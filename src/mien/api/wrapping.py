@@ -216,7 +216,7 @@ def try_contracts(
 
     Args:
         model: as in `wrap`.
-        data: labelled faces, framed as the model wants them; or what `read_dataset` takes.
+        data: labelled faces, framed as the model wants them; or what `mien.read` takes.
         labels: as in `wrap`; None to try.
         channels: as in `wrap`; None to try.
         scale: as in `wrap`; None to try.

@@ -65,7 +65,7 @@ class Recognizer:
     not fit for judging people.
 
     Args:
-        bundle: the model; or what `load_bundle` takes: the name of one that is shipped with mien, or a path.
+        bundle: the model; or what `mien.load_bundle` takes: the name of one that is shipped with mien, or a path.
         labels: a smaller label set: "six", "seven", a list ("anger,happiness,neutral"), or one with groups
             ("neutral,positive=happiness+surprise,negative=anger+sadness"), whose members are summed. The other labels
             are dropped and the rest renormalised.

@@ -147,7 +147,7 @@ class RunRecord:
             where that is not known.
         label_set: the expressions that the outputs stand for, in order.
         readouts: the epochs at which the network was evaluated, ascending; the last is the last epoch asked for.
-        chosen: for each readout, the epoch whose weights were evaluated (differs under select = "best_…").
+        chosen: for each readout, the epoch whose weights were evaluated (another one where `select` takes the best).
         network: "parameters", "trainable", "depth", "image_size", "backbone_size", and "statistics": of the fitted
             feature-wise preprocessing, "images", mean "mean" and "std", and whether there is "whitening"; None without.
         history: one entry an epoch.
