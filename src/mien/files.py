@@ -265,10 +265,10 @@ def hash_file(path: Path) -> str:
 
 def hash_listing(folder: Path, paths: Iterable[str]) -> str:
     """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
-    digest, place = hashlib.sha256(), f"{folder}{os.sep}"
+    digest = hashlib.sha256()
     for path in paths:
         try:
-            status = os.stat(f"{place}{path}")
+            status = os.stat(os.path.join(folder, path))
             state = f"{status.st_size}\0{status.st_mtime_ns}"
         except (OSError, ValueError):  # who reads the files says which cannot be read
             state = "missing"

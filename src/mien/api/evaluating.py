@@ -39,9 +39,10 @@ from mien.evaluation.corruptions import (
 )
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
 from mien.evaluation.intervals import Estimate, wilson
-from mien.evaluation.metrics import METRICS, leak_free
-from mien.evaluation.votes import VoteScores, score_votes
-from mien.frame import frame
+from mien.evaluation.metrics import METRICS, Scores, leak_free
+from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
+from mien.files import write_text
+from mien.frame import Rows, frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
@@ -168,6 +169,22 @@ class ModelEvaluation:
             for miss in self.missed
         ]
         return rows
+
+    def write_csv(self, path: Path | str, *, corrupted: bool = False) -> None:
+        """Write a row an image as CSV; see `rows`.
+
+        Args:
+            path: the file.
+            corrupted: write the figures under corruptions instead, a row for each kind and strength.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        rows = [scores.row() for scores in self.corrupted] if corrupted else self.rows()
+        try:
+            write_text(Path(path), Rows(tuple(rows[0]), tuple(rows)).to_csv())
+        except OSError as error:
+            raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
 
     def frame(self) -> Any:
         """The figures as a table: a row for each, on all images and without those that the model has seen."""
@@ -423,6 +440,19 @@ def _within(wanted: LabelSet, there: LabelSet) -> list[Label]:
     return (
         [label for number, label in enumerate(wanted.expressions) if number in held] or own or list(there.expressions)
     )
+
+
+def figure_texts(scores: Scores) -> list[tuple[str, str]]:
+    """The title and the value, in words, of each figure."""
+    return [(metric.title, metric.text(metric.of(scores))) for metric in METRICS.values()]
+
+
+def vote_texts(scores: VoteScores) -> list[tuple[str, str, str]]:
+    """The title of each figure against the votes, the images that it is of, and its value in words."""
+    return [
+        (title, on, format(estimate, ".1%" if title == VOTE_ACCURACY else ".3f"))
+        for title, on, estimate in scores.figures()
+    ]
 
 
 def add_seen(

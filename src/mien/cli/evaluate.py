@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mien
 from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, LABELS_HELP, PRIOR_HELP
 
 if TYPE_CHECKING:
@@ -66,11 +66,10 @@ def evaluate(
     card, what is not said is as in its protocol, so that they give the card's figures again. On other data the classes
     are those that both know, and all images are measured where the data have no test role.
     """
-    from mien.api.evaluating import evaluate as measure
     from mien.cli.bar import Bar
 
     with Bar("images") as bar:
-        found = measure(
+        found = mien.evaluate(
             bundle,
             data,
             role=None if role is None else role.value,
@@ -87,24 +86,13 @@ def evaluate(
             classes=classes,
         )
     if corruptions_csv is not None:
-        _write_csv([scores.row() for scores in found.corrupted], corruptions_csv)
+        found.write_csv(corruptions_csv, corrupted=True)
     if csv is not None:
-        _write_csv(found.rows(), csv)
+        found.write_csv(csv)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1))
         return
     _show(found)
-
-
-def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    from mien.errors import DataError
-    from mien.files import write_text
-    from mien.frame import Rows
-
-    try:
-        write_text(path, Rows(tuple(rows[0]), tuple(rows)).to_csv())
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
 
 
 def _log(opening: Opening) -> None:
@@ -169,14 +157,14 @@ def _familiar_line(found: ModelEvaluation) -> str:
 def _figure_table(evaluation: Evaluation) -> Table:
     from rich.table import Table
 
-    from mien.evaluation.metrics import METRICS
+    from mien.api.evaluating import figure_texts
 
     columns = [("all images", evaluation.scores)]
     if evaluation.leak_free is not None:
         columns.append((f"without the {evaluation.copies:,} that the model has seen", evaluation.leak_free))
     table = Table("figure", *(heading for heading, _ in columns))
-    for metric in METRICS.values():
-        table.add_row(metric.title, *(metric.text(metric.of(scores)) for _, scores in columns))
+    for rows in zip(*(figure_texts(scores) for _, scores in columns), strict=True):
+        table.add_row(rows[0][0], *(text for _, text in rows))
     table.add_section()
     table.add_row(
         "Always the commonest", *(f"{scores.majority_share} ({scores.majority.value})" for _, scores in columns)
@@ -187,12 +175,11 @@ def _figure_table(evaluation: Evaluation) -> Table:
 def _vote_table(scores: VoteScores) -> Table:
     from rich.table import Table
 
-    from mien.evaluation.votes import VOTE_ACCURACY
+    from mien.api.evaluating import vote_texts
 
     table = Table("figure", "images on which", "", title="Against the votes of the taggers")
-    for title, on, estimate in scores.figures():
-        format_ = ".1%" if title == VOTE_ACCURACY else ".3f"
-        table.add_row(title, on, format(estimate, format_))
+    for row in vote_texts(scores):
+        table.add_row(*row)
     return table
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -124,6 +123,8 @@ def _end(ending: int | BaseException, debug: bool) -> NoReturn:
     if isinstance(ending, int):
         sys.exit(ending)
     if debug:
+        import traceback
+
         traceback.print_exception(ending)
     code, text = _described(ending)
     if text:

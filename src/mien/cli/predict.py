@@ -5,20 +5,18 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, PRIOR_HELP, finite
-from mien.errors import MienError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from mien.inference.batch import FoundPhoto, Journal
-    from mien.inference.recognizer import Recognizer
+    from mien.api.predicting import Batch
     from mien.inference.results import PhotoResult
 
 EXIT_UNREADABLE = 3
@@ -69,133 +67,58 @@ def predict(
     A batch with --csv or --draw that was interrupted goes on when the same command is given again. The exit code is 0
     when all photos could be read, 3 when some could not, and 2 when the command was wrong.
     """
-    from mien.inference.batch import find_photos
-    from mien.inference.detector import Detector
-    from mien.inference.recognizer import Recognizer
+    from mien.api.predicting import predict as read
+    from mien.api.predicting import sample_photo
 
-    wanted = [*(paths or []), *([_sample_photo()] if sample else [])]
+    wanted = [*(paths or []), *([sample_photo()] if sample else [])]
     if not wanted:
         raise typer.BadParameter("Name a photo or a folder, or use --sample.", param_hint="PATHS")
     if crops and (draw is not None or largest):
         raise typer.BadParameter("Faces that are cut out already are neither drawn nor chosen from: leave it out.")
-    photos = find_photos(wanted, recursive=recursive, leave_out=draw)
-    recognizer = Recognizer(
-        bundle,
+    batch = read(
+        wanted,
+        csv=csv,
+        draw=draw,
+        recursive=recursive,
+        bundle=bundle,
         labels=labels,
         unsure=unsure,
         prior=prior,
         crops=crops,
         framing=framing,
-        detector=Detector(detector, provider=provider),
+        detector=detector,
         largest=largest,
         provider=provider,
         max_pixels=round(max_megapixels * 1e6),
     )
-    with _write_errors(), _journal(recognizer, photos, csv, draw) as journal:
-        results = _results(recognizer, photos, journal, draw)
-        try:
-            counts = _show(results, None if crops else len(photos), as_json=as_json, quiet=csv is not None)
-        except KeyboardInterrupt:
-            if journal is not None:
-                typer.echo("Interrupted. The same command goes on from here.", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        if journal is not None:
-            _finish(journal, csv, recognizer)
+    try:
+        counts = _show(batch, as_json=as_json, quiet=csv is not None)
+    except KeyboardInterrupt:
+        if csv is not None or draw is not None:
+            typer.echo("Interrupted. The same command goes on from here.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     if counts.total() > 1 or csv is not None:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
         typer.echo(f"{counts.total():,} {'crops' if crops else 'photos'}: {outcomes}", err=True)
-    for name, said in recognizer.choices.items():
+    for name, said in batch.recognizer.choices.items():
         typer.echo(f"{name}: {said}", err=True)
-    if crops:
-        _warn_of_photos(recognizer, photos)
+    warning = batch.warning()
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
     if counts["unreadable"]:
         raise typer.Exit(EXIT_UNREADABLE)
 
 
-def _results(
-    recognizer: Recognizer, photos: list[FoundPhoto], journal: Journal | None, draw: Path | None
-) -> Iterator[PhotoResult]:
-    """What an earlier, interrupted run has already found, then the rest."""
-    from mien.inference.batch import drawing_paths
-
-    drawings = {} if draw is None else drawing_paths(photos, draw)
-    done = frozenset(() if journal is None else journal.done)
-    if journal is not None:
-        yield from journal.results()
-    if recognizer.crops:
-        for result in _crop_results(recognizer, photos, done):
-            if journal is not None:
-                journal.append(result)
-            yield result
-        return
-    remaining = [photo.path for photo in photos if str(photo.path) not in done]
-    for path, result in zip(remaining, recognizer.recognize_many(remaining), strict=True):
-        if result.faces and path in drawings:
-            _draw(path, result, drawings[path], recognizer.max_pixels)
-        if journal is not None:
-            journal.append(result)
-        yield result
-
-
-def _crop_results(recognizer: Recognizer, sources: list[FoundPhoto], done: frozenset[str]) -> Iterator[PhotoResult]:
-    """The labels of faces that are cut out: image files, and the images in tables, arrays and other data."""
-    from itertools import groupby
-
-    from mien.datasets.dataset import Problem
-    from mien.datasets.unlabelled import read_crops
-    from mien.inference.batch import PHOTO_SUFFIXES
-
-    def is_photo(source: FoundPhoto) -> bool:
-        return source.path.suffix.lower() in PHOTO_SUFFIXES or not source.path.exists()
-
-    for photos, group in groupby(sources, is_photo):
-        if photos:
-            yield from recognizer.recognize_many([source.path for source in group if str(source.path) not in done])
-            continue
-        named = ((f"{source.path}: {name}", image) for source in group for name, image in read_crops(source.path))
-        yield from recognizer.recognize_named_crops(
-            (name, image.reason if isinstance(image, Problem) else image.pixels)
-            for name, image in named
-            if name not in done
-        )
-
-
-def _warn_of_photos(recognizer: Recognizer, sources: list[FoundPhoto]) -> None:
-    """Say where image files that were taken for faces look like whole photos."""
-    import numpy as np
-
-    from mien.errors import ImageError
-    from mien.images import read_image
-    from mien.inference.batch import PHOTO_SUFFIXES
-    from mien.inference.crops import gray_of
-    from mien.inference.whole_photos import LOOKED_AT, look_for_whole_photos
-
-    files = [source.path for source in sources if source.path.suffix.lower() in PHOTO_SUFFIXES]
-    images = []
-    for place in np.unique(np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int)).tolist():
-        try:
-            images.append(gray_of(read_image(files[place], max_pixels=recognizer.max_pixels)))
-        except (ImageError, OSError):
-            continue  # its result says so
-    warning = look_for_whole_photos(images, recognizer.detector).warning
-    if warning:
-        typer.echo(f"warning: {warning}. Leave --crops out to have their faces found.", err=True)
-
-
-def _draw(photo: Path, result: PhotoResult, path: Path, max_pixels: int) -> None:
-    from mien.images import read_image
-    from mien.inference.drawing import draw_result, save_drawing
-
-    save_drawing(draw_result(read_image(photo, max_pixels=max_pixels), result), path)
-
-
-def _show(results: Iterator[PhotoResult], total: int | None, *, as_json: bool, quiet: bool) -> Counter[str]:
+def _show(batch: Batch, *, as_json: bool, quiet: bool) -> Counter[str]:
     """Print results as they come; returns how many photos had which outcome."""
     counts: Counter[str] = Counter()
     waiting: list[PhotoResult] = []
     # A bar and lines on one terminal would run into each other.
-    with _progress(shown=total != 1 and not (as_json and sys.stdout.isatty())) as progress:
-        task = None if progress is None else progress.add_task("photos", total=total)
+    with (
+        closing(iter(batch)) as results,
+        _progress(shown=batch.total != 1 and not (as_json and sys.stdout.isatty())) as progress,
+    ):
+        task = None if progress is None else progress.add_task("photos", total=batch.total)
         for result in results:
             counts[result.outcome.value] += 1
             if progress is not None and task is not None:
@@ -213,8 +136,8 @@ def _show(results: Iterator[PhotoResult], total: int | None, *, as_json: bool, q
 
 
 def _print_table(results: list[PhotoResult], progress: Progress | None) -> None:
+    from mien.api.predicting import results_table
     from mien.cli.console import open_console
-    from mien.inference.results import results_table
 
     if progress is not None:
         progress.stop()
@@ -240,46 +163,3 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=open_console(stderr=True), transient=True) as progress:
         yield progress
-
-
-@contextmanager
-def _journal(
-    recognizer: Recognizer, photos: list[FoundPhoto], csv: Path | None, draw: Path | None
-) -> Iterator[Journal | None]:
-    """The journal of a batch that writes files; it lies beside the table, or in the folder of the drawings."""
-    from mien.inference.batch import Journal
-
-    if csv is not None:
-        path = csv.with_name(f"{csv.name}.part")
-    elif draw is not None:
-        path = draw / "mien-predict.part"
-    else:
-        yield None
-        return
-    settings = recognizer.settings() | {"draw": None if draw is None else str(draw)}
-    with Journal(path, settings, photos) as journal:
-        yield journal
-
-
-def _finish(journal: Journal, csv: Path | None, recognizer: Recognizer) -> None:
-    from mien.inference.batch import write_csv
-
-    if csv is not None:
-        write_csv(journal.results(), csv, recognizer.label_set, recognizer.choices)
-    journal.delete()
-
-
-@contextmanager
-def _write_errors() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise MienError(f"The results cannot be written: {error}.") from error
-
-
-def _sample_photo() -> Path:
-    from importlib import resources
-
-    return Path(str(resources.files("mien") / "data" / "sample.jpg"))
