@@ -258,11 +258,6 @@ class OpenTable:
             ) from error
 
 
-def running_file() -> Path | None:
-    """The file that is being run only to get what it defines; None outside of that."""
-    return _RUNNING[-1] if _RUNNING else None
-
-
 def refuse_while_loading(what: str) -> None:
     """Raise where a file that is only asked for what it defines starts something: it would start itself for ever."""
     if _RUNNING:
