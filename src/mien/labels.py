@@ -5,7 +5,7 @@ A label is the *expression that people would call a face*, never a claim about w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -164,6 +164,34 @@ class LabelSet:
 
     def __contains__(self, expression: object) -> bool:
         return expression in self.expressions
+
+
+Labels: TypeAlias = str | LabelSet | Sequence[str] | Mapping[str, str | Sequence[str]]
+
+
+def labels_text(labels: Labels) -> str:
+    """What a caller of Python says of labels, as the text that `LabelSet.parse` reads.
+
+    Args:
+        labels: that text; a label set; names; or names with what belongs to each: {"good": ["happy", "surprise"]}.
+
+    >>> labels_text(["happy", "neutral"])
+    'happy,neutral'
+    >>> labels_text({"neutral": "neutral", "good": ["happy", "surprise"]})
+    'neutral,good=happy+surprise'
+    """
+    if isinstance(labels, str):
+        return labels
+    if isinstance(labels, LabelSet):
+        return labels.text
+    if not isinstance(labels, Mapping):
+        return ",".join(map(str, labels))
+    parts = []
+    for name, said in labels.items():
+        members = [said] if isinstance(said, str) else list(said)
+        alone = [find_expression(member) for member in members] == [find_expression(name)] != [None]
+        parts.append(name if alone else f"{name}={'+'.join(members)}")
+    return ",".join(parts)
 
 
 def _held(label: Label) -> set[Expression]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,12 @@ class Prior:
         return adjust_prior(probabilities, training_prior(bundle, label_set), self.of(label_set))
 
 
-def read_prior(said: str | Path | Prior) -> Prior:
-    """The prior that is said: "training", "uniform", or a file with a share for each class.
+def read_prior(said: str | Path | Mapping[str, float] | Prior) -> Prior:
+    """The prior that is said: "training", "uniform", or a share for each class.
 
     Args:
-        said: a word; or a file of JSON ({"anger": 0.1, ...}) or of lines "anger,0.1". Shares need not sum to 1.
+        said: a word; the shares, {"anger": 0.1, ...}; or a file of JSON like them or of lines "anger,0.1". Shares need
+            not sum to 1.
 
     Raises:
         DataError: it is neither, or a share is not a number from 0 on.
@@ -108,6 +110,13 @@ def read_prior(said: str | Path | Prior) -> Prior:
         return said
     if said in (TRAINING, UNIFORM):
         return Prior(str(said), {})
+    if isinstance(said, Mapping):
+        return _checked("given", said.items())
+    if not isinstance(said, (str, os.PathLike)):
+        raise DataError(
+            f"A prior is 'training', 'uniform', a file, or a share for each class by name: {{'anger': 0.1, ...}}. "
+            f"Received: {type(said).__name__}."
+        )
     path = Path(said)
     if not path.is_file():
         raise DataError(
@@ -121,6 +130,10 @@ def read_prior(said: str | Path | Prior) -> Prior:
         rows = _rows_of(text)
     except (OSError, ValueError) as error:
         raise DataError(f"The prior {path} cannot be read: {error}.") from error
+    return _checked(path.name, rows)
+
+
+def _checked(name_of: str, rows: Iterable[tuple[str, Any]]) -> Prior:
     shares: dict[str, float] = {}
     for name, value in rows:
         try:
@@ -129,12 +142,12 @@ def read_prior(said: str | Path | Prior) -> Prior:
             share = math.nan
         if not 0 <= share < math.inf or name in shares:
             raise DataError(
-                f"The prior {path} needs a share from 0 on for each class, once. Received: {name} = {value!r}."
+                f"The prior {name_of} needs a share from 0 on for each class, once. Received: {name} = {value!r}."
             )
         shares[name] = share
     if not shares:
-        raise DataError(f"The prior {path} names no class. Expected lines such as anger,0.1.")
-    return Prior(path.name, shares)
+        raise DataError(f"The prior {name_of} names no class. Expected a share for each, such as anger,0.1.")
+    return Prior(name_of, shares)
 
 
 def _rows_of(text: str) -> list[tuple[str, Any]]:

@@ -102,6 +102,7 @@ def test_a_data_set_is_made_of_arrays(arrays):
         ({"classes": None}, "nothing says which expressions"),
         ({"classes": ["anger"]}, "labels lie in 0..0"),
         ({"images": np.zeros((14, 4, 4))}, "uint8"),
+        ({"images": np.zeros((14, 4, 4, 3), np.uint8)}, "become gray"),
         ({"roles": ["train"] * 13 + ["tset"]}, "'tset' is no role"),
         ({"ids": ["a"] * 14}, "more than once"),
         ({"labels": np.zeros((14, 2))}, "shape"),
@@ -212,3 +213,71 @@ def test_what_was_made_here_is_read_again_by_another_process(arrays, tmp_path):
     read = mien.read("drawn:count=20", cache=None)
     assert _described(read, Store(tmp_path / "store"), {}) == read.spec
     assert read.take(read.roles == "train").spec is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda data: mien.train(data, epoch=2),
+        lambda data: mien.evaluate("default", data, label="six"),
+        lambda data: mien.evaluate("default", data, find_faces=True),
+        lambda data: mien.audit(data, votes="fer2013new.csv"),
+        lambda data: mien.foreign_run("other", [[1.0]], data, lables=["anger"]),
+    ],
+)
+def test_no_argument_is_dropped_where_the_data_are_in_memory(call, arrays, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = mien.Dataset.from_arrays(*arrays, classes=SEVEN)
+    with pytest.raises(DataError, match="no argument .*in memory"):
+        call(data)
+
+
+@pytest.mark.parametrize("data", [(np.zeros((2, 4, 4)), ["anger", "fear"]), 17, None])
+def test_what_is_no_path_is_refused_with_the_way_out(data):
+    with pytest.raises(DataError, match="from_arrays"):
+        mien.read(data)
+
+
+SAID = "neutral,good=happiness+surprise"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        SAID,
+        ["neutral", "good=happy+surprise"],
+        {"neutral": "neutral", "good": ["happy", "surprise"]},
+        {"neutral": ["neutral"], "good": ("surprise", "happy")},
+        mien.LabelSet.parse(SAID),
+    ],
+)
+def test_labels_are_said_as_people_say_them_in_python(bundle, labels):
+    expected = mien.LabelSet.parse(SAID)
+    assert mien.Recognizer(bundle, labels=labels).label_set == expected
+    found = mien.evaluate(bundle, "drawn:count=70,size=48,seed=5", labels=labels, cache=None)
+    assert found.label_set == expected
+
+
+def test_a_prior_is_said_by_its_shares(bundle, tmp_path):
+    shares = {label.value: number + 1 for number, label in enumerate(SEVEN.expressions)}
+    file = tmp_path / "prior.json"
+    file.write_text(json.dumps(shares), encoding="utf-8")
+    said = mien.Recognizer("default", prior=shares).prior
+    assert said.of(SEVEN).tolist() == mien.Recognizer("default", prior=file).prior.of(SEVEN).tolist()
+    for wrong, sentence in (({"anger": -1}, "share from 0 on"), ({}, "names no class"), ([0.5, 0.5], "list")):
+        with pytest.raises(DataError, match=sentence):
+            mien.Recognizer("default", prior=wrong)
+
+
+def test_results_are_compared_by_name(store):
+    with pytest.raises(DataError, match="by the names"):
+        mien.compare(store.finished())
+
+
+def test_a_folder_that_is_not_there_is_no_photo(bundle, portrait):
+    recognizer = mien.Recognizer(bundle)
+    for path in (portrait.parent / "nowhere", portrait):
+        with pytest.raises(DataError, match="no folder"):
+            recognizer.folder(path)
+    with pytest.raises(TypeError, match="recognize_many"):
+        recognizer.folder([portrait])

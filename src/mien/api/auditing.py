@@ -16,7 +16,7 @@ from mien.datasets.audit.findings import Finding, LabelDoubt
 from mien.datasets.audit.run import Audit, audit_dataset
 from mien.datasets.cleaning import write_cleaning
 from mien.datasets.dataset import Dataset, Role
-from mien.datasets.reading import read_dataset
+from mien.datasets.reading import as_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, MissingExtraError, ReportError
 from mien.evaluation.agreement import Agreement, measure_agreement
@@ -133,7 +133,7 @@ def audit(
         RecordError: the run cannot be read.
     """
     tell = progress or (lambda doing, done, total: None)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    dataset = as_dataset(data, **keys)
     doubts = () if run is None else _doubts(dataset, find_run(Path(run)))
     certainty = _face_certainty(dataset, tell) if faces else None
     found = audit_dataset(

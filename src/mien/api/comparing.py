@@ -92,6 +92,11 @@ def compare(results: Store | Mapping[str, Result]) -> Comparisons:
     if isinstance(results, Store):
         records = results.finished()
         results = {title(record): record for record in records if record.status is RunStatus.COMPLETE}
+    if not isinstance(results, Mapping):
+        raise DataError(
+            "Comparing takes results by the names that the table is to have: mien.compare({'one': a, 'other': b}); or "
+            f"a store. Received: {type(results).__name__}."
+        )
     if len(results) < 2:
         raise DataError(f"Comparing takes at least two results. Received: {len(results)}.")
     answers = {name: _right(_predictions(result)) for name, result in results.items()}

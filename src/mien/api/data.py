@@ -16,7 +16,7 @@ from mien.datasets.getting import Checked, check_copy, get_dataset
 from mien.datasets.manifest import write_manifest
 from mien.datasets.parquet import write_parquet
 from mien.datasets.places import FOLDERS_VARIABLE, find_place
-from mien.datasets.reading import read_dataset
+from mien.datasets.reading import as_dataset
 from mien.datasets.sources import SOURCES, Source
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, did_you_mean
@@ -75,7 +75,7 @@ def describe(data: Dataset | DataSpec | Path | str, **keys: Any) -> Description:
     Raises:
         DataError: the data cannot be read.
     """
-    return describe_dataset(data if isinstance(data, Dataset) else read_dataset(data, **keys))
+    return describe_dataset(as_dataset(data, **keys))
 
 
 def convert(
@@ -95,7 +95,7 @@ def convert(
         MissingExtraError: Parquet is asked for, and pyarrow is not installed.
     """
     output = Path(output)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    dataset = as_dataset(data, **keys)
     is_file = output.suffix.lower() == ".parquet"
     if (form or ("parquet" if is_file else "manifest")) == "parquet":
         place = write_parquet(dataset, output if is_file else output / "data.parquet")

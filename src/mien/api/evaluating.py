@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from mien.datasets.protocol import (
     occurring_labels,
     votes_of,
 )
-from mien.datasets.reading import read_dataset
+from mien.datasets.reading import as_dataset, read_dataset
 from mien.datasets.samples import LOSS_WARNING
 from mien.datasets.spec import DataSpec
 from mien.errors import BundleError, DataError, ProtocolError
@@ -46,7 +46,7 @@ from mien.frame import Rows, frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
-from mien.labels import Label, LabelSet, shared_labels
+from mien.labels import Label, Labels, LabelSet, labels_text, shared_labels
 from mien.predictions import Predictions
 from mien.prior import TRAINING, Prior, read_prior
 from mien.seen import Seen, hash_images
@@ -210,7 +210,8 @@ class ModelEvaluation:
     def __repr__(self) -> str:
         accuracy, seen, role = self.evaluation.scores.accuracy, self.familiar, self.data["role"]
         learned = f"{seen.learned:,} of them learned from" if seen.known else "what it learned from is unknown"
-        return f"<{self.model} on the {role} role of {self.data['name']}: {accuracy:.1%}; {learned}>"
+        images = "all images" if role == "all" else f"the {role} role"
+        return f"<{self.model} on {images} of {self.data['name']}: {accuracy:.1%}; {learned}>"
 
     def _repr_html_(self) -> str:
         return str(self.frame()._repr_html_())
@@ -241,12 +242,12 @@ def evaluate(
     data: Dataset | DataSpec | Path | str,
     *,
     role: RoleName | None = None,
-    labels: str | None = None,
+    labels: Labels | None = None,
     roles: str | None = None,
     targets: str | None = None,
     unseen_only: bool = False,
     find_faces: bool = False,
-    prior: str | Path | Prior = TRAINING,
+    prior: str | Path | Mapping[str, float] | Prior = TRAINING,
     corruptions: bool | Sequence[str] = False,
     log: Callable[[Opening], None] = lambda opening: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -262,7 +263,7 @@ def evaluate(
         bundle: the model, or what `mien.load_bundle` takes.
         data: a data set, or what `mien.read` takes.
         role: which images; None for the test role, or all images of data without one.
-        labels: label set, as in a protocol.
+        labels: label set, as in a protocol: "six", "dataset", names, or groups of them (see `mien.labels.labels_text`).
         roles: where roles come from, as in a protocol.
         targets: what counts as right, as in a protocol.
         find_faces: find the face in each image and cut it out as in predicting; images without one count as wrong in
@@ -283,8 +284,9 @@ def evaluate(
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     wanted, said = _wanted(corruptions), read_prior(prior)
-    dataset = data if isinstance(data, Dataset) else _read(model, data, find_faces, keys)
-    measured = _measured(model, dataset, role, labels, roles, targets, log)
+    dataset = _read(model, data, find_faces, keys)
+    asked = None if labels is None else labels_text(labels)
+    measured = _measured(model, dataset, role, asked, roles, targets, log)
     samples = measured.samples
     same = measured.split is not None and measured.split.hash == model.card.get("data", {}).get("split")
     familiar, seen = _familiar(model, samples, measured.split, measured.role, same)
@@ -370,9 +372,9 @@ def _wanted(corruptions: bool | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(known_corruption, [corruptions] if isinstance(corruptions, str) else corruptions)))
 
 
-def _read(model: Bundle, data: DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
-    if not find_faces:
-        return read_dataset(data, **keys)
+def _read(model: Bundle, data: Dataset | DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
+    if isinstance(data, Dataset) or not find_faces:
+        return as_dataset(data, **keys, **({"find_faces": True} if find_faces else {}))
     from mien.datasets.framing import Framer
     from mien.inference.recognizer import Recognizer
 
@@ -476,7 +478,7 @@ def add_seen(
     wanted = model.card.get("data", {}).get("split")
     if wanted is None:
         raise BundleError(f"The card of {model.name} does not say which split its run was trained on.")
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    dataset = as_dataset(data, **keys)
     split = apply_protocol(dataset, ProtocolSpec(**model.card.get("protocol", {})))
     if split.hash != wanted:
         raise BundleError(

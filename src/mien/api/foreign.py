@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.api.training import Run
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Opening, ProtocolSpec, Samples, apply_protocol, copies_in_training
-from mien.datasets.reading import read_dataset
+from mien.datasets.reading import as_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError
 from mien.evaluation.evaluate import pack_predictions
@@ -75,7 +75,7 @@ def foreign_run(
     Raises:
         DataError: the order of the labels is not said, the answers do not fit the images, or an image is missing.
     """
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    dataset = as_dataset(data, **keys)
     protocol = protocol or ProtocolSpec()
     split = apply_protocol(dataset, protocol)
     probabilities, order, found = _probabilities(np.asarray(answers), kind, labels, split.label_set)

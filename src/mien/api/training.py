@@ -13,11 +13,13 @@ import numpy as np
 
 from mien.api.studying import StudyPlan, Unwatched, planned_of
 from mien.datasets.dataset import Dataset, Role
+from mien.datasets.reading import refuse_keys
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, MienError
 from mien.evaluation.metrics import METRICS, Scores, score
 from mien.files import parse_toml, written_whole
 from mien.frame import Display, frame
+from mien.labels import Labels, labels_text
 from mien.others import refuse_while_loading
 from mien.predictions import Predictions
 from mien.study.backbones import OTHER_BACKBONES
@@ -99,7 +101,7 @@ def train(
     backbone: str | Callable[..., Any] = "mien_small",
     *,
     epochs: int = 10,
-    labels: str = "dataset",
+    labels: Labels = "dataset",
     roles: str = "auto",
     settings: Mapping[str, Any] | None = None,
     store: Store | Path | str = "stores/train",
@@ -135,7 +137,7 @@ def train(
     place = Store.create(place.folder)
     spec = _described(data, place, keys)
     fixed = {"backbone": network, "epochs": epochs, **(settings or {})}
-    text = study_text(spec, labels, roles, fixed)
+    text = study_text(spec, labels_text(labels), roles, fixed)
     study = parse_study(text, place=lambda path: said_by(path, "{}", "settings[{!r}]"))
     with place.writing():
         planned = plan_study(study, spec, Path.cwd())
@@ -242,6 +244,7 @@ def _described(data: Dataset | DataSpec | Path | str, store: Store, keys: Mappin
     """The description by which the run's own process reads the data."""
     if not isinstance(data, Dataset):
         return DataSpec.of(data, **keys).resolved(Path.cwd())
+    refuse_keys(data, keys)
     if data.spec is not None:
         return data.spec
     if data.votes is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.bundle import LOGITS_OUTPUT, MODEL_INPUT, Bundle, Golden, write_bundle
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import measured_samples, occurring_labels
-from mien.datasets.reading import read_dataset
+from mien.datasets.reading import as_dataset
 from mien.datasets.spec import DataSpec
 from mien.datasets.synthetic import draw_faces
 from mien.errors import DataError, ExportError, MissingExtraError, did_you_mean
@@ -239,7 +239,7 @@ def try_contracts(
     content, where = bytes(bare.SerializeToString()), str(model)
     given = None if labels is None else tuple(_labels(labels))
     shape, ways = _ways(bare, where, channels, scale, size, layout, model_output)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, **keys)
+    dataset = as_dataset(data, **keys)
     role = Role.TRAIN if dataset.count(Role.TRAIN) else None
     there = occurring_labels(dataset)
     samples, _ = measured_samples(dataset, there, "labels", role)

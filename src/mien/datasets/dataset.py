@@ -173,7 +173,13 @@ class Dataset:
         if pixels.dtype != np.uint8:
             raise DataError(
                 f"{name}: expected images of shape (N, H, W), uint8. Received: {pixels.shape}, {pixels.dtype}. "
-                "Numbers in 0..1 become such with (255 * images).round().astype('uint8')."
+                "Numbers in 0..1 become such with (255 * images).round().astype('uint8'), and those in 0..255 with "
+                "images.round().astype('uint8')."
+            )
+        if pixels.ndim == 4 and pixels.shape[3] in (3, 4):
+            raise DataError(
+                f"{name}: expected gray images of shape (N, H, W), uint8. Received: {pixels.shape}. Colours (RGB) "
+                "become gray with (images[..., :3] @ [0.299, 0.587, 0.114]).round().astype('uint8')."
             )
         expressions = _expressions(np.asarray(labels), classes, name)
         label_set = LabelSet.of(expressions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -333,6 +333,31 @@ def read_dataset(
     # After the cache: an entry belongs to the content, and serves with any list and with none.
     cleaning = Path(spec.cleaning)
     return apply_cleaning(dataset, read_cleaning(cleaning), cleaning)
+
+
+def as_dataset(data: Dataset | DataSpec | str | Path, **keys: Any) -> Dataset:
+    """A data set as it is, or what `read_dataset` reads of anything else.
+
+    Raises:
+        DataError: it cannot be read; or it is read already, and there are keys that would have no effect.
+    """
+    if isinstance(data, Dataset):
+        refuse_keys(data, keys)
+        return data
+    return read_dataset(data, **keys)
+
+
+def refuse_keys(dataset: Dataset, keys: Iterable[str]) -> None:
+    """Refuse what a caller of Python said beside a data set that is in memory, and that nothing would follow.
+
+    Raises:
+        DataError: there are keys.
+    """
+    if unused := list(keys):
+        raise DataError(
+            f"There is no argument {', '.join(map(repr, unused))} where the data are in memory already, as "
+            f"{dataset.name} is. What says how data are read goes to mien.read; any other has no meaning here."
+        )
 
 
 def read_data_file(path: Path) -> DataSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -110,8 +111,13 @@ class DataSpec:
         A `Path` is never taken for the word "drawn".
 
         Raises:
-            DataError: there is no such key, or a value is impossible.
+            DataError: there is no such key, a value is impossible, or this is no path.
         """
+        if not isinstance(data, (cls, str, os.PathLike)):
+            raise DataError(
+                f"Data are read from a path, or drawn ('drawn'). Received: {type(data).__name__}. Arrays become a "
+                "data set with mien.Dataset.from_arrays(images, labels), and every call that reads data takes that too."
+            )
         known = [item.name for item in fields(cls)]
         for key in keys:
             if key not in known:

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -25,7 +25,7 @@ from mien.inference.classifier import Classifier
 from mien.inference.crops import MOST_OBLONG, crop_face, crop_side, gray_of, resize_crops
 from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
 from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
-from mien.labels import LabelSet, label_text, project, share_kept
+from mien.labels import Labels, LabelSet, label_text, labels_text, project, share_kept
 from mien.prior import TRAINING, Prior, read_prior
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
@@ -65,15 +65,16 @@ class Recognizer:
 
     Args:
         bundle: the model; or what `mien.load_bundle` takes: the name of one that is shipped with mien, or a path.
-        labels: a smaller label set: "six", "seven", a list ("anger,happiness,neutral"), or one with groups
-            ("neutral,positive=happiness+surprise,negative=anger+sadness"), whose members are summed. The other labels
-            are dropped and the rest renormalised.
+        labels: a smaller label set: "six", "seven", names (["anger", "happiness"]), or groups with their members
+            ({"neutral": "neutral", "positive": ["happiness", "surprise"]}), whose probabilities are summed; or the text
+            that the command line takes. The other labels are dropped and the rest renormalised.
         unsure: least probability for a label to be given, 0 to 1; None for the bundle's own, which under a smaller
             label set is still held against the probability among all the model's labels, for which it was proven;
             False to always give one.
         prior: how common the labels are where the photos come from: "training", as among the faces that the model
-            learned from; "uniform"; or a file with a share for each label (see `mien.prior.read_prior`). The threshold
-            of `unsure` is held against the probabilities that come of it; what it promises was proven for "training".
+            learned from; "uniform"; or a share for each label, {"anger": 0.1, ...} or a file (see
+            `mien.prior.read_prior`). The threshold of `unsure` is held against the probabilities that come of it; what
+            it promises was proven for "training".
         crops: whether photos are faces that are cut out already, framed as the model's training faces are: each image
             is one face, and none is looked for.
         framing: how the faces that the model learned from were framed (see `mien.framing.crop_rule_of`), in place of
@@ -96,9 +97,9 @@ class Recognizer:
         self,
         bundle: Bundle | Path | str = "default",
         *,
-        labels: str | None = None,
+        labels: Labels | None = None,
         unsure: float | Literal[False] | None = None,
-        prior: str | Path | Prior = TRAINING,
+        prior: str | Path | Mapping[str, float] | Prior = TRAINING,
         crops: bool = False,
         framing: str | None = None,
         detector: Detector | None = None,
@@ -147,7 +148,7 @@ class Recognizer:
             chosen["crops"] = f"framed as {self.bundle.crop_rule.framing or 'the training faces'}"
         return chosen
 
-    def with_options(self, *, labels: str | None = None, unsure: float | Literal[False] | None = None) -> Self:
+    def with_options(self, *, labels: Labels | None = None, unsure: float | Literal[False] | None = None) -> Self:
         """A recognizer with the same models and another choice of labels; it loads nothing.
 
         Args:
@@ -189,8 +190,15 @@ class Recognizer:
             recursive: whether folders within it are searched.
 
         Raises:
-            MienError: it has no photos.
+            MienError: it is no folder, or has no photos.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"folder takes the path of one. Received: {type(path).__name__}. "
+                "Several photos: Recognizer().recognize_many(photos)."
+            )
+        if not os.path.isdir(path):
+            raise DataError(f"There is no folder {path}. One photo is read with recognize({str(path)!r}).")
         photos = find_photos([Path(path)], recursive=recursive)
         return PhotoResults(self.recognize_many([photo.path for photo in photos]))
 
@@ -414,8 +422,8 @@ class Recognizer:
         sure = certain and row.max() * share >= self.unsure_threshold
         return FaceResult(face, Outcome.OK if sure else Outcome.UNSURE, pairs)
 
-    def _choose(self, labels: str | None, unsure: float | Literal[False] | None) -> None:
-        self.label_set = self.bundle.label_set if labels is None else LabelSet.parse(labels)
+    def _choose(self, labels: Labels | None, unsure: float | Literal[False] | None) -> None:
+        self.label_set = self.bundle.label_set if labels is None else LabelSet.parse(labels_text(labels))
         self._chosen(np.ones((1, len(self.bundle.label_set))))  # raises when it cannot
         self.unsure_threshold = _unsure_threshold(unsure, self.bundle)
         self._own_threshold = unsure is not None
