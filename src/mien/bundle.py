@@ -37,6 +37,19 @@ FEATURES_OUTPUT = "features"
 
 _HEAD = "bundle.json"
 _MODEL = "model.onnx"
+# Models without what a bundle says of them, by their files' endings.
+_OTHER_MODELS = {
+    ".onnx": "an ONNX model",
+    ".ort": "an onnxruntime model",
+    ".tflite": "a LiteRT model",
+    ".keras": "a Keras model",
+    ".h5": "a Keras model",
+    ".hdf5": "a Keras model",
+    ".pb": "a TensorFlow model",
+    ".pt": "a PyTorch model",
+    ".pth": "a PyTorch model",
+    ".safetensors": "a file of weights",
+}
 _CARD = "card.json"
 _CARD_TEXT = "card.md"
 _GOLDEN = "golden.npz"
@@ -182,6 +195,7 @@ def write_bundle(
         files[_CAM] = _npz(weights=cam_weights.astype(np.float32))
     if seen is not None:
         files[_SEEN] = _npz(train=seen.train, validation=seen.validation)
+    refuse_other_ending(path)
     head = {
         "schema": SCHEMA,
         "name": name,
@@ -244,6 +258,11 @@ def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
     """Head, files and place of a bundle, not yet checked."""
     shipped = shipped_bundles()
     path = shipped.get(bundle, Path(bundle)) if isinstance(bundle, str) else bundle
+    if path.is_file() and path.suffix.lower() in _OTHER_MODELS:
+        raise BundleError(
+            f"{path} is {_OTHER_MODELS[path.suffix.lower()]} alone: it does not say which labels it gives and how it "
+            f"wants its faces. {_way_to_bundle(path)}"
+        )
     if not path.exists():
         raise BundleError(
             f"There is no bundle {bundle}. Expected: a folder with {_HEAD}, a {SUFFIX} file, or one that is shipped "
@@ -261,6 +280,25 @@ def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
     except ValueError as error:
         raise BundleError(f"The bundle {path} is damaged: {_HEAD} is not JSON ({error}).") from error
     return head, contents, str(path)
+
+
+def _way_to_bundle(path: Path) -> str:
+    if path.suffix.lower() == ".onnx":
+        return f"`mien wrap {path}` makes a bundle of it."
+    return (
+        "A run of mien becomes a bundle with `mien export RUN`; any other model is converted to ONNX first (tf2onnx, "
+        "torch.onnx.export), and then `mien wrap MODEL.onnx` makes a bundle of it."
+    )
+
+
+def refuse_other_ending(path: Path) -> None:
+    """Raise BundleError where a bundle is to be written under a name that promises a model of another form."""
+    what = _OTHER_MODELS.get(path.suffix.lower())
+    if what is not None:
+        raise BundleError(
+            f"{path.name} would be {what}, and mien writes bundles: one file that ends in {SUFFIX}, such as "
+            f"{path.stem}{SUFFIX}, or a folder, such as {path.stem}, in which {_MODEL} is the bare model."
+        )
 
 
 def _hint(path: Path, contents: Mapping[str, bytes]) -> str:

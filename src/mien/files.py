@@ -265,15 +265,14 @@ def hash_file(path: Path) -> str:
 
 def hash_listing(folder: Path, paths: Iterable[str]) -> str:
     """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
-    digest = hashlib.sha256()
+    lines: list[str] = []
     for path in paths:
         try:
             status = os.stat(os.path.join(folder, path))
-            state = f"{status.st_size}\0{status.st_mtime_ns}"
+            lines.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n")
         except (OSError, ValueError):  # who reads the files says which cannot be read
-            state = "missing"
-        digest.update(f"{path}\0{state}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+            lines.append(f"{path}\0missing\n")
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def lock(file: IO[bytes]) -> bool | None:

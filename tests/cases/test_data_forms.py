@@ -5,6 +5,7 @@ Images are noise of one size; what counts is how labels, roles and groups are un
 
 import gzip
 import io
+import os
 import tarfile
 import zipfile
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -106,6 +108,26 @@ CELLS = [png(pixels(n)) for n in range(4)]
 WORDS = ["happy", "sad", "happy", "sad"]
 PAIRS = {"happiness": 2, "sadness": 2}
 ROLES = ["Training", "Training", "Validation", "Testing"]
+
+
+def tables_beside_roles(root: Path) -> Path:
+    for role, numbered in {"train": (0, 1), "test": (2, 3)}.items():
+        write_images(root / "set" / role, [f"{n}.jpg" for n in numbered])
+        lines = [f"{n}.jpg,{WORDS[n]}" for n in numbered]
+        write(root / "set" / f"{role}_labels.csv", "\n".join(["filename,label", *lines]))
+    return root / "set"
+
+
+def holding(*names: str) -> Callable[[Path], Path]:
+    """A folder of images as labelling programs keep them, with such files beside."""
+
+    def make(root: Path) -> Path:
+        write_images(root / "set", ["images/1.jpg", "images/2.jpg"])
+        for name in names:
+            write(root / "set" / name, "nothing that can be read")
+        return root / "set"
+
+    return make
 
 
 @dataclass(frozen=True)
@@ -322,6 +344,52 @@ READ = {
         {name: 1 for name in [*SIX_LABELS, "neutral", "contempt"]},
         {"train": 6, "validation": 1, "test": 1},
     ),
+    "labels in the names of the files": Case(
+        tree("train/happy_001.jpg", "train/sad_001.jpg", "test/002-Happy.JPG", "test/img.sad.3.png", "README.md"),
+        PAIRS,
+        {"train": 2, "test": 2},
+        says="labels taken from the files' names, such as 'test/002-Happy.JPG'",
+        problems=1,
+    ),
+    "a column for each class": Case(
+        named_images("filename, happy, sad\n0.png,1,0\n1.png,0,1\n2.png,1.0,0.0\n3.png,0,1\n"), PAIRS
+    ),
+    "paths of another machine, Windows": Case(
+        named_images(
+            "".join(["path,label\n", *(f"C:\\Users\\ann\\fer\\images\\{n}.png,{w}\n" for n, w in enumerate(WORDS))]),
+            folder="images",
+        ),
+        PAIRS,
+        says="without its first folders",
+    ),
+    "paths of another machine, from the root": Case(
+        named_images(
+            "".join(["path,label\n", *(f"/content/drive/fer/{n}.png,{w}\n" for n, w in enumerate(WORDS))]),
+            folder="images",
+        ),
+        PAIRS,
+        says="images/… without its first folders",
+    ),
+    "a table of labels beside each role": Case(
+        tables_beside_roles, PAIRS, {"train": 2, "test": 2}, says="images are not where the table says, but at ROLE/…"
+    ),
+    "emotion_id, as floats": Case(
+        table("emotion_id,pixels", rows(["0.0", "1.0", "0.0", "1.0"])), PAIRS, keys={"classes": "happy,sad"}
+    ),
+    "four channels": Case(
+        lambda root: [
+            write(root / "set" / name, png(np.dstack([pixels(n)] * 3 + [np.full((8, 8), 255, np.uint8)])))
+            for n, name in enumerate(("HAPPY/1.PNG", "HAPPY/2.PNG", "SAD/1.PNG", "SAD/2.PNG"))
+        ][0].parents[1],
+        PAIRS,
+    ),
+    "WebP in capitals": Case(
+        lambda root: [
+            write(root / "set" / name, cv2.imencode(".webp", pixels(n))[1].tobytes())
+            for n, name in enumerate(("HAPPY/1.WEBP", "HAPPY/2.WEBP", "SAD/1.WEBP", "SAD/2.WEBP"))
+        ][0].parents[1],
+        PAIRS,
+    ),
     "EmoNet-Face": Case(
         parquet(
             {
@@ -381,6 +449,29 @@ REFUSED = {
     ),
     "18 YOLO": (tree("images/train/1.jpg", "labels/train/1.txt", "data.yaml"), "YOLO's form"),
     "17 standardised": (npz(images=GRAYS - 128.0, labels=WORDS), "they were standardised"),
+    "COCO": (
+        holding("annotations/instances.json"),
+        "holds annotations/instances.json: mien reads no JSON.*path and label",
+    ),
+    "Pascal VOC": (holding("annotations/1.xml", "annotations/2.xml"), "mien reads no XML.*cut out"),
+    "YOLO, a folder a role": (tree("train/images/1.jpg", "train/labels/1.txt", "data.yaml"), "YOLO's form"),
+    "metadata.jsonl": (holding("metadata.jsonl"), "mien reads no JSON.*a .csv with the columns"),
+    "a spreadsheet beside the images": (holding("labels.xlsx"), "labels.xlsx: mien reads no spreadsheet.*Save it as"),
+    "TFRecord of a folder": (holding("fer-train.tfrecord-00000-of-00001"), "TFRecord.*numpy.savez"),
+    **{
+        f"a file {name}": (lambda root, name=name: write(root / name, b"x" * 99), f"^[^\n]*{name}: .*{way}")
+        for name, way in {
+            "faces.tfrecord": "numpy.savez",
+            "faces.mat": "scipy.io.loadmat",
+            "faces.xlsx": "Save it as a .csv",
+            "faces.jsonl": "as a .csv",
+            "faces.rar": "Unpack it",
+            "faces.7z": "Unpack it",
+            "faces.arff": "Save it as a .csv",
+            "faces.pt": "numpy.savez",
+            "faces.mp4": "Save its frames",
+        }.items()
+    },
     "a pickle": (lambda root: write(root / "faces.pkl", b"x"), "pickled.*numpy.savez"),
 }
 
@@ -421,6 +512,24 @@ def test_the_counts_of_fer2013_tell_its_order(tmp_path):
     alphabetical = [(0, 1, 2, 3, 5, 6, 4)[label] for label in labels]
     assert order_by_counts(alphabetical, [Role.NONE] * len(labels)) == "alphabetical"
     assert order_by_counts(labels[:9000], [Role.NONE] * 9000) is None
+
+
+def test_a_second_look_walks_through_a_large_folder_once(tmp_path, monkeypatch):
+    path = tree(
+        *(f"{role}/{word}/{n}.png" for role in ("train", "test") for word in ("happy", "sad") for n in range(9))
+    )(tmp_path)
+    cache = tmp_path / "cache"
+    first = read_dataset(path, cache=cache)
+    asked: Counter[str] = Counter()
+    listed: Counter[str] = Counter()
+    for place, counter in {"mien.files.os.stat": asked, "mien.datasets.folders.os.scandir": listed}.items():
+        real = getattr(os, place.rpartition(".")[2])
+        monkeypatch.setattr(
+            place, lambda file, *a, real=real, to=counter, **k: (to.update([str(file)]), real(file, *a, **k))[1]
+        )
+    assert read_dataset(path, cache=cache).fingerprint == first.fingerprint
+    assert listed[str(path / "train/happy")] == 1
+    assert asked[str(path / "train/happy/8.png")] == 1
 
 
 def test_a_table_of_another_set_has_no_licence_of_fer2013(tmp_path):

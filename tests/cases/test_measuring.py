@@ -72,6 +72,27 @@ def refusal(bundle, data, given) -> str:
     return ""
 
 
+def test_what_could_not_be_used_of_the_models_protocol_is_said(tmp_path):
+    folder(tmp_path / "data", ["happiness", "sadness"], roles=("train",))
+    folder(tmp_path / "data", ["happiness", "sadness", "fear"], roles=("test",))
+    found = evaluate("fer2013", tmp_path / "data", cache=None)
+    said = [note for note in found.notes if "without the model's protocol" in note]
+    assert len(said) == 1
+    assert "roles = 'official' needs the roles train, validation and test" in said[0]
+    assert found.evaluation.scores.count == 9
+    assert "not measured, since the data have no image of it: anger, disgust, surprise, neutral" in found.notes
+    six = evaluate("fer2013", tmp_path / "data", labels="happiness,sadness,contempt", cache=None)
+    assert "not measured, since the data have no image of it: contempt" in six.notes
+
+
+def test_a_model_of_votes_says_that_the_data_have_none(tmp_path):
+    found = evaluate("default", folder(tmp_path, ["happiness", "sadness"]), cache=None)
+    assert any(
+        note.startswith("the votes of several taggers are what the model learned from (targets = votes)")
+        for note in found.notes
+    )
+
+
 def test_no_message_advises_what_is_refused_next(tmp_path, bundle):
     """Over all combinations of data and options: an option that an error names, given instead, leads on."""
     for name, (labels, roles) in ANY.items():

@@ -84,7 +84,7 @@ class ModelEvaluation:
         familiar: what of these images the model has seen.
         evaluation: the figures, on all images and on those that it has not seen.
         predictions: what it answered for each image.
-        notes: what was left out, assumed, or stands in doubt.
+        notes: what was left out, assumed, or stands in doubt; warnings first.
         missed: labelled photos in which no face was found, where faces were looked for.
         votes: what the taggers said of the images, in the order of the predictions; None for data without votes.
         corrupted: the figures under each corruption that was asked for, by strength.
@@ -336,6 +336,7 @@ def evaluate(
     # The rule for leaving a face unlabelled was proven for the model's own answers.
     rule = model.unsure_for(measured.label_set) if said.is_training else None
     split_hash = "" if measured.split is None else measured.split.hash
+    notes = [*measured.notes, *dataset.notes, *_photo_notes(dataset, samples)]
     return ModelEvaluation(
         model=model.identity,
         data={
@@ -349,7 +350,7 @@ def evaluate(
         evaluation=evaluate_predictions(predictions, measured.label_set, rule),
         prior=said,
         predictions=predictions,
-        notes=(*measured.notes, *dataset.notes, *_photo_notes(dataset, samples)),
+        notes=tuple(sorted(notes, key=lambda note: not note.startswith(LOSS_WARNING))),
         missed=tuple(missed),
         votes=None if votes is None else votes.of(predictions.ids),
         corrupted=corrupted,
@@ -406,23 +407,27 @@ def _measured(
     notes: list[str] = []
     wanted_targets = targets or card.get("targets", "labels")
     if wanted_targets != "labels" and dataset.votes is None:
-        said = "asked for" if targets else "what the model learned"
-        notes.append(f"votes ({wanted_targets}) are {said}, and the data have none: measured on the labels alone")
+        said = "were asked for as what is right" if targets else "are what the model learned from"
+        notes.append(
+            f"the votes of several taggers {said} (targets = {wanted_targets}), and these data have one label an "
+            "image: measured on the labels"
+        )
         wanted_targets = "labels"
     words = labels or card.get("labels", "dataset")
     there = occurring_labels(dataset, wanted_targets)
     wanted = there if words == "dataset" else LabelSet.parse(words)
     label_set = shared_labels(model.label_set, LabelSet.of(_within(wanted, there)))
-    absent = [label.value for label in wanted.expressions if label not in label_set]
-    if absent:
-        notes.append(f"not measured, since the model or the data lack it: {', '.join(absent)}")
+    notes += _not_measured(wanted, there, label_set)
     given = {"labels": label_set.text, "targets": wanted_targets, **({"roles": roles} if roles else {})}
     try:
         split = apply_protocol(dataset, ProtocolSpec(**{**card, **given}))
-    except ProtocolError:
+    except ProtocolError as error:
         if role in ("train", "validation") or roles:
             raise
         split = None
+        # Data without roles, or with a test role alone, are what many people have: no split was meant.
+        if dataset.count(Role.TEST) and dataset.count(Role.TRAIN):
+            notes.append(f"measured on the test role as it stands, without the model's protocol: {error}")
     is_card = split is not None and split.hash == model.card.get("data", {}).get("split")
     has_test = dataset.count(Role.TEST) > 0
     if split is not None and (role is not None or roles or is_card or (has_test and dataset.count(Role.TRAIN))):
@@ -433,6 +438,16 @@ def _measured(
     if not has_test:
         notes.append("all images are measured: the data set names no test role")
     return _Measured(samples, label_set, "test" if has_test else "all", None, (*notes, *left_out))
+
+
+def _not_measured(wanted: LabelSet, there: LabelSet, label_set: LabelSet) -> list[str]:
+    """Classes that are asked for and have no figure, by what lacks them."""
+    absent = [label for label in wanted.expressions if label not in label_set]
+    held = {wanted.holding(label) for label in there.expressions}
+    of_data = [label.value for label in absent if label not in there and wanted.index(label) not in held]
+    of_model = [label.value for label in absent if label.value not in of_data]
+    notes = [f"not measured, since the data have no image of it: {', '.join(of_data)}"] if of_data else []
+    return notes + ([f"not measured, since the model does not know it: {', '.join(of_model)}"] if of_model else [])
 
 
 def _within(wanted: LabelSet, there: LabelSet) -> list[Label]:

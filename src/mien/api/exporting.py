@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien.bundle import refuse_other_ending
 from mien.datasets.reading import read_dataset
 from mien.study.record import RunRecord
 from mien.study.store import Store, find_run
@@ -39,11 +40,13 @@ def export(
         **options: of `mien.training.export.ExportOptions`.
 
     Raises:
+        BundleError: the output's name promises a model of another form.
         ExportError: the run cannot be exported, or the model does not answer as the network does.
         MissingExtraError: Keras is not installed.
     """
     from mien.training.backend import choose_backend
 
+    refuse_other_ending(Path(output))
     folder = find_run(Path(run) if isinstance(run, (str, Path)) else run.folder)
     choose_backend()
     from mien.training.export import ExportOptions, export_run

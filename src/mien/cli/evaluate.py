@@ -115,13 +115,13 @@ def _show(found: ModelEvaluation) -> None:
     console.print(_familiar_line(found))
     console.print(_figure_table(evaluation))
     for note in found.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+        console.print(note if note.startswith("warning: ") else f"note: {note}", markup=False, soft_wrap=True)
     if found.with_misses:
         misses = ", ".join(
-            f"{count:,} {outcome}" for outcome, count in Counter(m.outcome for m in found.missed).items()
+            f"{outcome} {count:,}" for outcome, count in Counter(m.outcome for m in found.missed).items()
         )
         console.print(
-            f"Accuracy with the photos without a face that could be cut out ({misses}) counted as wrong: "
+            f"Accuracy with photos in which no face could be cut out ({misses}) counted as wrong: "
             f"{found.with_misses['accuracy']}",
             markup=False,
             soft_wrap=True,
@@ -150,7 +150,7 @@ def _familiar_line(found: ModelEvaluation) -> str:
         )
     return (
         f"Of {total:,} images the model has learned from {familiar.learned:,}, and {familiar.chosen:,} more served to "
-        "choose it."
+        "choose it (equal pixels; an image that was saved again with other pixels is not recognised)."
     )
 
 

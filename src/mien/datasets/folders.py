@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from mien.datasets.classes import Classes, as_number
 from mien.datasets.dataset import Dataset, Miss, Problem, Role
 from mien.datasets.known import LICENCE_FER2013
+from mien.datasets.other_forms import other_form
 from mien.datasets.pixels import IMAGE_SUFFIXES, GrayImage, decode_gray
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
@@ -29,6 +30,7 @@ from mien.datasets.samples import (
     build_dataset,
     counted,
     find_role,
+    says_nothing,
 )
 from mien.decoding import LARGEST_FILE_BYTES
 from mien.errors import DataError, ImageError, UnknownLabelError
@@ -74,6 +76,7 @@ _PERSON_FOLDER = re.compile(
     r"(s|sub|subj|subject|p|person|participant|actor|id|user|speaker|model|clip|video|seq|sequence|session)[\W_]*\d+",
     re.I,
 )
+_NAME_WORDS = re.compile(r"[^\W\d_]+")
 # So many differently named folders above the expressions are persons or clips, not roles in other words.
 _MANY_FOLDERS = 8
 # A folder's name that counts as a number of a class: longer ones are clips.
@@ -101,19 +104,24 @@ LabelFiles = Callable[[Iterable[str], str], tuple[list[LabelledFile], list[Probl
 
 def list_folder(folder: Path) -> list[str]:
     """Paths of all files below a folder, relative to it, with "/" between the parts, sorted; hidden ones left out."""
-    return sorted(_walk(folder, "", frozenset({os.path.realpath(folder)})))
+    found: list[str] = []
+    _walk(os.fspath(folder), "", frozenset({os.path.realpath(folder)}), found)
+    return sorted(found)
 
 
-def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[str]:
-    for entry in os.scandir(folder):
-        if _is_litter(entry.name):
-            continue
-        if not entry.is_dir():
-            yield prefix + entry.name
-            continue
-        real = os.path.realpath(entry.path)
-        if real not in above:  # a link to a folder above would never end
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {real})
+def _walk(folder: str, prefix: str, above: frozenset[str], found: list[str]) -> None:
+    # A list that grows: passing each name up through generators costs a second look at a large tree half of its time.
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name[0] == "." or name.lower() in _LITTER:
+                continue
+            if not entry.is_dir():
+                found.append(prefix + name)
+                continue
+            real = os.path.realpath(entry.path)
+            if real not in above:  # a link to a folder above would never end
+                _walk(entry.path, f"{prefix}{name}/", above | {real}, found)
 
 
 def is_sorted(folder: Path) -> bool:
@@ -182,8 +190,11 @@ def _read_files(
     progress: Progress | None,
     label: LabelFiles | None,
 ) -> Dataset:
+    named_by: list[str] = []
     if label is None:
         files, problems = label_files(paths, str(source), options.classes)
+        if not files:
+            files, problems, named_by = _label_names(paths)
     else:
         files, problems = label(paths, str(source))
     if not files:
@@ -203,7 +214,7 @@ def _read_files(
     read_files = [file for file in files if file.path in used]
     return replace(
         dataset,
-        notes=(*_spelling_notes(read_files), *_role_notes(read_files), *group_notes, *dataset.notes),
+        notes=(*named_by, *_spelling_notes(read_files), *_role_notes(read_files), *group_notes, *dataset.notes),
         problems=tuple(sorted(dataset.problems, key=lambda problem: problem.name)),
     )
 
@@ -250,6 +261,27 @@ def label_files(
             for path in inside
         ]
     return files, problems
+
+
+def _label_names(paths: Iterable[str]) -> tuple[list[LabelledFile], list[Problem], list[str]]:
+    """Labels from the names of the files (happy_001.jpg), for a tree whose folders name no class; and a note of it."""
+    files: list[LabelledFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        words = {
+            word for word in _NAME_WORDS.findall(name.rpartition(".")[0]) if len(word) > 2 and find_expression(word)
+        }
+        meant = {find_expression(word) for word in words}
+        if len(meant) != 1 or not _looks_like_image(path):
+            problems.append(Problem(path, "Neither its folder nor its name says which expression it shows."))
+            continue
+        roles = [role for part in folder.split("/") if (role := find_role(part)) is not None]
+        role = _prefix_role(path) or (roles[-1] if roles else Role.NONE)
+        files.append(LabelledFile(path, min(words), role, name_group(path)))
+    if not files:
+        return files, problems, []
+    return files, problems, [f"labels taken from the files' names, such as {files[0].path!r}"]
 
 
 def _class_place(parts: Sequence[str], classes: Classes | None) -> int | None:
@@ -304,7 +336,7 @@ def _role_notes(files: Sequence[LabelledFile]) -> list[str]:
 
 
 def _without_label(parts: list[str], inside: list[str], where: str) -> list[Problem]:
-    if parts and find_role(parts[-1]) is None and any(map(_looks_like_image, inside)):
+    if parts and find_role(parts[-1]) is None and not says_nothing(parts[-1]) and any(map(_looks_like_image, inside)):
         _refuse_folder(parts[-1], where)
     return [Problem(path, "It lies in no folder that is named after an expression.") for path in inside]
 
@@ -340,12 +372,9 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
             f"{source} is in YOLO's form: {counted(len(boxes), 'file')} of boxes such as {boxes[0]} beside the images. "
             f"mien reads faces that are cut out. Cut the boxes out into one folder per expression. {expected}"
         )
-    pickles = [path for path in paths if path.lower().endswith((".pkl", ".pickle", ".joblib"))]
-    if pickles:
-        return (
-            f"{source} holds {pickles[0]}, which is pickled: reading it can run code, and mien never does. Save the "
-            f"arrays with numpy.savez(file, images=…, labels=…). {expected}"
-        )
+    others = [(path, way) for path in paths if (way := other_form(path)) is not None]
+    if others:
+        return f"{source} holds {others[0][0]}: {others[0][1]} {expected}"
     tables = [path for path in paths if path.lower().endswith((".csv", ".csv.gz"))]
     if tables:
         return f"{source} holds no folder of images, but the table {tables[0]}: give that file. {expected}"

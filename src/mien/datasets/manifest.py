@@ -288,9 +288,11 @@ def _locate(
                 (f"{place}… without its first folders", lambda n, p=place, d=dropped: p + _without(plain[n], d))  # type: ignore[misc]
             )
     tried = range(0, len(plain), max(1, len(plain) // _TRIED))
-    found = {name: sum((folder / way(n)).is_file() for n in tried) for name, way in ways}
-    best, way = max(ways, key=lambda entry: found[entry[0]])
-    if not found[best] or best == "…":
+    most, (best, way) = max(
+        ((sum((folder / way(n)).is_file() for n in tried), (name, way)) for name, way in ways),
+        key=lambda entry: entry[0],
+    )
+    if not most or best == "…":
         return plain
     notes.append(f"images are not where the table says, but at {best}")
     return [moved if (folder / (moved := way(n))).is_file() else plain[n] for n in range(len(plain))]

@@ -78,7 +78,7 @@ class _Columns:
 def is_parquet(path: Path) -> bool:
     """Whether a path is a .parquet, or a folder that holds such files at any depth and is not sorted by expression."""
     if path.is_dir():
-        return bool(parquet_files(path)) and not holds_expression_folders(path)
+        return not holds_expression_folders(path) and bool(parquet_files(path))
     return path.name.lower().endswith(_ENDING)
 
 

@@ -32,6 +32,7 @@ from mien.datasets.jaffe import is_jaffe, jaffe_files, read_jaffe
 from mien.datasets.known import known_framing
 from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, read_manifest
 from mien.datasets.named_files import FERG, KDEF, NamedSet, is_named, read_named
+from mien.datasets.other_forms import other_form
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
 from mien.datasets.pixels import GrayImage, stack_images
 from mien.datasets.places import why_missing
@@ -503,11 +504,8 @@ def _choose(path: Path, named: Reader | None) -> Reader:
     for reader in READERS.values():
         if reader.matches(path):
             return reader
-    if path.suffix.lower() in (".pkl", ".pickle", ".joblib"):
-        raise DataError(
-            f"{path} is pickled: reading it can run code, and mien never does. Save the arrays with "
-            "numpy.savez(file, images=…, labels=…)."
-        )
+    if (way := other_form(path.name)) is not None:
+        raise DataError(f"{path}: {way}")
     if path.name.lower().endswith(TABLE_ENDINGS):
         return READERS["manifest"] if _names_images(path) else READERS["fer2013-csv"]
     forms = "; ".join(f"{reader.name}: {reader.recognises}" for reader in READERS.values())

@@ -34,8 +34,9 @@ ROLE_WORDS = {
 }
 # Words beside a role that change nothing: train_data, Training Images, FER2013Test, Val_Aligned_Faces_new.
 _BESIDE_A_ROLE = frozenset(
-    "a all aligned crop cropped crops csv data dataset face faces file files folder fold images image imgs img jpg new "
-    "npy of part png pictures photos samples set sets split subset the".split()
+    "a all aligned annotation annotations crop cropped crops csv data dataset face faces file files folder fold images "
+    "image imgs img info jpg label labels list metadata new npy of part png pictures photos samples set sets split "
+    "subset the".split()
 )
 
 # Columns of votes in a table: one for each expression, and one for each answer that is none.
@@ -141,6 +142,12 @@ def find_role(text: str) -> Role | None:
         if len(words) >= count and (role := ROLE_WORDS.get("".join(words[-count:]))) is not None:
             return role
     return None
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a folder's name is of words such as "images" or "data" alone, which name no class and no role."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    return bool(words) and _BESIDE_A_ROLE.issuperset(words)
 
 
 def name_roles(raw: Sequence[Role | str], ids: Sequence[str], where: str) -> tuple[list[Role | None], list[Problem]]:

@@ -31,6 +31,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "label": (
         *("label", "emotion", "expression", "class", "emotion_label", "label_name", "class_name", "labels", "emotions"),
         *("expressions", "emotion_name", "expr", "category", "target", "classes", "y"),
+        *("emotion_id", "label_id", "class_id", "expression_id"),
     ),
     "pixels": ("pixels", "pixel", "pixel_values", "image_pixels"),
     "path": (
@@ -136,7 +137,36 @@ def _columns_and_rows(lines: Iterator[str], report: Callable[[], None]) -> tuple
     columns = _named_columns(head)
     if not columns.at and not columns.pixels and (found := _columns_of_data(head)) is not None:
         columns, rows = found, chain([head], rows)
+    if "label" not in columns.at:
+        columns, rows = _with_label(columns, rows)
     return columns, _reported(rows, report)
+
+
+def _with_label(columns: Columns, rows: Iterator[list[str]]) -> tuple[Columns, Iterator[list[str]]]:
+    """The table with a column of labels behind it, where it has a column for each class and a 1 in one of them."""
+    places = [number for number, name in enumerate(columns.names) if find_expression(name) is not None]
+    first = next(rows, None)
+    if first is None:
+        return columns, rows
+    rows = chain([first], rows)
+    if len(places) < 2 or not _marked(first, places):
+        return columns, rows
+
+    def labelled() -> Iterator[list[str]]:
+        for row in rows:
+            marked = _marked(row, places)
+            padded = row[: len(columns.names)] + [""] * (len(columns.names) - len(row))
+            yield [*padded, columns.names[marked[0]] if len(marked) == 1 else ""]
+
+    at = {**columns.at, "label": len(columns.names)}
+    return Columns((*columns.names, "label"), at, columns.pixels), labelled()
+
+
+def _marked(row: Sequence[str], places: Sequence[int]) -> list[int]:
+    """The columns of classes that have a 1, where all others have a 0."""
+    cells = {place: row[place].strip() if place < len(row) else "" for place in places}
+    marked = [place for place, cell in cells.items() if cell in ("1", "1.0")]
+    return marked if all(cells[place] in ("0", "0.0", "") for place in places if place not in marked) else []
 
 
 def _reported(rows: Iterator[list[str]], report: Callable[[], None], every: int = 500) -> Iterator[list[str]]:
