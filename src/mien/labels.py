@@ -146,6 +146,9 @@ class LabelSet:
         """The text that `parse` reads as this set."""
         return self.name if self.name in _NAMED else ",".join(map(label_text, self.expressions))
 
+    def __repr__(self) -> str:
+        return f"<labels {self.name}: {', '.join(map(label_text, self.expressions))}>"
+
     def index(self, expression: Label) -> int:
         """The class number of a class; ValueError when it is not in the set."""
         return self.expressions.index(expression)

@@ -30,6 +30,9 @@ class Predictions:
     copies: NDArray[np.bool_]
     groups: NDArray[np.str_] | None = None
 
+    def __repr__(self) -> str:
+        return f"<predictions for {len(self):,} images, {self.outputs.shape[1]} classes>"
+
     def __len__(self) -> int:
         return len(self.labels)
 

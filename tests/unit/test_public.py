@@ -9,6 +9,7 @@ import pytest
 
 import mien
 from mien.api.training import Run, _described, study_text
+from mien.datasets.dataset import Role
 from mien.errors import DataError, MienError
 from mien.frame import Display, Rows, frame
 from mien.labels import SEVEN
@@ -91,6 +92,12 @@ def test_a_data_set_is_made_of_arrays(arrays):
     worded = mien.Dataset.from_arrays(images[..., None], [names[n] for n in numbers], roles=dataset.roles)
     assert worded.fingerprint == dataset.fingerprint
     assert "10 train, 4 test" in repr(dataset)
+    table = dataset.frame()
+    assert list(table.columns) == ["label", "train", "test", "all"]
+    assert (sum(table["train"]), sum(table["test"]), list(table["all"])) == (10, 4, [2] * 7)
+    few = mien.Dataset.from_arrays(images, numbers % 2, classes=names[:2])
+    assert "labels anger,disgust" in repr(few)
+    assert list(few.frame().columns) == ["label", "no role", "all"]
     assert dataset.framing is None
     turned = mien.Dataset.from_arrays(images, numbers, classes=names[::-1])
     assert turned.label_set.expressions[turned.labels[0]].value == names[-1]
@@ -157,6 +164,10 @@ def test_a_run_shows_its_figures_and_drawings(store, tmp_path):
         assert "<table>" in display._repr_html_()
     assert sum(row["images"] for row in run.confusion().rows) == 60
     assert record.id in repr(run)
+    table = run.scores().frame()
+    assert list(table["label"]) == [label.value for label in record.label_set.expressions]
+    assert sum(table["images"]) == 60
+    assert record.scores() == run.scores()
 
 
 def test_a_recognizer_takes_what_people_have(bundle, portrait, photo_folder):
@@ -196,6 +207,8 @@ def test_evaluating_is_one_call_and_a_table(bundle, tmp_path):
     found = mien.evaluate(bundle, "drawn:count=70,size=48,seed=5", cache=None)
     assert len(found.frame()) >= 5
     assert "unknown" in repr(found)
+    assert found.scores() is found.evaluation.scores
+    assert sum(row["images"] for row in found.confusion().rows) == found.scores().count
     json.dumps(found.to_json())
 
 
@@ -281,3 +294,27 @@ def test_a_folder_that_is_not_there_is_no_photo(bundle, portrait):
             recognizer.folder(path)
     with pytest.raises(TypeError, match="recognize_many"):
         recognizer.folder([portrait])
+
+
+def test_what_people_look_at_says_in_a_line_what_it_is(bundle, portrait, photo_folder, store):
+    recognizer, record = mien.Recognizer("default", prior="uniform"), store.finished()[0]
+    data = mien.read("drawn:count=70,size=48,seed=5", cache=None)
+    answers = mien.evaluate(bundle, data).predictions.labels
+    maps = mien.explain(portrait, bundle)
+    shown = [
+        (recognizer, "prior uniform"),
+        (recognizer.folder(photo_folder)[2], "unreadable. "),
+        (maps, ".save(path)"),
+        (maps[0], "map of"),
+        (record, "mien_small"),
+        (record.scores(), "macro f1"),
+        (record.outcome(Role.TEST), "60 images"),
+        (store, "2 finished runs"),
+        (SEVEN, "seven: anger, disgust"),
+        (mien.foreign_run("theirs", answers, data, labels=SEVEN), "answers of theirs on drawn"),
+    ]
+    for one, part in shown:
+        assert part in repr(one)
+        assert len(repr(one)) < 400
+        assert "\n" not in repr(one)
+    assert maps._repr_png_().startswith(b"\x89PNG")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.api.displays import confusion_display
 from mien.bundle import Bundle, load_bundle, with_seen
 from mien.datasets.dataset import Dataset, Missed, Role
 from mien.datasets.protocol import (
@@ -42,7 +43,7 @@ from mien.evaluation.intervals import Estimate, wilson
 from mien.evaluation.metrics import METRICS, Scores, leak_free
 from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
 from mien.files import write_text
-from mien.frame import Rows, frame
+from mien.frame import Display, Rows, frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
@@ -107,6 +108,14 @@ class ModelEvaluation:
     def vote_scores(self) -> VoteScores | None:
         """How well the model answers for what the taggers said; None for data without votes."""
         return None if self.votes is None else score_votes(self.predictions.probabilities, self.votes)
+
+    def scores(self) -> Scores:
+        """The figures on all images, with intervals; `scores().frame()` has a row a label."""
+        return self.evaluation.scores
+
+    def confusion(self) -> Display:
+        """How often each label got each answer: a row for each pair."""
+        return confusion_display(self.evaluation.scores)
 
     @property
     def label_set(self) -> LabelSet:

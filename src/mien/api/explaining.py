@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.bundle import Bundle
 from mien.errors import MienError
 from mien.images import Image, PhotoSource, read_image
-from mien.inference.drawing import save_drawing
+from mien.inference.drawing import png_of, save_drawing
 from mien.inference.explanation import ExplainedFace, deletion_curve, draw_explanations, explain_photo
 from mien.inference.recognizer import Recognizer
 from mien.randomness import generator
@@ -73,6 +73,13 @@ class Explanations(Sequence[ExplainedFace]):
         """The photo with the maps on its faces, orange for a label and blue against it: (H, W, 3), uint8, RGB."""
         parts = [(part.found.face, part.explanation) for part in self.faces]
         return draw_explanations(self.image, parts, self.recognizer.bundle.crop_rule)
+
+    def __repr__(self) -> str:
+        faces = ", ".join(f"{part.explanation.expression.value} of face {part.found.face.id}" for part in self.faces)
+        return f"<maps on {self.image.name}: {faces}; a notebook shows them, .save(path) writes them>"
+
+    def _repr_png_(self) -> bytes:
+        return png_of(self.drawing())
 
     def save(self, path: Path | str) -> Path:
         """Write the drawing as JPEG, or as PNG where the path ends so. Returns the path.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.bundle import refuse_other_ending
+from mien.datasets.dataset import Dataset
 from mien.datasets.reading import read_dataset
 from mien.study.record import RunRecord
 from mien.study.store import Store, find_run
@@ -21,7 +22,7 @@ def export(
     output: Path | str = "model.mien",
     *,
     name: str | None = None,
-    data: Path | str | None = None,
+    data: Dataset | Path | str | None = None,
     votes: Path | str | None = None,
     cleaning: Path | str | None = None,
     say: Callable[[str], None] = lambda text: None,
@@ -33,7 +34,7 @@ def export(
         run: what `mien.train` gave; or a run's folder, or a store that has no other run.
         output: the bundle: a single file when it ends in ".mien", otherwise a folder.
         name: short name of the model; None for the output's name.
-        data: where the run's data set is now, to measure the exported model itself. It is read as the run read it.
+        data: the run's data set, to measure the exported model itself; or where it is, to be read as the run read it.
         votes: the table of votes, where the run had one and it does not lie beside `data`.
         cleaning: the run's cleaning list, where its store no longer has it.
         say: is told what is being done.
@@ -51,8 +52,10 @@ def export(
     choose_backend()
     from mien.training.export import ExportOptions, export_run
 
-    dataset = None
-    if data is not None:
+    dataset: Dataset | None = None
+    if isinstance(data, Dataset):
+        dataset = data
+    elif data is not None:
         store, record = Store(folder.resolve().parents[1]), RunRecord.read(folder)
         spec = store.data_of(
             record,

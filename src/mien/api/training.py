@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from mien.api.displays import confusion_display
 from mien.api.studying import StudyPlan, Unwatched, planned_of
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.reading import refuse_keys
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, MienError
-from mien.evaluation.metrics import METRICS, Scores, score
+from mien.evaluation.metrics import METRICS, Scores
 from mien.files import parse_toml, written_whole
 from mien.frame import Display, frame
 from mien.labels import Labels, labels_text
@@ -48,8 +49,8 @@ class Run:
         return self.record.outcome(Role.TEST)
 
     def scores(self, role: str = "test") -> Scores:
-        """Its figures on a role, "test" or "validation", with intervals."""
-        return score(self.record.outcome(Role(role)), self.record.label_set)
+        """Its figures on a role, "test" or "validation", with intervals; `scores().frame()` has a row a label."""
+        return self.record.scores(Role(role))
 
     def frame(self) -> Any:
         """Its figures on the test role as a table, a row a figure; see `mien.frame.frame`."""
@@ -58,22 +59,7 @@ class Run:
 
     def confusion(self, role: str = "test") -> Display:
         """How often each label got each answer: a row for each pair."""
-        scores = self.scores(role)
-        names = tuple(expression.value for expression in scores.label_set.expressions)
-        counts = np.array(scores.confusion)
-        rows = [
-            {"label": names[i], "answer": names[j], "images": int(counts[i, j])}
-            for i in range(len(names))
-            for j in range(len(names))
-        ]
-
-        def draw() -> str:
-            from mien.report.figures import ConfusionData
-            from mien.report.sketch import sketch_confusion
-
-            return sketch_confusion(ConfusionData(names, counts))
-
-        return Display("Confusion matrix", rows, draw)
+        return confusion_display(self.scores(role))
 
     def curves(self) -> Display:
         """Loss and accuracy by epoch: a row for each epoch."""

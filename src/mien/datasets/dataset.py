@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError
+from mien.frame import frame
 from mien.labels import Expression, Label, LabelSet, parse_expression
 from mien.seen import hash_images
 
@@ -215,7 +216,29 @@ class Dataset:
             f"{self.count(role):,} {role.value or 'without a role'}" for role in Role if self.count(role)
         )
         height, width = self.size
-        return f"<data set {self.name}: {len(self):,} images of {width}x{height} ({counts}), {self.label_set.name}>"
+        known = self.label_set.name != "custom"
+        labels = f"{self.label_set.name} labels" if known else "labels " + self.label_set.text
+        return f"<data set {self.name}: {len(self):,} images of {width}x{height} ({counts}), {labels}>"
+
+    def frame(self) -> Any:
+        """How many images each expression has: a row each, a column for each role that occurs, and "all".
+
+        Images without a role are in the column "no role". See `mien.frame.frame`.
+        """
+        roles = [role for role in Role if self.count(role)]
+        numbers = {
+            role: np.bincount(self.labels[self.roles == role.value], minlength=len(self.label_set)) for role in roles
+        }
+        return frame(
+            [
+                {
+                    "label": label.value,
+                    **{role.value or "no role": int(numbers[role][number]) for role in roles},
+                    "all": int((self.labels == number).sum()),
+                }
+                for number, label in enumerate(self.label_set.expressions)
+            ]
+        )
 
     @property
     def size(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ Figures need nothing but `Predictions`, so a metric can be added or corrected lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -28,6 +28,7 @@ from mien.evaluation.intervals import (
     wilson,
     wilson_f1,
 )
+from mien.frame import frame
 from mien.labels import Label, LabelSet, label_text, to_label
 from mien.predictions import Predictions
 
@@ -59,6 +60,14 @@ class ClassScores:
     precision: Estimate | None
     recall: Estimate | None
     f1: Estimate | None
+
+    def cells(self) -> Iterator[tuple[str, Any]]:
+        """The cells of its row in a table, by column."""
+        yield from (("label", self.expression.value), ("images", self.support))
+        for name in ("precision", "recall", "f1"):
+            estimate: Estimate | None = getattr(self, name)
+            for end in ("value", "low", "high"):
+                yield name if end == "value" else f"{name}_{end}", None if estimate is None else getattr(estimate, end)
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain JSON values."""
@@ -123,6 +132,17 @@ class Scores:
     brier: Estimate
     calibration_error: Estimate
     classes: tuple[ClassScores, ...]
+
+    def frame(self) -> Any:
+        """The figures of each expression as a table, a row each, with 95 % intervals; see `mien.frame.frame`."""
+        return frame([dict(entry.cells()) for entry in self.classes])
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{metric.title.lower()} {metric.text(metric.of(self))}" for metric in METRICS.values())
+        return f"<scores on {self.count:,} images: {figures}; .frame() for each label>"
+
+    def _repr_html_(self) -> str:
+        return str(self.frame()._repr_html_())
 
     def to_json(self) -> dict[str, Any]:
         """The scores as plain JSON values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,15 @@ def save_drawing(drawing: NDArray[np.uint8], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as file:
         pillow.fromarray(drawing).save(file, format="PNG" if path.suffix.lower() == ".png" else "JPEG", quality=90)
+
+
+def png_of(drawing: NDArray[np.uint8]) -> bytes:
+    """A drawing as the bytes of a PNG file."""
+    from PIL import Image as pillow
+
+    file = io.BytesIO()
+    pillow.fromarray(drawing).save(file, format="PNG")
+    return file.getvalue()
 
 
 def _draw_words(

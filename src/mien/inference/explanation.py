@@ -59,6 +59,9 @@ class Explanation:
     method: Method
     heat: NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        return f"<{self.method.value} map of {self.expression.value}, {' x '.join(map(str, self.heat.shape))}>"
+
 
 @dataclass(frozen=True, eq=False)
 class ExplainedFace:
@@ -73,6 +76,9 @@ class ExplainedFace:
     found: FaceResult
     crop: NDArray[np.uint8]
     explanation: Explanation
+
+    def __repr__(self) -> str:
+        return f"<{self.explanation!r} on {self.found!r}>"
 
 
 def explain_photo(

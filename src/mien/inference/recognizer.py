@@ -124,6 +124,10 @@ class Recognizer:
         self.largest = largest
         self._threads = threads or os.cpu_count() or 1
 
+    def __repr__(self) -> str:
+        chosen = "".join(f", {name} {said}" for name, said in self.choices.items())
+        return f"<recognizer with {self.bundle.identity}: {self.label_set.text}{chosen}>"
+
     def settings(self) -> dict[str, Any]:
         """All that a photo's result depends on beside the photo, as plain JSON values: what a batch is known by."""
         return {

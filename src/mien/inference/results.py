@@ -174,7 +174,7 @@ class PhotoResult:
 
     def __repr__(self) -> str:
         faces = ", ".join(map(repr, self.faces[:3])) + (", …" if len(self.faces) > 3 else "")
-        return f"<{self.photo}: {self.outcome.value}{', ' + faces if faces else ''}>"
+        return f"<{self.photo}: {self.outcome.value}{', ' + faces if faces else '. ' + self.reason}>"
 
     def frame(self) -> Any:
         """The faces as a table, a row each; see `mien.frame.frame`."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Split
 from mien.errors import MienError, RecordError, UnwritableError
+from mien.evaluation.metrics import Scores, score
 from mien.files import json_text, parse_json, read_npz, written_whole
 from mien.labels import LabelSet, label_text, to_label
 from mien.predictions import Predictions
@@ -276,6 +277,18 @@ class RunRecord:
             )
         except _DAMAGE as error:
             raise _damaged(folder, error) from error
+
+    def __repr__(self) -> str:
+        made = f"answers of {self.foreign['name']}" if self.foreign else self.recipe.get("backbone")
+        return f"<record {self.id}: {made} on {self.data.get('name')}, {self.status.value}>"
+
+    def scores(self, role: Role | str = Role.TEST, readout: int | None = None) -> Scores:
+        """The figures on a role, at the last readout or the one named.
+
+        Raises:
+            RecordError: the run holds no answers there.
+        """
+        return score(self.outcome(Role(role), readout), self.label_set)
 
     def outcome(self, role: Role, readout: int | None = None) -> Predictions:
         """The predictions for a role, at the last readout or the one named.

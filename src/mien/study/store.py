@@ -216,7 +216,8 @@ class Store:
         return frame([row for record in self.finished() for row in _flat(record)])
 
     def __repr__(self) -> str:
-        return f"<store {self.folder}>"
+        runs = sum(map(is_complete, self.runs.glob("*")))
+        return f"<store {self.folder}: {runs:,} finished {'run' if runs == 1 else 'runs'}>"
 
     def keep_data(self, split: Split, spec: DataSpec | None) -> None:
         """Remember what an export needs of the data: which images were learned from, and the cleaning list.

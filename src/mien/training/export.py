@@ -128,6 +128,13 @@ class Exported:
     int8: Measured | None
     effect: tuple[Scores, Scores] | None
 
+    def __repr__(self) -> str:
+        parity = self.parity
+        return (
+            f"<exported {self.bundle!r}; its probabilities are within {parity.difference:.1g} of the network's on "
+            f"{parity.images:,} images>"
+        )
+
 
 def export_run(
     folder: Path,
