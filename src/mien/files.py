@@ -266,9 +266,10 @@ def hash_file(path: Path) -> str:
 def hash_listing(folder: Path, paths: Iterable[str]) -> str:
     """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
     lines: list[str] = []
+    place, isabs = os.path.join(folder, ""), os.path.isabs
     for path in paths:
         try:
-            status = os.stat(os.path.join(folder, path))
+            status = os.stat(path if isabs(path) else place + path)
             lines.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n")
         except (OSError, ValueError):  # who reads the files says which cannot be read
             lines.append(f"{path}\0missing\n")

@@ -10,6 +10,8 @@ import heapq
 import os
 import re
 from dataclasses import dataclass
+from itertools import filterfalse
+from operator import methodcaller
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
@@ -75,12 +77,15 @@ FERG = NamedSet(
 )
 
 
+_is_hidden = methodcaller("startswith", ".")
+
+
 def is_named(path: Path, named: NamedSet, *, depth: int = 3) -> bool:
     """Whether a path is a folder whose images are called as this set's: by the first of them."""
     if not path.is_dir():
         return False
     # Of names and not of paths, which cost many times as much to make and to compare.
-    names = heapq.nsmallest(50, (name for name in os.listdir(path) if not name.startswith(".")))
+    names = heapq.nsmallest(50, filterfalse(_is_hidden, os.listdir(path)))
     if any(named.pattern.fullmatch(name) for name in names):
         return True
     return depth > 1 and any(is_named(path / name, named, depth=depth - 1) for name in names if (path / name).is_dir())
