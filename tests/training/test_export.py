@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 from typer.testing import CliRunner
 
+import mien
 from mien.bundle import load_bundle
 from mien.datasets.dataset import Role
 from mien.datasets.synthetic import draw_faces
@@ -208,6 +209,14 @@ def test_int8_is_small_and_its_loss_is_measured(run, tmp_path, exported, dataset
     found = json.loads(cli("evaluate", tmp_path / "int8", DATA, "--json").stdout)
     assert found["scores"]["accuracy"] == small.bundle.card["test"]["accuracy"]
     assert found["scores"]["log_loss"]["value"] == pytest.approx(small.bundle.card["test"]["log_loss"]["value"])
+
+
+def test_the_data_set_itself_is_taken_in_python(run, tmp_path, dataset):
+    given = mien.export(run, tmp_path / "given.mien", data=dataset)
+    assert given.measured is not None
+    assert "within" in repr(given)
+    with pytest.raises(ExportError, match="is not the data set of run"):
+        mien.export(run, tmp_path / "other.mien", data=dataset.take(np.arange(len(dataset) - 1)))
 
 
 def test_a_loss_of_accuracy_is_refused(run, tmp_path, dataset, monkeypatch):

@@ -353,7 +353,8 @@ def _shape(
     outputs = {value.name: value for value in graph.output}
     if model_output is None and len(outputs) != 1:
         raise ExportError(
-            f"{where} has several outputs: {', '.join(outputs)}. Say which one holds the answers (--model-output)."
+            f"{where} has several outputs: {', '.join(outputs)}. Say which one holds the answers: "
+            "model_output=, --model-output."
         )
     if model_output is not None and model_output not in outputs:
         raise ExportError(f"{where} has no output {model_output!r}. {did_you_mean(model_output, outputs)}")
