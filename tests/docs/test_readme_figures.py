@@ -10,6 +10,7 @@ from mien.datasets.dataset import Role
 from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import score
 from mien.study.backbones import BACKBONES
+from mien.study.reference import read_reference
 from mien.study.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +23,14 @@ def written(estimate) -> str:
 
 def test_the_table_of_networks_is_that_of_the_records():
     store = Store.open(ROOT / "results" / "nine")
+    deck = read_reference(ROOT / "studies" / "deck-reference.toml").tables["epochs"].figures
     expected = []
     for record in store.records(store.plan()).values():
         accuracies = [score(record.outcome(Role.TEST, epoch), record.label_set).accuracy for epoch in record.readouts]
         title = BACKBONES[record.recipe["backbone"]].title
-        expected.append([title, f"{record.network['parameters']:,}", *map(written, accuracies)])
+        printed = [figure.value for (row, _, _), figure in deck.items() if row == title]
+        published = ", ".join(f"{100 * value:.1f} %" for value in printed)
+        expected.append([title, f"{record.network['parameters']:,}", *map(written, accuracies), published])
     section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## All of FER2013")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", section, re.M)]
     assert rows[2:] == expected
@@ -37,3 +41,16 @@ def test_the_accuracy_of_the_model_that_comes_along_is_that_of_its_card(page):
     accuracy = Estimate(**load_bundle("default").card["test"]["accuracy"])
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     assert re.findall(r"[\d.]+ % \[[^]]*\] of [\d,]+", text) == [f"{written(accuracy)} of {accuracy.count:,}"]
+
+
+def test_what_the_deck_page_says_of_averages_is_what_the_records_hold():
+    record = Store.open(ROOT / "results" / "nine").read("e234ded64ade")
+    rows = {}
+    for name, outcome in (("settled", record.outcome(Role.TEST, 8)), ("moving", record.others[8, Role.TEST])):
+        scores = score(outcome, record.label_set)
+        rows[name] = f"| {name} | {written(scores.accuracy)} | {scores.log_loss.value:.3f} |"
+    page = (ROOT / "docs" / "deck.md").read_text(encoding="utf-8")
+    assert all(row in page for row in rows.values()), rows
+    first, last = record.history[2], record.history[-1]
+    for name in ("validation_accuracy", "other_validation_accuracy"):
+        assert f"from {100 * getattr(first, name):.1f} to {100 * getattr(last, name):.1f} %" in page

@@ -26,7 +26,7 @@ import sys
 from mien.training.backend import choose_backend
 choose_backend()
 from mien.training import mien_small, worker
-mien_small.STAGES = ((8, 0), (8, 1), (16, 0), (16, 0))
+mien_small.STAGES = ((8, 1), (16, 0))
 sys.exit(worker.main())
 """
 
