@@ -297,7 +297,8 @@ def refuse_other_ending(path: Path) -> None:
     if what is not None:
         raise BundleError(
             f"{path.name} would be {what}, and mien writes bundles: one file that ends in {SUFFIX}, such as "
-            f"{path.stem}{SUFFIX}, or a folder, such as {path.stem}, in which {_MODEL} is the bare model."
+            f"{path.stem}{SUFFIX}, or a folder, such as {path.stem}, in which {_MODEL} is the bare model. `mien export "
+            f"RUN --output {path.stem}.onnx` writes that model alone."
         )
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -403,3 +404,14 @@ def test_labels_that_are_tied_may_change_places(monkeypatch, apart):
     monkeypatch.setattr(export, "_predict", lambda *_: swapped)
     assert answers.argmax() != swapped.argmax()
     assert export.compare(None, None, np.zeros((1, 48, 48), np.uint8)).flips == 0
+
+
+def test_the_model_alone_is_written_under_the_name_of_one(run, exported, tmp_path):
+    output = tmp_path / "small.onnx"
+    assert str(output) in cli("export", run, "--output", output, "--risk", RISK).output
+    alone = Classifier(replace(exported.bundle, onnx=output.read_bytes()))
+    crops = exported.bundle.golden.crops
+    np.testing.assert_allclose(alone.predict(crops), Classifier(exported.bundle).predict(crops), atol=1e-5)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+    with pytest.raises(ExportError, match="no folder .*nowhere"):
+        mien.export(run, tmp_path / "nowhere" / "small.onnx", risk=RISK)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.bundle import refuse_other_ending
+from mien.bundle import SUFFIX, refuse_other_ending
 from mien.datasets.dataset import Dataset
 from mien.datasets.reading import read_dataset
+from mien.errors import ExportError
+from mien.files import written_whole
 from mien.study.record import RunRecord
 from mien.study.store import Store, find_run
 
@@ -32,7 +35,8 @@ def export(
 
     Args:
         run: what `mien.train` gave; or a run's folder, or a store that has no other run.
-        output: the bundle: a single file when it ends in ".mien", otherwise a folder.
+        output: the bundle: a single file when it ends in ".mien", otherwise a folder. Where it ends in ".onnx", the
+            model alone, under the same checks: without labels, threshold, and how faces are cut out.
         name: short name of the model; None for the output's name.
         data: the run's data set, to measure the exported model itself; or where it is, to be read as the run read it.
         votes: the table of votes, where the run had one and it does not lie beside `data`.
@@ -47,7 +51,12 @@ def export(
     """
     from mien.training.backend import choose_backend
 
-    refuse_other_ending(Path(output))
+    output = Path(output)
+    bare = output.suffix.lower() == ".onnx"
+    if not bare:
+        refuse_other_ending(output)
+    elif not output.parent.is_dir():
+        raise ExportError(f"There is no folder {output.parent} to write {output.name} to.")
     folder = find_run(Path(run) if isinstance(run, (str, Path)) else run.folder)
     choose_backend()
     from mien.training.export import ExportOptions, export_run
@@ -64,5 +73,14 @@ def export(
             cleaning=None if cleaning is None else Path(cleaning),
         )
         dataset = read_dataset(spec)
-    asked = ExportOptions(name=name or Path(output).stem, **options)
-    return export_run(folder, Path(output), asked, dataset=dataset, say=say)
+    asked = ExportOptions(name=name or output.stem, **options)
+    if not bare:
+        return export_run(folder, output, asked, dataset=dataset, say=say)
+    with tempfile.TemporaryDirectory() as place:
+        exported = export_run(folder, Path(place) / f"model{SUFFIX}", asked, dataset=dataset, say=say)
+    try:
+        with written_whole(output) as file:
+            file.write(exported.bundle.onnx)
+    except OSError as error:
+        raise ExportError(f"{output} cannot be written: {error.strerror or error}. Name another file.") from error
+    return exported

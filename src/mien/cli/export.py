@@ -29,7 +29,10 @@ def export(
         Path, typer.Argument(metavar="RUN", help="A run: its folder, runs/ID in a store, or a store that has no other.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", help='The bundle: a single file when it ends in ".mien", otherwise a folder.')
+        Path,
+        typer.Option(
+            "--output", help='The bundle: a file when it ends in ".mien", otherwise a folder; ".onnx": the bare model.'
+        ),
     ] = Path("model.mien"),
     name: Annotated[str | None, typer.Option(help="Short name of the model. Default: the output's name.")] = None,
     weights_type: Annotated[
