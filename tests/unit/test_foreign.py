@@ -159,3 +159,13 @@ def test_it_is_compared_with_a_model_of_ours(answers, dataset, bundle):
     assert pair.images == len(answers)
     assert pair.comparison.difference.value > 0
     assert len(record.label_set) == len(SEVEN)
+
+
+def test_answers_for_a_test_role_alone_need_no_other_images(answers, dataset, test_role, tmp_path):
+    rows = [list(dataset.ids).index(name) for name in test_role.ids]
+    alone = dataset.take(np.array(rows)).annotated(roles=np.full(len(rows), "test"))
+    record = mien.foreign_run("other", answers, alone, labels=ORDER, kind="logits", ids=list(test_role.ids))
+    assert right(record) == right(mien.foreign_run("other", answers, dataset, labels=ORDER, kind="logits"))
+    assert mien.Store.create(tmp_path / "store").add(record).id == record.id
+    with pytest.raises(DataError, match="no validation images"):
+        mien.foreign_run("other", answers, alone, labels=ORDER, kind="logits", role="validation")

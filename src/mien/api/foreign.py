@@ -77,7 +77,7 @@ def foreign_run(
     """
     dataset = as_dataset(data, **keys)
     protocol = protocol or ProtocolSpec()
-    split = apply_protocol(dataset, protocol)
+    split = apply_protocol(dataset, protocol, trained=False)
     probabilities, order, found = _probabilities(np.asarray(answers), kind, labels, split.label_set)
     missing = [e.value for e in split.label_set.expressions if e not in order]
     if missing:
@@ -95,6 +95,8 @@ def foreign_run(
         samples, copies = split.validation, np.zeros(len(split.validation), dtype=bool)
     else:
         raise DataError(f"role is 'validation' or 'test'. Received: {role!r}.")
+    if not len(samples):
+        raise DataError(f"{dataset.name} has no {role} images under this protocol. Name the role that was answered.")
     rows = _rows(samples, ids, len(probabilities), name, role)
     own = LabelSet.of(order)
     columns = probabilities[rows][:, [order.index(expression) for expression in own.expressions]]

@@ -262,12 +262,18 @@ class _Answers:
     notes: tuple[str, ...]
 
 
-def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
+def apply_protocol(dataset: Dataset, spec: ProtocolSpec, *, trained: bool = True) -> Split:
     """Give every sample of a data set its role and its target.
 
     Where a role has to be made, copies and samples of one group stay on one side, and every expression gives
     the same share of its samples. What the split is depends on the samples and on `spec` alone, not on the order in
     which the samples lie in the data set.
+
+    Args:
+        dataset: the data set.
+        spec: the protocol.
+        trained: whether a network will learn from it. Where none does, a data set of test images alone will do, and
+            roles may be empty.
 
     Raises:
         ProtocolError: the data set has no such roles, votes, expressions or folds, or a role would be empty.
@@ -276,7 +282,7 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
     answers = _answers(dataset, label_set, spec.targets)
     pictures = _pictures(dataset, spec)
     if spec.folds is None:
-        roles, notes = _given_roles(dataset, spec)
+        roles, notes = _given_roles(dataset, spec, trained)
     else:
         roles, notes = _roles_of_fold(dataset, answers, pictures, spec)
     roles = _made_roles(dataset, roles, answers, pictures, spec)
@@ -294,7 +300,8 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec) -> Split:
         ),
         Role.TEST: _samples(dataset, answers, pictures, np.flatnonzero((roles == Role.TEST.value) & judges)),
     }
-    _check_filled(samples, label_set, spec, {role for role in Role if dataset.count(role)})
+    if trained:
+        _check_filled(samples, label_set, spec, {role for role in Role if dataset.count(role)})
     split_hash = _split_hash(samples, label_set, spec)
     return Split(
         label_set=label_set,
@@ -527,7 +534,7 @@ def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     return encoded
 
 
-def _given_roles(dataset: Dataset, spec: ProtocolSpec) -> tuple[NDArray[np.str_], list[str]]:
+def _given_roles(dataset: Dataset, spec: ProtocolSpec, trained: bool) -> tuple[NDArray[np.str_], list[str]]:
     """Each sample's role before any is made: samples without a role are training images."""
     if spec.roles == "split":
         return np.full(len(dataset), Role.TRAIN.value, dtype="U10"), []
@@ -556,7 +563,7 @@ def _given_roles(dataset: Dataset, spec: ProtocolSpec) -> tuple[NDArray[np.str_]
     roles[without] = Role.TRAIN.value
     if spec.roles == "deck":
         roles[roles == Role.VALIDATION.value] = Role.TEST.value
-    if not (roles == Role.TRAIN.value).any():
+    if trained and not (roles == Role.TRAIN.value).any():
         raise ProtocolError(
             f"{dataset.name} has no training images, only {' and '.join(sorted(set(roles.tolist())))}. "
             "Use roles = 'split', which makes all three roles from all images."
