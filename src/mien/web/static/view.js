@@ -187,6 +187,8 @@ export function download(blob, name) {
 }
 
 async function whileBusy(button, act, fail) {
+  // A button that is disabled loses the focus; whatever else has it keeps it.
+  const held = document.activeElement === button;
   button.disabled = true;
   try {
     return await act();
@@ -195,7 +197,7 @@ async function whileBusy(button, act, fail) {
     return null;
   } finally {
     button.disabled = false;
-    button.focus();
+    if (held) button.focus();
   }
 }
 
