@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import BundleError, MienError
-from mien.files import parse_json, read_file, read_npz, write_json, written_whole
+from mien.files import parse_json, read_file, read_npz, text_bytes, write_json, written_whole
 from mien.framing import CropRule
 from mien.labels import LabelSet, label_text, to_label
 from mien.seen import Seen
@@ -188,7 +188,7 @@ def write_bundle(
     files = {
         _MODEL: onnx,
         _CARD: _json_bytes(card),
-        _CARD_TEXT: card_markdown(name, card).encode("utf-8"),
+        _CARD_TEXT: text_bytes(card_markdown(name, card)),
         _GOLDEN: _npz(crops=golden.crops, probabilities=golden.probabilities),
     }
     if cam_weights is not None:
@@ -469,7 +469,7 @@ def _npz(**arrays: NDArray[Any]) -> bytes:
 
 
 def _json_bytes(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8")
+    return text_bytes(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:

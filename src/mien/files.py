@@ -73,7 +73,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name only when the block ends without an error.
 
     The content goes to a neighbour whose name ends in ".part", is flushed to the disk, and replaces `path` by
-    rename. When the block raises (a full disk, a kill), `path` is as it was before.
+    rename. When the block raises (a full disk, a kill), `path` is as it was before. A pipe or a device is no file that
+    could be half-written: it is written to, and stays.
 
     Args:
         path: where the file shall be; its folder must exist.
@@ -81,6 +82,13 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     Yields:
         The open binary file to write to.
     """
+    if not path.name or path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        # A file in its place would take a pipe or /dev/null from every other process.
+        with path.open("wb") as device:
+            yield device
+        return
     # Named by chance, so that two writers do not meet; `open` gives it the permissions that any other file would have.
     _sweep(path.parent)
     file, part = create_held(lambda: path.with_name(f"{shortened(path.name)}.{secrets.token_hex(4)}.part"))
@@ -102,9 +110,17 @@ def shortened(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with its line ends as they are, whole or not at all."""
+    """Write text (`text_bytes`) with its line ends as they are, whole or not at all."""
     with written_whole(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text_bytes(text))
+
+
+def text_bytes(text: str) -> bytes:
+    r"""Text in UTF-8.
+
+    What no text has, such as a byte of a file's name in another encoding, becomes \udcff, which JSON reads back.
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 def json_text(value: Any) -> str:
@@ -117,8 +133,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json_text(value))
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, names_once: bool = False) -> Any:
     """The value of a JSON text from a file, which may hold anything.
+
+    Args:
+        text: JSON.
+        names_once: refuse what names a key twice, as people do; else the last one counts.
 
     Raises:
         ValueError: it is not JSON: NaN and infinity are not, nor is a number too large for either, nor what is nested
@@ -132,8 +152,16 @@ def parse_json(text: str | bytes) -> Any:
         value = float(word)
         return value if math.isfinite(value) else refuse(word[:40])
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            raise ValueError("it names a key twice")
+        return values
+
     try:
-        return json.loads(text, parse_constant=refuse, parse_float=number)
+        return json.loads(
+            text, parse_constant=refuse, parse_float=number, object_pairs_hook=once if names_once else None
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

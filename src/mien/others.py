@@ -127,7 +127,7 @@ class OpenTable:
         point = self._point(said)
         try:
             return point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self.error(
                 f"The {self.noun} {said.name!r} of the package {_package(point)} cannot be loaded: {told(error)}"
             ) from error

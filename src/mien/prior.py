@@ -63,7 +63,11 @@ class Prior:
         """
         if not self.shares:
             return np.full(len(label_set), 1 / len(label_set))
-        given = {_name(name): share for name, share in self.shares.items()}
+        given: dict[str, float] = {}
+        for name, share in self.shares.items():
+            if _name(name) in given:
+                raise DataError(f"The prior {self.name} gives {_name(name)} a share twice, once as {name}.")
+            given[_name(name)] = share
         shares = np.array([_share(label, given, self.name) for label in label_set.expressions])
         known = {label.value for label in label_set.expressions}
         known |= {
@@ -75,8 +79,9 @@ class Prior:
                 f"The prior {self.name} gives a share to {', '.join(unknown)}, which is none of the classes. "
                 f"Expected: {', '.join(label_set.expressions)}."
             )
-        if not shares.sum() > 0:
+        if not (shares > 0).any():
             raise DataError(f"The prior {self.name} gives no class a share above 0.")
+        shares = shares / shares.max()  # first, so that no sum is too large for a number
         return np.asarray(shares / shares.sum(), dtype=np.float64)
 
     def adjust(self, probabilities: NDArray[np.float64], bundle: Bundle, label_set: LabelSet) -> NDArray[np.float64]:
@@ -128,7 +133,7 @@ def read_prior(said: str | Path | Mapping[str, float] | Prior) -> Prior:
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = _rows_of(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"The prior {path} cannot be read: {error}.") from error
     return _checked(path.name, rows)
 
@@ -137,8 +142,8 @@ def _checked(name_of: str, rows: Iterable[tuple[str, Any]]) -> Prior:
     shares: dict[str, float] = {}
     for name, value in rows:
         try:
-            share = float(value)
-        except (TypeError, ValueError):
+            share = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
             share = math.nan
         if not 0 <= share < math.inf or name in shares:
             raise DataError(
@@ -152,7 +157,7 @@ def _checked(name_of: str, rows: Iterable[tuple[str, Any]]) -> Prior:
 
 def _rows_of(text: str) -> list[tuple[str, Any]]:
     if text.lstrip().startswith("{"):
-        value = parse_json(text)
+        value = parse_json(text, names_once=True)
         return [(str(name), share) for name, share in value.items()]
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(map(str.strip, row))]
     if rows and len(rows[0]) == 2 and _is_head(rows[0]):

@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import mien
 from mien.cli.main import main
 from mien.study.processes import _last_words
 
+SAMPLE = str(Path(mien.__file__).parent / "data" / "sample.jpg")
 WORDS = [
     ["predict", ""],
     ["predict", "--sample", "--csv", ""],
@@ -30,13 +33,35 @@ WORDS = [
     ["data", "describe", "x" * 304],
     ["data", "describe", "drawn:count=" + "9" * 5000],
     ["explain", "x" * 304],
+    ["explain", SAMPLE, "--output", "/"],
+    ["notice", "--output", "."],
+    ["evaluate", "default", "drawn:count=60", "--csv", "/"],
+    ["evaluate", "default", "drawn:count=60", "--corruptions-csv", "gone/x.csv"],
+    ["evaluate", "default", "drawn:count=60", "--csv", "x.csv", "--corruptions-csv", "x.csv"],
+    ["data", "describe", "drawn:count=50,count=60"],
+    ["data", "describe", "drawn:count=10,size=100000"],
+    ["data", "describe", "circle.toml"],
+    ["data", "describe", "there.toml"],
+    ["data", "describe", "again.toml"],
+    ["study", "plan", "zero.toml"],
+    ["train", "drawn", "--set", "epochs=1", "--set", "epochs=2"],
 ]
+FILES = {
+    "deep.toml": "a = " + "[" * 3000,
+    "circle.toml": '[[data.sources]]\npath = "circle.toml"\n[[data.sources]]\npath = "drawn:count=50"',
+    "there.toml": '[[data.sources]]\npath = "drawn:count=50"\n[[data.sources]]\npath = "back.toml"',
+    "back.toml": '[[data.sources]]\npath = "there.toml"\n[[data.sources]]\npath = "drawn:count=50"',
+    "again.toml": 'path = "circle.toml"',
+    "zero.toml": 'schema = 1\nname = "s"\n[data]\npath = "drawn"\n[recipe]\nbackbone = "x\\u0000.py:f"\n'
+    '[[tables]]\nname = "t"\nrows.seed = [0]',
+}
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: " ".join(words)[:60])
 def test_a_value_that_cannot_be_used_is_one_sentence_and_exit_code_2(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "deep.toml").write_text("a = " + "[" * 3000, encoding="utf-8")
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["mien", *words])
     with pytest.raises(SystemExit) as end:
         main()
@@ -78,6 +103,21 @@ def test_an_output_that_cannot_be_written_is_said(output):
     assert answer.returncode == 2, answer.stderr
     assert answer.stderr.startswith("mien: ")
     assert "Traceback" not in answer.stderr
+
+
+def test_an_end_of_input_is_no_ctrl_c(monkeypatch, capsys):
+    def broken(words, prog_name):
+        try:
+            raise EOFError("cut off")
+        except EOFError as error:  # as typer does
+            raise SystemExit(1) from error
+
+    monkeypatch.setattr("mien.cli.main.command_line", lambda words: broken)
+    monkeypatch.setattr(sys, "argv", ["mien", "predict"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert "a fault of mien, not of yours: EOFError: cut off" in capsys.readouterr().err
 
 
 def test_a_worker_whose_driver_is_gone_ends_at_once():

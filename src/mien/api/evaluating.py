@@ -49,7 +49,7 @@ from mien.inference.crops import resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
 from mien.labels import Label, Labels, LabelSet, labels_text, shared_labels
 from mien.predictions import Predictions
-from mien.prior import TRAINING, Prior, read_prior
+from mien.prior import TRAINING, Prior, read_prior, training_prior
 from mien.seen import Seen, hash_images
 from mien.votes import Votes
 
@@ -295,7 +295,7 @@ def evaluate(
     wanted, said = _wanted(corruptions), read_prior(prior)
     dataset = _read(model, data, find_faces, keys)
     asked = None if labels is None else labels_text(labels)
-    measured = _measured(model, dataset, role, asked, roles, targets, log)
+    measured = _measured(model, dataset, role, asked, roles, targets, said, log)
     samples = measured.samples
     same = measured.split is not None and measured.split.hash == model.card.get("data", {}).get("split")
     familiar, seen = _familiar(model, samples, measured.split, measured.role, same)
@@ -407,6 +407,7 @@ def _measured(
     labels: str | None,
     roles: str | None,
     targets: str | None,
+    prior: Prior,
     log: Callable[[Opening], None],
 ) -> _Measured:
     """Which images are measured, over which classes."""
@@ -427,6 +428,10 @@ def _measured(
     wanted = there if words == "dataset" else LabelSet.parse(words)
     label_set = shared_labels(model.label_set, LabelSet.of(_within(wanted, there)))
     notes += _not_measured(wanted, there, label_set)
+    if not prior.is_training:
+        # Raise before the test labels are opened, and not after all images have been answered for.
+        prior.of(label_set)
+        training_prior(model, label_set)
     given = {"labels": label_set.text, "targets": wanted_targets, **({"roles": roles} if roles else {})}
     try:
         split = apply_protocol(dataset, ProtocolSpec(**{**card, **given}))

@@ -21,7 +21,7 @@ from mien.datasets.reading import as_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError
 from mien.evaluation.evaluate import pack_predictions
-from mien.files import canonical_json
+from mien.files import canonical_json, read_npz
 from mien.inference.classifier import softmax
 from mien.labels import Expression, Group, Label, LabelSet, find_expression, parse_expression
 from mien.study.record import RunRecord, RunStatus, data_facts
@@ -36,6 +36,7 @@ UNKNOWN = {
 }
 # Sums of rounded probabilities stray: two decimals and seven classes give up to 0.035.
 _STRAY = 0.05
+_LARGEST_ANSWERS = 4 * 2**30
 _ID_COLUMNS = ("id", "ids", "image", "path", "file", "file_name", "filename")
 
 
@@ -119,6 +120,11 @@ def foreign_run(
     unknown = {heading: text for heading, text in UNKNOWN.items() if heading not in (known or {})}
     if found == "labels":
         unknown["probabilities"] = "It gave labels alone: losses and calibration say nothing of it."
+    if len(probabilities) > len(rows):
+        unknown["other answers"] = (
+            f"{len(probabilities) - len(rows):,} of its {len(probabilities):,} answers are for no image of the {role} "
+            "role, and do not count."
+        )
     said: dict[str, Any] = {"name": name, "answers": found, "labels": [e.value for e in order], "unknown": unknown}
     if known:
         said["known"] = dict(known)
@@ -204,12 +210,10 @@ def read_answers(path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] 
     """
     try:
         if path.suffix.lower() == ".npz":
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return _from_arrays({name: arrays[name] for name in arrays.files}, path)
+            with path.open("rb") as file:
+                return _from_arrays(read_npz(file, largest_bytes=_LARGEST_ANSWERS), path)
         return _from_table(path.read_text(encoding="utf-8-sig"), path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        if isinstance(error, DataError):
-            raise
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"The answers {path} cannot be read: {error}.") from error
 
 
@@ -232,7 +236,11 @@ def _from_arrays(
 def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] | None]:
     table = csv.DictReader(io.StringIO(text))
     names = [name.strip() for name in table.fieldnames or []]
-    rows = [{key.strip(): (value or "").strip() for key, value in row.items() if key is not None} for row in table]
+    rows = []
+    for row in table:
+        if None in row or None in row.values():
+            raise DataError(f"{path}, line {table.line_num}: expected {len(names)} cells, as the first line has.")
+        rows.append({key.strip(): value.strip() for key, value in row.items()})
     ids = next((name for name in names if name.lower() in _ID_COLUMNS), None)
     columns = [name for name in names if find_expression(name) is not None and name != ids]
     found_ids = None if ids is None else [row[ids] for row in rows]
@@ -251,6 +259,8 @@ def _probabilities(
 ) -> tuple[NDArray[np.float64], list[Label], Kind]:
     """The answers as probabilities, the expression of each column, and what they were given as."""
     order = None
+    if answers.ndim and not len(answers):
+        raise DataError("There are no answers. Expected one for each image of the role.")
     if labels is not None:
         order = [
             e if isinstance(e, (Expression, Group)) else parse_expression(str(e), where="labels")
@@ -275,6 +285,10 @@ def _probabilities(
     if len(order) != answers.shape[1]:
         raise DataError(f"{len(order)} labels were named and the answers have {answers.shape[1]} columns.")
     values = answers.astype(np.float64)
+    with np.errstate(over="ignore"):
+        large = np.isfinite(values).all() and not np.isfinite(values.sum(axis=1)).all()
+    if large:
+        raise DataError("The answers are no probabilities and no logits: rows sum to more than a number can hold.")
     if not np.isfinite(values).all():
         raise DataError(f"{int((~np.isfinite(values)).any(axis=1).sum()):,} answers hold what is no finite number.")
     sums = values.sum(axis=1)

@@ -12,6 +12,7 @@ import typer
 
 import mien
 from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, LABELS_HELP, PRIOR_HELP
+from mien.errors import DataError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,6 +69,12 @@ def evaluate(
     """
     from mien.cli.bar import Bar
 
+    places = [path for path in (csv, corruptions_csv) if path is not None]
+    for path in places:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise DataError(f"{path} cannot be written: there is no folder for it, or it is one. Name another file.")
+    if len({path.absolute() for path in places}) < len(places):
+        raise DataError(f"--csv and --corruptions-csv are both {csv}, and one would replace the other. Name two files.")
     with Bar("images") as bar:
         found = mien.evaluate(
             bundle,

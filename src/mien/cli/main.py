@@ -101,7 +101,8 @@ def main() -> None:
 def _flushed(code: int, end: SystemExit) -> int | BaseException:
     """The exit code of a command that ended, or what kept it from ending well."""
     for error in _causes(end):
-        if isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+        # typer takes an end of input for Ctrl-C, too: of a file that is cut off, it is none.
+        if isinstance(error, (KeyboardInterrupt, BrokenPipeError, EOFError)):
             return error
     try:
         sys.stdout.flush()

@@ -42,7 +42,7 @@ def train(
         labels=labels,
         roles=roles,
         test=test,
-        settings=dict(_setting(text) for text in settings or []),
+        settings=_settings(settings or []),
         store=output,
         classes=classes,
         votes=votes,
@@ -51,6 +51,15 @@ def train(
     tell_report(output)
     if not complete:
         raise typer.Exit(1)
+
+
+def _settings(texts: list[str]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for key, value in map(_setting, texts):
+        if key in said:
+            raise typer.BadParameter(f"--set says {key} twice")
+        said[key] = value
+    return said
 
 
 def _setting(text: str) -> tuple[str, Any]:

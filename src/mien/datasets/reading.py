@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mien.datasets.affectnet import affectnet_files, is_affectnet, read_affectnet
 from mien.datasets.archives import is_archive, unpacked, zip_is_sorted
@@ -208,6 +208,8 @@ READERS: dict[str, Reader] = {
 }
 
 
+T = TypeVar("T")
+
 OTHER_READERS = OpenTable("reader", "mien.readers", READERS, DataError)
 
 # What a reader that takes a path alone cannot know of, with what stands for "nothing said".
@@ -232,7 +234,13 @@ def find_reader(name: str) -> Reader:
     title = OTHER_READERS.title(name)
     if reader is None:
         return Reader(pinned, title, Path.exists, _hash_all, partial(_read_by_function, OTHER_READERS.load(pinned)))
-    return replace(reader, name=pinned, read=partial(_read_by_row, reader, title))
+    return replace(
+        reader,
+        name=pinned,
+        matches=lambda path: bool(_called(lambda: reader.matches(path), title, path)),
+        content_hash=lambda path: str(_called(lambda: reader.content_hash(path), title, path)),
+        read=partial(_read_by_row, reader, title),
+    )
 
 
 def _hash_all(path: Path) -> str:
@@ -250,7 +258,11 @@ def _read_by_function(
     function: Callable[..., Any], path: Path, options: ReadOptions, progress: Progress | None
 ) -> Dataset:
     title = getattr(function, "__name__", "the reader")
-    if len(inspect.signature(function).parameters) > 1:
+    try:
+        parameters = len(inspect.signature(function).parameters)
+    except ValueError:  # of functions in C, few say what they take
+        parameters = 1
+    if parameters > 1:
         return _by_others(lambda: function(path, options), title, path)
     said = {"classes": options.classes, "groups": options.groups, "outside": options.outside}
     unheard = [key for key, value in said.items() if value != _OF_OPTIONS[key]] + ["faces"] * bool(options.framing)
@@ -264,18 +276,23 @@ def _read_by_function(
 
 def _by_others(read: Callable[[], Any], title: str, path: Path) -> Dataset:
     """What code of others read, and that it is a data set."""
-    try:
-        dataset = read()
-    except MienError:
-        raise
-    except Exception as error:
-        raise DataError(f"{title} cannot read {path}: {told(error)}") from error
+    dataset = _called(read, title, path)
     if not isinstance(dataset, Dataset):
         raise DataError(
             f"{title} must return a mien.Dataset, as mien.Dataset.from_arrays makes one. Received: "
             f"{type(dataset).__name__}."
         )
     return replace(dataset, name=dataset_name(path), source=str(path))
+
+
+def _called(call: Callable[[], T], title: str, path: Path) -> T:
+    """What code of others gives for a path; what it raises, and where it ends the program, is a refusal."""
+    try:
+        return call()
+    except MienError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(f"{title} cannot read {path}: {told(error)}") from error
 
 
 def _sized(dataset: Dataset, options: ReadOptions) -> Dataset:
@@ -321,6 +338,7 @@ def read_dataset(
             another one.
     """
     spec = _opened(DataSpec.of(data, **keys))
+    _refuse_circles(spec, ())
     if spec.sources:
         return _combined(spec, cache, progress, framer)
     spec = _found(spec)
@@ -382,11 +400,28 @@ def read_data_file(path: Path) -> DataSpec:
 
 def _opened(spec: DataSpec) -> DataSpec:
     """What a data file says, where the path names one; else the description itself."""
-    if not spec.path.lower().endswith(DATA_FILE_ENDING) or not Path(spec.path).is_file():
+    if not _is_data_file(spec.path):
         return spec
     usual = {item.name: item.default for item in fields(DataSpec)}
     said = {key: value for key in usual if key != "path" and (value := getattr(spec, key)) != usual[key]}
     return replace(read_data_file(Path(spec.path)), **said)
+
+
+def _refuse_circles(spec: DataSpec, above: tuple[Path, ...]) -> None:
+    """Raise where a data file names itself, be it through others: to read it would never end."""
+    if _is_data_file(spec.path):
+        raise DataError(f"The path of a data file is a data set, and not a data file again. Received: {spec.path}.")
+    for source in spec.sources:
+        path = Path(source.path).resolve()
+        if path in above:
+            names = " names ".join(file.name for file in (*above[above.index(path) :], path))
+            raise DataError(f"A data file cannot be among its own sources: {names}. Name the data sets themselves.")
+        if _is_data_file(source.path):
+            _refuse_circles(read_data_file(path), (*above, path))
+
+
+def _is_data_file(path: str) -> bool:
+    return path.lower().endswith(DATA_FILE_ENDING) and Path(path).is_file()
 
 
 def _combined(
@@ -564,6 +599,8 @@ def _draw(spec: DataSpec, cache: Path | Literal["user"] | None) -> Dataset:
     text = spec.path
     if spec.votes is not None:
         raise _no_votes(spec)
+    unheard = [key for key in ("classes", "reader") if getattr(spec, key) is not None]
+    unheard += ["faces"] * (spec.faces != "whole")
     words = _drawn_settings(text)
     if spec.size is not None:
         words["size"] = str(spec.size)
@@ -574,12 +611,15 @@ def _draw(spec: DataSpec, cache: Path | Literal["user"] | None) -> Dataset:
         drawn = draw_faces(numbers["count"], size=numbers["size"], seed=numbers["seed"], label_set=label_set)
         return replace(drawn, source=text)
 
-    return _read_cached(
+    dataset = _read_cached(
         draw,
         lambda: {"drawn": numbers, "labels": label_set.name, "code": _drawing_code()},
         cache,
         name="drawn",
         source=text,
+    )
+    return dataset.annotated(
+        notes=(f"drawn faces are as they are: {', '.join(unheard)} says nothing of them",) if unheard else ()
     )
 
 
@@ -594,12 +634,15 @@ def _drawing_code() -> list[str]:
 
 def _drawn_settings(text: str) -> dict[str, str]:
     settings = {"count": "2000", "size": "48", "seed": "0", "labels": "seven"}
+    said: dict[str, str] = {}
     for part in filter(None, text.removeprefix("drawn").removeprefix(":").split(",")):
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key not in settings:
             raise DataError(f"{text!r} has no setting {key!r}. {did_you_mean(key, settings)}")
-        settings[key] = value
-    return settings
+        if key in said:
+            raise DataError(f"{text!r} says {key} twice. Expected it once.")
+        said[key] = value
+    return settings | said
 
 
 def _whole_number(key: str, value: str, text: str) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mien.datasets._face_drawing import draw_face
 from mien.datasets._face_parameters import sample_face
 from mien.datasets.dataset import Dataset, Role
+from mien.datasets.samples import LARGEST_IMAGES_BYTES
 from mien.errors import DataError
 from mien.labels import SEVEN, Expression, LabelSet
 from mien.randomness import generator
@@ -121,6 +122,11 @@ def _check(count: int, size: int, seed: int, label_set: LabelSet, hardness: floa
         raise DataError(f"At least one face must be drawn. Received: count={count}.")
     if size < MINIMUM_SIZE:
         raise DataError(f"Faces cannot be drawn on fewer than {MINIMUM_SIZE} pixels a side. Received: size={size}.")
+    if count * size * size > LARGEST_IMAGES_BYTES:
+        raise DataError(
+            f"{count:,} faces of {size:,} pixels a side take {count * size * size / 1e9:,.0f} GB, and "
+            f"{LARGEST_IMAGES_BYTES / 1e9:.0f} are held at most. Draw fewer, or smaller ones."
+        )
     if seed < 0:
         raise DataError(f"A seed is a whole number from 0 on. Received: seed={seed}.")
     if not len(label_set):

@@ -21,7 +21,7 @@ import numpy as np
 from mien.datasets.protocol import Opening
 from mien.errors import MissingExtraError, ReportError
 from mien.evaluation.metrics import METRICS, Metric
-from mien.files import write_text
+from mien.files import text_bytes, write_text
 from mien.report import figures
 from mien.report.averages import averages_frame, averages_of
 from mien.report.beside import METRIC_NAMES, beside_table, facts_of, foreign_statement, unknown_of
@@ -391,7 +391,7 @@ def _write_files(folder: Path, frames: Mapping[str, Frame], drawn: Sequence[Figu
 def _write_changed(path: Path, text: str) -> None:
     """Write a file unless it holds that already: of a report that is written again, most have not changed."""
     with suppress(OSError):
-        if path.read_bytes() == text.encode("utf-8"):
+        if path.read_bytes() == text_bytes(text):
             return
     write_text(path, text)
 

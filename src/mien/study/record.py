@@ -23,7 +23,7 @@ from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Split
 from mien.errors import MienError, RecordError, UnwritableError
 from mien.evaluation.metrics import Scores, score
-from mien.files import json_text, parse_json, read_npz, written_whole
+from mien.files import json_text, parse_json, read_npz, text_bytes, written_whole
 from mien.labels import LabelSet, label_text, to_label
 from mien.predictions import Predictions
 from mien.shapes import check_shape
@@ -221,7 +221,7 @@ class RunRecord:
                 )
                 _write_predictions(predictions_file, self.predictions, self.others)
                 history_file.write(_history_text(self.history).encode())
-                run_file.write(json_text(self.to_json()).encode())
+                run_file.write(text_bytes(json_text(self.to_json())))
                 for file in (predictions_file, history_file, run_file):
                     file.flush()
         except OSError as error:

@@ -113,6 +113,8 @@ def convert(hint: Any, value: object, path: KeyPath) -> Any:
         return tuple(convert(inner, item, place) for item, place in zip(value, places, strict=True))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, str) and "\0" in value:
+        raise StudyFileError(f"{setting_name(path)} holds a zero byte, which no name and no path has.", path)
     if hint is type(None) or not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise StudyFileError(f"{setting_name(path)} must be {_kind(hint)}. Received: {value!r}.", path)
     return value

@@ -17,7 +17,7 @@ from mien.datasets.protocol import Opening, ProtocolSpec, Split
 from mien.datasets.spec import DataSpec
 from mien.errors import StoreError, StoreLockedError, StudyFileError, UnwritableError
 from mien.evaluation.metrics import METRICS, score
-from mien.files import hash_file, parse_json, write_json, write_text, written_whole
+from mien.files import hash_file, parse_json, text_bytes, write_json, write_text, written_whole
 from mien.frame import frame
 from mien.seen import Seen
 from mien.study.plan import Plan
@@ -114,7 +114,7 @@ class Store:
         """
         path = self.folder / STUDY_FILE
         with self._reporting(path):
-            changed = path.is_file() and path.read_bytes() != text.encode("utf-8")
+            changed = path.is_file() and path.read_bytes() != text_bytes(text)
             write_text(path, text)
         return changed
 

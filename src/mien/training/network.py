@@ -129,7 +129,7 @@ def _graph_of(row: Backbone, input_shape: tuple[int, int, int], options: dict[st
         graph = build(input_shape=input_shape, **options) if options else build(input_shape)
     except MienError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a function of the user's can raise either
         # Keras reports a failed download as a bare Exception only in old versions; urllib's errors are OSErrors.
         raise NetworkError(
             f"{row.title}{'' if weights == 'none' else f' with weights = {weights!r}'} cannot be built for images of "

@@ -56,6 +56,9 @@ def parse_request(content: bytes) -> dict[str, Any]:
         raise DataError("The request is not JSON.") from error
     if not isinstance(request, dict) or not isinstance(request.get("inputs"), list):
         raise DataError('Expected an object with "inputs".')
+    if isinstance(request.get("id"), str) and not request["id"].isprintable():
+        # Half of a character, which JSON can say, cannot be sent back.
+        raise DataError('Expected an "id" of characters that can be printed.')
     for output in _asked(request):
         if output not in _OUTPUTS:
             raise DataError(f"Expected outputs among {', '.join(_OUTPUTS)}.")
