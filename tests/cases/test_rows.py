@@ -69,6 +69,7 @@ ROWS = {
     "21 networks of the user's own": (
         "training/test_others.py::test_networks_and_a_reader_of_others_from_a_study_to_report_and_bundle",
         "training/test_others.py::test_a_row_may_name_a_network_of_keras_that_mien_has_not",
+        "unit/test_network.py::test_efficientnet_gets_what_its_weights_expect_and_scales_nothing_itself",
     ),
     "22 early stopping": (
         "training/test_more_epochs.py::test_training_stops_after_so_many_epochs_without_improvement",

@@ -128,9 +128,11 @@ def test_what_is_no_backbone_is_refused_with_what_was_expected(builder, said):
 
 
 def test_a_row_may_name_a_network_of_keras_that_mien_has_not():
-    row = Backbone(title="MobileNet", builder="keras.applications:MobileNet", minimum_size=32, channels=3)
+    row = Backbone(
+        title="ConvNeXtSmall", builder="keras.applications:ConvNeXtSmall", minimum_size=32, scaling="none", channels=3
+    )
     assert row.has_imagenet_weights
-    assert build_backbone(row, (32, 32, 3)).output_shape == (None, 1, 1, 1024)
+    assert build_backbone(row, (32, 32, 3)).output_shape == (None, 1, 1, 768)
 
 
 def test_the_facts_of_the_package_in_the_tests_are_those_of_its_network(monkeypatch):

@@ -24,7 +24,7 @@ from mien.training.network import (  # noqa: E402
     load_backbone_weights,
     logits_model,
 )
-from mien.training.preprocessing import fit_statistics  # noqa: E402
+from mien.training.preprocessing import ImageNetScaling, fit_statistics  # noqa: E402
 
 SIDE, CLASSES = 32, 3
 FACE_WEIGHTS = Path(__file__).parents[2] / ".." / "shared" / "weights" / "face-mobilenet-v1.npz"
@@ -134,6 +134,26 @@ def test_pixels_are_scaled_once(name, own_scaling):
     body = build_backbone(BACKBONES[name], (SIDE, SIDE, 3), own_scaling=own_scaling)
     scalers = [layer for layer in body.layers if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization)]
     assert bool(scalers) is own_scaling
+
+
+def efficientnet_as_its_weights_have_it(faces, mean, variance):
+    """What EfficientNetB0 of Keras does to pixels, by the layers that it gets with its ImageNet weights."""
+    faces = keras.layers.Normalization(mean=mean, variance=variance)(keras.layers.Rescaling(1 / 255)(faces))
+    return keras.layers.Rescaling([deviation**-0.5 for deviation in variance])(faces)
+
+
+@pytest.mark.slow
+def test_efficientnet_gets_what_its_weights_expect_and_scales_nothing_itself():
+    row = BACKBONES["efficientnetb0"]
+    body = build_backbone(row, (SIDE, SIDE, 3))
+    assert not any(isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization) for layer in body.layers)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.float32)
+    # The file of its weights holds the deviations as variances; Keras mends that by a second scaling.
+    expected = efficientnet_as_its_weights_have_it(pixels, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    np.testing.assert_allclose(ImageNetScaling(row.scaling)(pixels), expected, atol=1e-5)
+    whole = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
+    body.set_weights(whole.get_weights()[3:])  # mean, variance and count of its own scaling
+    np.testing.assert_allclose(outputs(body, pixels / 255), outputs(whole, pixels), atol=1e-4)
 
 
 def test_a_family_that_scales_by_itself_gets_raw_pixels_with_its_imagenet_scaling():

@@ -19,6 +19,9 @@ layers = keras.layers
 PUBLISHED = {
     "vgg16": (15_470, 224, 123.6),  # Simonyan & Zisserman (2015), by torchvision; three dense layers
     "vgg19": (19_630, 224, 123.6),
+    "resnet50": (3_800, 224, 2.0),  # He et al. (2016), table 1
+    "mobilenet": (569, 224, 1.0),  # Howard et al. (2017), table 4
+    "efficientnetb0": (386, 224, 1.3),  # torchvision
     "mobilenetv2": (300, 224, 1.3),  # Sandler et al. (2018), table 4
     "mobilenetv3large": (219, 224, 2.5),  # Howard et al. (2019), table 3; two layers behind the pool
     "mobilenetv3small": (56, 224, 1.6),

@@ -110,6 +110,8 @@ def build_backbone(
         if row.scaling == "none":
             options["include_preprocessing"] = own_scaling
     graph = _graph_of(row, input_shape, options, weights)
+    if row.has_imagenet_weights and not own_scaling:
+        graph = _behind_scaling(graph)
     maps = graph.output
     if len(maps.shape) == 2:  # features that are pooled already: maps of a single pixel
         maps = keras.layers.Reshape((1, 1, maps.shape[1]), name="one_pixel")(maps)
@@ -137,6 +139,22 @@ def _graph_of(row: Backbone, input_shape: tuple[int, int, int], options: dict[st
         ) from error
     _check_graph(row, graph, input_shape)
     return graph
+
+
+def _behind_scaling(graph: keras.Model) -> keras.Model:
+    """A graph without the scaling that it begins with: EfficientNet has no argument for that, and mien does it."""
+    first = next(
+        layer
+        for layer in graph.layers
+        if not isinstance(layer, keras.layers.InputLayer | keras.layers.Rescaling | keras.layers.Normalization)
+    )
+    if first is graph.layers[1]:
+        return graph
+    rest = keras.Model(first.input, graph.output)
+    # Layers of its own: those of the rest are connected twice, in the whole graph too.
+    alone = keras.models.clone_model(rest)
+    alone.set_weights(rest.get_weights())
+    return alone
 
 
 def _check_graph(row: Backbone, graph: Any, input_shape: tuple[int, int, int]) -> None:
