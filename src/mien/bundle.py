@@ -37,6 +37,8 @@ FEATURES_OUTPUT = "features"
 
 _HEAD = "bundle.json"
 _MODEL = "model.onnx"
+# Models that `mien export` writes without a bundle.
+BARE_ENDINGS = (".onnx", ".keras", ".tflite")
 # Models without what a bundle says of them, by their files' endings.
 _OTHER_MODELS = {
     ".onnx": "an ONNX model",
@@ -298,7 +300,7 @@ def refuse_other_ending(path: Path) -> None:
         raise BundleError(
             f"{path.name} would be {what}, and mien writes bundles: one file that ends in {SUFFIX}, such as "
             f"{path.stem}{SUFFIX}, or a folder, such as {path.stem}, in which {_MODEL} is the bare model. `mien export "
-            f"RUN --output {path.stem}.onnx` writes that model alone."
+            f"RUN --output {path.stem}.onnx` writes that model alone, and so do the endings .keras and .tflite."
         )
 
 

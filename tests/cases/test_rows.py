@@ -33,6 +33,7 @@ ROWS = {
     "7 bare models": (
         "cases/test_models_given.py::test_a_bare_model_is_named_as_what_it_is",
         "cases/test_models_given.py::test_no_bundle_is_written_under_the_name_of_another_form",
+        "training/test_export.py::test_a_model_of_another_form_answers_as_the_network_does",
     ),
     "8 what a recognizer takes": ("unit/test_public.py::test_a_recognizer_takes_what_people_have",),
     "9 classes as numbers": (

@@ -99,7 +99,7 @@ def test_a_bundle_answers_as_the_record_says(exported, record, split):
     np.testing.assert_array_equal(logits.argmax(axis=1), recorded.outputs.argmax(axis=1))
     tempered = softmax(logits.astype(np.float64) / bundle.temperature)
     np.testing.assert_allclose(Classifier(bundle).predict(split.test.images), tempered, atol=1e-6)
-    assert exported.parity.images == 1000
+    assert exported.parity.images == 100
     assert exported.parity.difference <= 1e-4
 
 
@@ -415,3 +415,40 @@ def test_the_model_alone_is_written_under_the_name_of_one(run, exported, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
     with pytest.raises(ExportError, match="no folder .*nowhere"):
         mien.export(run, tmp_path / "nowhere" / "small.onnx", risk=RISK)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".tflite"])
+def test_a_model_of_another_form_answers_as_the_network_does(
+    run, network, dataset, split, tmp_path, monkeypatch, ending
+):
+    import keras
+
+    from mien.training import export
+    from mien.training.backend import litert_function
+    from mien.training.export import ExportOptions, convert_run
+
+    monkeypatch.setattr(export, "COMPARED_IMAGES", 100)
+    output = tmp_path / f"small{ending}"
+    exported = mien.export(run, output, risk=RISK)
+    assert exported.parity.images == 100
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    faces = split.test.images[..., None]
+    expected = network.predict(faces, verbose=0)
+    if ending == ".keras":
+        received = keras.saving.load_model(output).predict(faces, verbose=0)
+    else:
+        received = litert_function(output.read_bytes())(faces)
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+    with pytest.raises(ExportError, match="float32 weights alone"):
+        convert_run(run, ending, ExportOptions(name="half", weights_type="float16"))
+    both = ExportOptions(name="both", mirror=True, adjust_prior=0.5)
+    mirrored, _ = convert_run(run, ending, both, dataset=dataset)
+    assert mirrored != output.read_bytes()
+    _, read = export._FORMS[ending]
+    wrong = {
+        ending: (lambda *_, **__: output.read_bytes(), lambda content: lambda batch: read(content)(batch)[:, ::-1])
+    }
+    monkeypatch.setattr(export, "_FORMS", wrong)
+    with pytest.raises(ExportError, match="another label"):
+        convert_run(run, ending, ExportOptions(name="wrong"))

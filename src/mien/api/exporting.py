@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.bundle import SUFFIX, refuse_other_ending
+from mien.bundle import BARE_ENDINGS, SUFFIX, refuse_other_ending
 from mien.datasets.dataset import Dataset
 from mien.datasets.reading import read_dataset
 from mien.errors import ExportError
@@ -35,8 +36,9 @@ def export(
 
     Args:
         run: what `mien.train` gave; or a run's folder, or a store that has no other run.
-        output: the bundle: a single file when it ends in ".mien", otherwise a folder. Where it ends in ".onnx", the
-            model alone, under the same checks: without labels, threshold, and how faces are cut out.
+        output: the bundle: a single file when it ends in ".mien", otherwise a folder. Where it ends in ".onnx",
+            ".keras" or ".tflite", the model alone in that form, under the same checks: without labels, threshold, and
+            how faces are cut out.
         name: short name of the model; None for the output's name.
         data: the run's data set, to measure the exported model itself; or where it is, to be read as the run read it.
         votes: the table of votes, where the run had one and it does not lie beside `data`.
@@ -52,14 +54,15 @@ def export(
     from mien.training.backend import choose_backend
 
     output = Path(output)
-    bare = output.suffix.lower() == ".onnx"
+    ending = output.suffix.lower()
+    bare = ending in BARE_ENDINGS
     if not bare:
         refuse_other_ending(output)
     elif not output.parent.is_dir():
         raise ExportError(f"There is no folder {output.parent} to write {output.name} to.")
     folder = find_run(Path(run) if isinstance(run, (str, Path)) else run.folder)
     choose_backend()
-    from mien.training.export import ExportOptions, export_run
+    from mien.training.export import ExportOptions, convert_run, export_run
 
     dataset: Dataset | None = None
     if isinstance(data, Dataset):
@@ -76,11 +79,16 @@ def export(
     asked = ExportOptions(name=name or output.stem, **options)
     if not bare:
         return export_run(folder, output, asked, dataset=dataset, say=say)
+    converted = None if ending == ".onnx" else convert_run(folder, ending, asked, dataset=dataset, say=say)
     with tempfile.TemporaryDirectory() as place:
         exported = export_run(folder, Path(place) / f"model{SUFFIX}", asked, dataset=dataset, say=say)
+    content = exported.bundle.onnx
+    if converted is not None:
+        content, parity = converted
+        exported = replace(exported, parity=parity, int8=None)
     try:
         with written_whole(output) as file:
-            file.write(exported.bundle.onnx)
+            file.write(content)
     except OSError as error:
         raise ExportError(f"{output} cannot be written: {error.strerror or error}. Name another file.") from error
     return exported

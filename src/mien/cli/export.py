@@ -31,7 +31,8 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", help='The bundle: a file when it ends in ".mien", otherwise a folder; ".onnx": the bare model.'
+            "--output",
+            help="The bundle: a file when it ends in .mien, otherwise a folder; .onnx, .keras, .tflite: the model.",
         ),
     ] = Path("model.mien"),
     name: Annotated[str | None, typer.Option(help="Short name of the model. Default: the output's name.")] = None,
@@ -94,9 +95,11 @@ def export(
 
 def _lines(exported: Exported, output: Path) -> list[str]:
     bundle, parity = exported.bundle, exported.parity
+    form = {".keras": "the .keras file", ".tflite": "LiteRT"}.get(output.suffix.lower(), "ONNX")
+    size = len(bundle.onnx) if form == "ONNX" else output.stat().st_size
     lines = [
-        f"{output}: {bundle.identity}, model of {len(bundle.onnx) / 1e6:.2f} MB",
-        f"Keras and ONNX differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
+        f"{output}: {bundle.identity}, model of {size / 1e6:.2f} MB",
+        f"Keras and {form} differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
         f"Temperature {bundle.temperature:.3f}; {_unsure(bundle.unsure)}.",
     ]
     if exported.effect is not None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import NetworkError
@@ -184,6 +186,29 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         jitted: Callable[..., Any] = jax.jit(function)
         return jitted
     return function
+
+
+def litert_function(content: bytes) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """A LiteRT model of one input and one output, as a function of a batch of any size; run by TensorFlow.
+
+    Args:
+        content: of a .tflite file.
+    """
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the interpreter is to move to a package of its own
+        interpreter = tf.lite.Interpreter(model_content=content)
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def answers(batch: NDArray[Any]) -> NDArray[Any]:
+        interpreter.resize_tensor_input(source["index"], batch.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(source["index"], batch.astype(source["dtype"]))
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(target["index"]))
+
+    return answers
 
 
 @contextmanager

@@ -48,11 +48,7 @@ def to_onnx(network: keras.Model, *, mirror: bool = False) -> bytes:
         ExportError: Keras runs on another backend than TensorFlow, or a layer cannot be converted.
         MissingExtraError: tf2onnx is not installed.
     """
-    if backend_name() != "tensorflow":
-        raise ExportError(
-            f"Networks are converted by Keras on TensorFlow. Received: {backend_name()}. A network that was trained "
-            "on another backend can be converted, too: set KERAS_BACKEND=tensorflow for this command."
-        )
+    _check_backend()
     signature = keras.InputSpec(shape=(None, *network.input_shape[1:]), dtype="uint8", name=MODEL_INPUT)
     with tempfile.TemporaryDirectory(prefix="mien-") as folder, _quiet():
         path = Path(folder) / "model.onnx"
@@ -66,6 +62,52 @@ def to_onnx(network: keras.Model, *, mirror: bool = False) -> bytes:
             raise ExportError(f"The network {network.name} cannot be converted to ONNX: {error}") from error
     _name_signature(model)
     return _checked(model)
+
+
+def to_keras(network: keras.Model, *, mirror: bool = False) -> bytes:
+    """A network of mien as a .keras file: from raw gray pixels (N, H, W, 1) to probabilities, without augmentation.
+
+    Args:
+        network: what `build_network` made, all of it in float32.
+        mirror: whether it answers for each face and its mirror image together (see `logits_model`).
+    """
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        path = Path(folder) / "model.keras"
+        _answering(network, mirror).save(path)
+        return path.read_bytes()
+
+
+def to_litert(network: keras.Model, *, mirror: bool = False) -> bytes:
+    """Convert a network of mien to LiteRT: from raw gray pixels, float32 (N, H, W, 1), to probabilities.
+
+    Keras' own export does the work, by way of TensorFlow's converter.
+
+    Args:
+        network: what `build_network` made, all of it in float32.
+        mirror: whether it answers for each face and its mirror image together (see `logits_model`).
+
+    Raises:
+        ExportError: Keras runs on another backend than TensorFlow, is too old, or a layer cannot be converted.
+    """
+    _check_backend()
+    signature = keras.InputSpec(shape=(None, *network.input_shape[1:]), dtype="float32", name=MODEL_INPUT)
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder, _quiet():
+        path = Path(folder) / "model.tflite"
+        try:
+            model = _answering(_rebuilt(network, _convertible), mirror)
+            model.export(path, format="litert", verbose=False, input_signature=[signature])
+            return path.read_bytes()
+        except Exception as error:  # the converter's errors share no base below Exception
+            raise ExportError(
+                f"The network {network.name} cannot be converted to LiteRT by Keras {keras.__version__}, which must be "
+                f"3.13 or newer for that: {error}"
+            ) from error
+
+
+def _answering(network: keras.Model, mirror: bool) -> keras.Model:
+    logits = logits_model(network, mirror=mirror)
+    activation = network.get_layer("activation")
+    return keras.Model(logits.input, activation(logits.output), name=network.name)
 
 
 def store_weights(content: bytes, weights_type: WeightsType) -> bytes:
@@ -103,6 +145,14 @@ def store_weights(content: bytes, weights_type: WeightsType) -> bytes:
     for position, node in enumerate(restoring):
         graph.node.insert(position, node)
     return _checked(model)
+
+
+def _check_backend() -> None:
+    if backend_name() != "tensorflow":
+        raise ExportError(
+            f"Networks are converted by Keras on TensorFlow. Received: {backend_name()}. A network that was trained "
+            "on another backend can be converted, too: set KERAS_BACKEND=tensorflow for this command."
+        )
 
 
 def in_float32(network: keras.Model) -> keras.Model:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -33,9 +34,9 @@ from mien.seen import Seen
 from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import read_study
 from mien.study.store import STUDY_FILE, Store
-from mien.training.backend import in_batches
+from mien.training.backend import in_batches, litert_function
 from mien.training.card import make_card
-from mien.training.convert import WeightsType, in_float32, store_weights, to_onnx
+from mien.training.convert import WeightsType, in_float32, store_weights, to_keras, to_litert, to_onnx
 from mien.training.execute import NETWORK_FILE
 
 LARGEST_DIFFERENCE = 1e-4
@@ -165,12 +166,8 @@ def export_run(
     record = RunRecord.read(folder)
     _check_exportable(record, folder, options, dataset)
     say(f"loading {folder / NETWORK_FILE}")
-    network = load_network(folder / NETWORK_FILE)
-    if record.recipe["precision"] != "float32":
-        network = in_float32(network)
     shift = _prior_shift(record, options.adjust_prior)
-    head = network.get_layer("head")
-    head.bias.assign(np.asarray(head.bias) + shift)
+    network = _adjusted_network(record, folder, shift)
     say("converting to ONNX")
     exact = to_onnx(network, mirror=options.mirror)
     exact_classifier = _classifier(record, exact)
@@ -241,6 +238,90 @@ def export_run(
     return Exported(bundle, parity, measured, int8, effect)
 
 
+def convert_run(
+    folder: Path,
+    ending: str,
+    options: ExportOptions,
+    *,
+    dataset: Dataset | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[bytes, Parity]:
+    """The network of a run as a file of another form than ONNX, read back and compared with the network.
+
+    Args:
+        folder: of the run, as `export_run` takes it.
+        ending: of the file: ".keras" or ".tflite".
+        options: what is asked; weights are float32 here.
+        dataset: the data set of the run, where `export_run` needs it.
+        say: is told what is being done.
+
+    Returns:
+        The file's content, and how far its answers are from the network's.
+
+    Raises:
+        ExportError: the run cannot be exported so, or what was read back does not answer as the network does.
+    """
+    if options.weights_type != "float32":
+        raise ExportError(
+            f"A {ending} file is written with float32 weights alone. Received: {options.weights_type}. Weights are "
+            "stored in fewer bytes in bundles (.mien) and .onnx files."
+        )
+    record = RunRecord.read(folder)
+    _check_exportable(record, folder, options, dataset)
+    network = _adjusted_network(record, folder, _prior_shift(record, options.adjust_prior))
+    write, read = _FORMS[ending]
+    say(f"converting to {ending}, and comparing the answers")
+    content = write(network, mirror=options.mirror)
+    try:
+        model = _Model(read(content))
+    except Exception as error:  # what reads it may raise anything
+        raise ExportError(f"The {ending} file that was made of the network cannot be read back: {error}") from error
+    images = comparison_images(_crop_rule(record).size)
+    parity = compare(network, model, images, mirror=options.mirror)
+    _check_batches(model, images[:: COMPARED_IMAGES // _SINGLE_IMAGES])
+    return content, parity
+
+
+class Answering(Protocol):
+    """What answers for faces, (N, size, size) uint8, with probabilities, (N, classes)."""
+
+    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The answers."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    function: Callable[[NDArray[Any]], NDArray[Any]]
+
+    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return np.asarray(self.function(crops[..., np.newaxis]), dtype=np.float64)
+
+
+def _keras_function(content: bytes) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        model = load_network(path)
+    return lambda faces: np.asarray(keras.ops.convert_to_numpy(model(faces, training=False)))
+
+
+# What a run is written as without a bundle, by the file's ending; ONNX is taken from the bundle.
+_FORMS: dict[str, tuple[Callable[..., bytes], Callable[[bytes], Callable[[NDArray[Any]], NDArray[Any]]]]] = {
+    ".keras": (to_keras, _keras_function),
+    ".tflite": (to_litert, litert_function),
+}
+
+
+def _adjusted_network(record: RunRecord, folder: Path, shift: NDArray[np.float32]) -> keras.Model:
+    """The run's network in float32, with a shift of its logits."""
+    network = load_network(folder / NETWORK_FILE)
+    if record.recipe["precision"] != "float32":
+        network = in_float32(network)
+    head = network.get_layer("head")
+    head.bias.assign(np.asarray(head.bias) + shift)
+    return network
+
+
 def load_network(path: Path) -> keras.Model:
     """The network that a run has left.
 
@@ -253,7 +334,7 @@ def load_network(path: Path) -> keras.Model:
         raise ExportError(f"The network {path} cannot be loaded: {error}") from error
 
 
-def compare(network: keras.Model, classifier: Classifier, images: NDArray[np.uint8], *, mirror: bool = False) -> Parity:
+def compare(network: keras.Model, classifier: Answering, images: NDArray[np.uint8], *, mirror: bool = False) -> Parity:
     """Compare a network with its converted model, image by image.
 
     Args:
@@ -370,12 +451,12 @@ def _crop_rule(record: RunRecord) -> CropRule:
     return crop_rule_of(record.data["framing"], int(record.network["image_size"][0]))
 
 
-def _predict(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _predict(classifier: Answering, images: NDArray[np.uint8]) -> NDArray[np.float64]:
     blocks = [classifier.predict(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
     return np.concatenate(blocks)
 
 
-def _check_batches(classifier: Classifier, images: NDArray[np.uint8]) -> float:
+def _check_batches(classifier: Answering, images: NDArray[np.uint8]) -> float:
     """The largest difference between answers in one batch and one by one."""
     together = classifier.predict(images)
     alone = np.concatenate([classifier.predict(images[index : index + 1]) for index in range(len(images))])
