@@ -51,6 +51,7 @@ rows.backbone = ["tiny_net", "nets.py:own"]
 
 def run(monkeypatch, capsys, *words):
     """`mien study` with these words: its exit code and what it printed."""
+    monkeypatch.setenv("COLUMNS", "200")  # tables that are not folded
     monkeypatch.setattr(sys, "argv", ["mien", "study", *words])
     with pytest.raises(SystemExit) as ended:
         main()

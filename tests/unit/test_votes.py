@@ -142,7 +142,7 @@ def test_other_shapes_are_refused_and_images_without_a_plurality_give_no_scores(
 
 def test_an_evaluation_says_it_in_text_json_table_and_rows(bundle, data, tmp_path, monkeypatch):
     found = evaluate(bundle, data)
-    on = [row["on"] for row in found.frame().to_dict("records")]
+    on = list(found.frame()["on"])
     assert {"FER+'s own majority rule", "more than half of the taggers agree"} <= set(on)
     assert found.to_json()["votes"]["official_majority"]["count"] == found.vote_scores.official.count
     agreement = dict(zip(data.ids.tolist(), TEN[:120].max(axis=1) / 10, strict=True))
