@@ -152,7 +152,7 @@ def test_an_evaluation_says_it_in_text_json_table_and_rows(bundle, data, tmp_pat
 
     app = typer.Typer()
     app.command()(module.evaluate)
-    monkeypatch.setattr("mien.api.evaluating.read_dataset", lambda *_, **__: data)
+    monkeypatch.setattr("mien.api.evaluating.as_dataset", lambda *_, **__: data)
     shown = CliRunner().invoke(app, [bundle.source, "voted"], env={"COLUMNS": "150"}).stdout
     assert "Against the votes of the taggers" in shown
     assert f"{found.vote_scores.official}" in shown
