@@ -99,7 +99,7 @@ def test_a_bundle_answers_as_the_record_says(exported, record, split):
     np.testing.assert_array_equal(logits.argmax(axis=1), recorded.outputs.argmax(axis=1))
     tempered = softmax(logits.astype(np.float64) / bundle.temperature)
     np.testing.assert_allclose(Classifier(bundle).predict(split.test.images), tempered, atol=1e-6)
-    assert exported.parity.images == 100
+    assert exported.parity.images == 1000
     assert exported.parity.difference <= 1e-4
 
 
