@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.api.displays import confusion_display
-from mien.api.studying import StudyPlan, Unwatched, planned_of
+from mien.api.studying import StudyPlan, planned_of, run_study
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.reading import refuse_keys
 from mien.datasets.spec import DataSpec
@@ -24,9 +24,8 @@ from mien.labels import Labels, labels_text
 from mien.others import refuse_while_loading
 from mien.predictions import Predictions
 from mien.study.backbones import OTHER_BACKBONES
-from mien.study.planning import plan_study
 from mien.study.record import RunRecord, RunStatus
-from mien.study.running import StudyWatch, run_study
+from mien.study.running import StudyWatch
 from mien.study.spec import parse_study
 from mien.study.store import Store
 
@@ -125,17 +124,15 @@ def train(
     fixed = {"backbone": network, "epochs": epochs, **(settings or {})}
     text = study_text(spec, labels_text(labels), roles, fixed)
     study = parse_study(text, place=lambda path: said_by(path, "{}", "settings[{!r}]"))
-    with place.writing():
-        planned = plan_study(study, spec, Path.cwd())
-        if len(planned.plan.runs) > 1:
-            raise MienError(
-                "protocol.folds makes several runs, and mien.train gives one. A study file with folds under [protocol] "
-                "runs and pools them (mien study run), and so does mien train with --set protocol.folds=5; "
-                "protocol.fold = 1 trains the first alone."
-            )
-        place.keep_study(text)
-        progress = run_study(planned, place, watch=watch or Unwatched(), keep_checkpoints=True)
-    run = planned.plan.runs[0]
+    ahead = planned_of(study, text, Path.cwd(), store=place.folder)
+    if len(ahead.plan.runs) > 1:
+        raise MienError(
+            "protocol.folds makes several runs, and mien.train gives one. A study file with folds under [protocol] "
+            "runs and pools them (mien study run), and so does mien train with --set protocol.folds=5; "
+            "protocol.fold = 1 trains the first alone."
+        )
+    progress = run_study(ahead, watch=watch, keep_checkpoints=True)
+    run = ahead.plan.runs[0]
     if run.id in progress.failed:
         raise MienError(f"The run failed: {progress.failed[run.id]}")
     return Run(place.read(run.id), place.run_folder(run.id))
