@@ -58,14 +58,28 @@ def create_held(name: Callable[[], Path]) -> tuple[BinaryIO, Path]:
 
 
 def remove_abandoned(path: Path, *, lock_file: str | None = None) -> None:
-    """Remove a file, or a folder with `lock_file` in it, unless a process holds it locked or locks are not known."""
-    with suppress(OSError):
-        with (path if lock_file is None else path / lock_file).open("r+b") as file:
-            abandoned = lock(file)
-        if abandoned and lock_file is None:
-            path.unlink()
-        elif abandoned:
-            shutil.rmtree(path)
+    """Remove a file, or a folder with `lock_file` in it, unless a process holds it locked or locks are not known.
+
+    A writer and whoever sweeps meet at one step alone: the one that takes the locked file away has the rest.
+    """
+    locked = path if lock_file is None else path / lock_file
+    with suppress(OSError), locked.open("r+b") as file:
+        if lock(file):
+            remove_held(file, locked)
+            if lock_file is not None:
+                shutil.rmtree(path)
+
+
+def remove_held(file: BinaryIO, path: Path) -> None:
+    """Remove a file that this process has locked, before anybody else can lock it.
+
+    Raises:
+        FileNotFoundError: another process took it away.
+    """
+    if sys.platform == "win32":
+        file.close()  # there an open file cannot be removed, nor can one that another process has open
+    path.unlink()
+    file.close()
 
 
 @contextmanager
@@ -97,7 +111,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+            if sys.platform == "win32":
+                file.close()  # there an open file cannot be renamed
+            os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

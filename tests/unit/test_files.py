@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mien.files import canonical_json, write_json, write_text, written_whole
+from mien import files
+from mien.files import canonical_json, create_held, remove_abandoned, remove_held, write_json, write_text, written_whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path):
@@ -39,3 +40,61 @@ def test_json_comes_back_and_refuses_nan(tmp_path):
 
 def test_canonical_json_does_not_depend_on_the_order_of_keys():
     assert canonical_json({"b": 1, "a": [True]}) == canonical_json({"a": [True], "b": 1}) == '{"a":[true],"b":1}'
+
+
+def sweeping_meets(monkeypatch, step):
+    """Let `step` happen in another process just when a sweeper has opened a file and is about to lock it."""
+    lock = files.lock
+
+    def late(file):
+        step()
+        return lock(file)
+
+    monkeypatch.setattr(files, "lock", late)
+
+
+def test_a_file_that_its_writer_finishes_is_not_swept(tmp_path, monkeypatch):
+    """A sweeper that opened the file while it was written gets its lock once the writer is through."""
+    file, part = create_held(lambda: tmp_path / "a.part")
+
+    def finish():
+        (tmp_path / "a.part").rename(tmp_path / "a")
+        file.close()
+
+    sweeping_meets(monkeypatch, finish)
+    remove_abandoned(part)
+    assert (tmp_path / "a").exists()
+
+
+def test_a_folder_that_its_writer_finishes_is_not_swept(tmp_path, monkeypatch):
+    (tmp_path / "part").mkdir()
+    file, _ = create_held(lambda: tmp_path / "part" / "lock")
+    (tmp_path / "part" / "content").write_text("whole")
+    sweeping_meets(monkeypatch, lambda: remove_held(file, tmp_path / "part" / "lock"))
+    remove_abandoned(tmp_path / "part", lock_file="lock")
+    assert (tmp_path / "part" / "content").read_text() == "whole"
+
+
+def test_a_writer_whose_new_file_was_swept_takes_another_name(tmp_path, monkeypatch):
+    names = iter([tmp_path / "a.part", tmp_path / "b.part"])
+    lock = files.lock
+
+    def late(file):
+        monkeypatch.setattr(files, "lock", lock)
+        remove_abandoned(tmp_path / "a.part")
+        return lock(file)
+
+    monkeypatch.setattr(files, "lock", late)
+    file, path = create_held(lambda: next(names))
+    file.close()
+    assert path == tmp_path / "b.part"
+    assert [left.name for left in tmp_path.iterdir()] == ["b.part"]
+
+
+def test_a_file_that_is_held_stays_and_an_abandoned_one_goes(tmp_path):
+    file, part = create_held(lambda: tmp_path / "a.part")
+    remove_abandoned(part)
+    assert part.exists()
+    file.close()
+    remove_abandoned(part)
+    assert not part.exists()

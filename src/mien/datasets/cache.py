@@ -20,7 +20,7 @@ import numpy as np
 
 from mien.datasets.dataset import Dataset, Missed, Problem, Role
 from mien.errors import MienError
-from mien.files import canonical_json, create_held, parse_json, remove_abandoned
+from mien.files import canonical_json, create_held, parse_json, remove_abandoned, remove_held
 from mien.labels import LabelSet, label_text, to_label
 from mien.machine import user_folder
 
@@ -100,7 +100,7 @@ def save_entry(entry: Path, dataset: Dataset) -> None:
     try:
         with writing:
             _write_entry(part, dataset)
-        (part / _LOCK_FILE).unlink()
+            remove_held(writing, lock_file)
         _move(part, entry)
     finally:
         shutil.rmtree(part, ignore_errors=True)
