@@ -34,6 +34,7 @@ TRAINED = (
     "vgg19",
     "nasnetmobile",
     "mien_small",
+    "mien_medium",
     "face_mobilenet",
 )
 

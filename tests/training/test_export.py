@@ -353,6 +353,28 @@ def test_every_preprocessing_is_converted(changes):
     np.testing.assert_allclose(softmax(logits_of(to_onnx(network), images)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", [".onnx", ".keras", ".tflite"])
+def test_our_larger_network_is_exported_in_every_form(monkeypatch, form):
+    from mien.training import mien_medium
+    from mien.training.convert import to_onnx
+    from mien.training.export import _FORMS
+    from mien.training.network import build_network
+
+    stages = tuple((8, blocks, weighed) for _, blocks, weighed in mien_medium.STAGES)
+    monkeypatch.setattr(mien_medium, "STAGES", stages)
+    recipe = Recipe(backbone="mien_medium").resolved(36)  # 36, 18, 9, 5, 3: halves that are none
+    network = build_network(recipe, image_size=(36, 36), classes=7, statistics=None)
+    images = draw_faces(4, size=36, seed=1).images
+    expected = network.predict(images[..., np.newaxis], verbose=0)
+    assert np.abs(expected - expected[0]).max() > 1e-3
+    if form == ".onnx":
+        received = softmax(logits_of(to_onnx(network), images))
+    else:
+        write, read = _FORMS[form]
+        received = read(write(network))(images[..., np.newaxis])
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
 def test_layers_that_the_converter_does_not_know_are_replaced():
     import keras
 

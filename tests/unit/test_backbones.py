@@ -30,8 +30,10 @@ def test_a_row_is_complete(name):
     assert row.scaling in ("none", "unit", "signed", "torch", "caffe")
 
 
-def test_our_small_network_is_small():
+def test_our_networks_are_as_small_as_they_are_said_to_be():
     assert BACKBONES["mien_small"].parameters <= 1_500_000
+    # As float16 below 6 MB.
+    assert 2_600_000 <= BACKBONES["mien_medium"].parameters <= 2_900_000
 
 
 def test_the_table_is_read_without_keras():
