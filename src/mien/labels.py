@@ -5,6 +5,7 @@ A label is the *expression that people would call a face*, never a claim about w
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -229,31 +230,46 @@ SEVEN = LabelSet("seven", _SEVEN)
 EIGHT = LabelSet("eight", tuple(Expression))
 _NAMED = ("six", "seven", "eight")
 
-# One table for every reader. Keys are lower case, with only letters. Sources: FER2013 and its Kaggle copies
-# ("Suprise"), FER+, RAF-DB, AffectNet, CK+, JAFFE (two-letter codes) and ExpW.
+# One table for every reader. Keys are as `plain_letters` writes them. Sources: FER2013 and its Kaggle copies
+# ("Suprise"), FER+, RAF-DB, AffectNet, CK+, JAFFE (two-letter codes) and ExpW; then, where a word means no other
+# expression in another of them, Spanish, Portuguese, French, Italian and German, noun and adjective.
 SPELLINGS: dict[str, Expression] = {
     spelling: expression
     for expression, spellings in {
-        Expression.ANGER: "anger angry an ang mad",
-        Expression.DISGUST: "disgust disgusted disgusting disgusts di dis",
-        Expression.FEAR: "fear fearful afraid scared fe fea",
-        Expression.HAPPINESS: "happiness happy happines hapiness joy joyful smile ha hap",
-        Expression.SADNESS: "sadness sad saddness unhappy sa",
-        Expression.SURPRISE: "surprise surprised suprise suprised surpise surprize su sur",
-        Expression.NEUTRAL: "neutral neutrality natural normal calm ne neu",
-        Expression.CONTEMPT: "contempt contemptuous contemp",
+        Expression.ANGER: "anger angry an ang mad "
+        "ira enojo enojado enfado enfadado raiva colere rabbia arrabbiato wut wutend zorn zornig arger argerlich",
+        Expression.DISGUST: "disgust disgusted disgusting disgusts di dis asco disgusto nojo repulsa degout ekel",
+        Expression.FEAR: "fear fearful afraid scared fe fea miedo temor medo peur paura angst angstlich furcht",
+        Expression.HAPPINESS: "happiness happy happines hapiness joy joyful smile ha hap "
+        "felicidad feliz alegria alegre felicidade joie joyeux heureux gioia felice felicita freude glucklich frohlich",
+        Expression.SADNESS: "sadness sad saddness unhappy sa "
+        "tristeza triste tristesse tristezza trauer traurig traurigkeit",
+        Expression.SURPRISE: "surprise surprised suprise suprised surpise surprize su sur "
+        "sorpresa sorprendido surpresa surpreso surpris sorpreso uberraschung uberrascht",
+        Expression.NEUTRAL: "neutral neutrality natural normal calm ne neu neutro neutralidad neutre neutrale",
+        Expression.CONTEMPT: "contempt contemptuous contemp desprecio desprezo mepris disprezzo verachtung",
     }.items()
     for spelling in spellings.split()
 }
 
 
 def find_expression(text: str) -> Expression | None:
-    """The expression that a spelling stands for, or None. Case, digits, blanks and punctuation do not count.
+    """The expression that a spelling stands for, or None. Case, accents, digits, blanks and punctuation do not count.
 
-    >>> find_expression("Suprise"), find_expression("03_happy"), find_expression("selfies")
-    (<Expression.SURPRISE: 'surprise'>, <Expression.HAPPINESS: 'happiness'>, None)
+    >>> find_expression("Suprise"), find_expression("03_happy"), find_expression("Alegría"), find_expression("selfies")
+    (<Expression.SURPRISE: 'surprise'>, <Expression.HAPPINESS: 'happiness'>, <Expression.HAPPINESS: 'happiness'>, None)
     """
-    return SPELLINGS.get("".join(character for character in text.lower() if character.isalpha()))
+    return SPELLINGS.get(plain_letters(text))
+
+
+def plain_letters(text: str) -> str:
+    """A text as words are looked up: its letters alone, small and without accents.
+
+    >>> plain_letters("03_Überraschung!")
+    'uberraschung'
+    """
+    letters = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in letters.lower() if letter.isalpha())
 
 
 def parse_expression(text: str, *, where: str = "") -> Expression:

@@ -47,10 +47,14 @@ def hash_images(images: NDArray[np.uint8]) -> NDArray[np.str_]:
     Returns:
         Shape (N,), 32 hexadecimal digits each; equal exactly for exact copies of one size.
     """
-    height_width = f"{images.shape[1]}x{images.shape[2]}:".encode()
-    return np.array(
-        [hashlib.blake2b(height_width + image.tobytes(), digest_size=16).hexdigest() for image in images], dtype="U32"
-    )
+    begun = hashlib.blake2b(f"{images.shape[1]}x{images.shape[2]}:".encode(), digest_size=16)
+
+    def hash_one(image: NDArray[np.uint8]) -> str:
+        whole = begun.copy()
+        whole.update(np.ascontiguousarray(image).data)
+        return whole.hexdigest()
+
+    return np.array([hash_one(image) for image in images], dtype="U32")
 
 
 def short_hashes(hashes: Iterable[str]) -> NDArray[np.uint64]:

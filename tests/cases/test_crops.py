@@ -67,18 +67,19 @@ def write_npy(root):
     return root / "X.npy"
 
 
-def write_list(root, folder=""):
+def write_list(root, folder="", before=""):
     place = root / folder
     place.mkdir(exist_ok=True)
     for number, face in enumerate(FACES):
         Image.fromarray(face).save(place / f"{number}.png")
-    (root / "list.csv").write_text("image\n" + "".join(f"{number}.png\n" for number in range(len(FACES))))
+    (root / "list.csv").write_text("image\n" + "".join(f"{before}{number}.png\n" for number in range(len(FACES))))
     return root / "list.csv"
 
 
 FORMS = {
     "a table of file names": write_list,
     "a table of file names in images": lambda root: write_list(root, "images"),
+    "a table of another machine": lambda root: write_list(root, "images", "/content/drive/"),
     "one array": write_npy,
     "the challenge's test.csv": lambda root: write_table(root, "pixels", pixel_rows()),
     "a table with numbers and no labels": lambda root: write_table(

@@ -118,6 +118,19 @@ def tables_beside_roles(root: Path) -> Path:
     return root / "set"
 
 
+def roboflow(root: Path) -> Path:
+    """Role folders, each with images and a table of classes, as Roboflow gives out sets of one or more labels."""
+    number = 0
+    for role, words in (("train", ("happy", "sad")), ("valid", ("happy",)), ("test", ("sad",))):
+        lines = ["filename, happy, sad"]
+        for word in words:
+            write(root / "set" / role / f"face.rf.{number}.png", png(pixels(number)))
+            lines.append(f"face.rf.{number}.png, {int(word == 'happy')}, {int(word == 'sad')}")
+            number += 1
+        write(root / "set" / role / "_classes.csv", "\n".join(lines).encode())
+    return root / "set"
+
+
 def holding(*names: str) -> Callable[[Path], Path]:
     """A folder of images as labelling programs keep them, with such files beside."""
 
@@ -343,6 +356,61 @@ READ = {
         table("emotion,pixels,Usage", rows([*range(8)], roles=["Training"] * 6 + ["PublicTest", "PrivateTest"])),
         {name: 1 for name in [*SIX_LABELS, "neutral", "contempt"]},
         {"train": 6, "validation": 1, "test": 1},
+    ),
+    "Roboflow: a column for each class, in folders of roles": Case(
+        roboflow, PAIRS, {"train": 2, "validation": 1, "test": 1}
+    ),
+    "tables of pixels in folders of roles": Case(
+        tables({"train/a.csv": rows(["happy", "sad"]), "test/a.csv": rows(["happy", "sad"])}, "emotion,pixels"),
+        PAIRS,
+        {"train": 2, "test": 2},
+    ),
+    "Spanish": Case(
+        tree(
+            "Entrenamiento/Alegría/1.png", "entrenamiento/tristeza/1.png", "Prueba/Feliz/1.png", "Prueba/triste/1.png"
+        ),
+        PAIRS,
+        {"train": 2, "test": 2},
+        says="Alegría read as happiness",
+    ),
+    "Portuguese": Case(
+        tree(
+            "Conjunto de validação/Felicidade/1.png",
+            "treino/Tristeza/1.png",
+            "treino/feliz/1.png",
+            "teste/triste/1.png",
+        ),
+        PAIRS,
+        {"train": 2, "validation": 1, "test": 1},
+    ),
+    "German": Case(
+        tree(
+            "Trainingsdaten/glücklich/1.png",
+            "Trainingsdaten/Freude/2.png",
+            "Testdaten/traurig/1.png",
+            "Test/Trauer/1.png",
+        ),
+        PAIRS,
+        {"train": 2, "test": 2},
+    ),
+    "a list of classes beside numbers": Case(
+        lambda root: [
+            tree("train/0/1.png", "train/1/1.png", "test/0/1.png", "test/1/1.png")(root),
+            write(root / "set" / "classes.txt", b"happy\nsad\n"),
+        ][0],
+        PAIRS,
+        {"train": 2, "test": 2},
+        says="numbers are named by classes.txt",
+    ),
+    "a list of numbers and classes, in a .zip": Case(
+        packed(
+            lambda root: [
+                tree("3/1.png", "4/1.png", "3/2.png", "4/2.png")(root),
+                write(root / "set" / "labels.txt", b"4: sad\n3: happy\n"),
+            ][0],
+            ".zip",
+        ),
+        PAIRS,
     ),
     "labels in the names of the files": Case(
         tree("train/happy_001.jpg", "train/sad_001.jpg", "test/002-Happy.JPG", "test/img.sad.3.png", "README.md"),

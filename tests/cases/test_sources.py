@@ -85,10 +85,10 @@ def test_copies_across_sources_are_noticed(tmp_path):
 
 def test_each_source_has_its_own_classes_and_what_stands_beside_holds_for_all(tmp_path):
     a = folder(tmp_path / "a", ["0/1.png", "1/2.png"], size=12)
-    b = folder(tmp_path / "b", ["Freude/1.png", "Wut/2.png"], size=8)
+    b = folder(tmp_path / "b", ["Ilo/1.png", "Viha/2.png"], size=8)
     sources = (
         DataSpec(path=str(a), classes="happy,sad"),
-        DataSpec(path=str(b), classes={"Freude": "happy", "Wut": "anger"}),
+        DataSpec(path=str(b), classes={"Ilo": "happy", "Viha": "anger"}),
     )
     dataset = read_dataset(DataSpec(sources=sources), cache=None)
     assert dataset.size == (12, 12)

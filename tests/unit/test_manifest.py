@@ -58,7 +58,7 @@ def test_what_cannot_be_read_is_a_problem(faces):
     ("text", "said"),
     [
         ("path,label\n0.png,hapyness\n", "happiness"),
-        ("path,label,role\n0.png,happy,tests\n", "Did you mean 'test'"),
+        ("path,label,role\n0.png,happy,tset\n", "Did you mean 'test'"),
         ("path,label\n,happy\n", "path is empty"),
         ("path,label\n0.png,happy\n0.png,sad\n", "twice"),
         ("path,label\n0.png,happy\n1.png,happy\n", "one expression only"),

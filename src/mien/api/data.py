@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mien.datasets.dataset import Dataset
 from mien.datasets.description import Description
 from mien.datasets.description import describe as describe_dataset
-from mien.datasets.download import shown_url
 from mien.datasets.duplicates import Progress
-from mien.datasets.framing import write_face_table
-from mien.datasets.getting import Checked, check_copy, get_dataset
 from mien.datasets.manifest import write_manifest
 from mien.datasets.parquet import write_parquet
 from mien.datasets.places import FOLDERS_VARIABLE, find_place
@@ -20,6 +17,9 @@ from mien.datasets.reading import as_dataset
 from mien.datasets.sources import SOURCES, Source
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from mien.datasets.getting import Checked
 
 Form = Literal["manifest", "parquet"]
 
@@ -104,6 +104,8 @@ def convert(
     faces = None
     if keys.get("faces") == "find":
         faces = (place if place.is_dir() else place.parent) / "faces.csv"
+        from mien.datasets.framing import write_face_table
+
         write_face_table(dataset, faces)
     return Converted(dataset, place, faces)
 
@@ -129,6 +131,8 @@ def source_named(name: str, *, url: str | None = None, file: Path | None = None)
     if url is not None and file is not None:
         raise DataError("--url and --file are two places. Give one of them.")
     source = SOURCES[name]
+    from mien.datasets.download import shown_url
+
     return source, str(file) if file is not None else source.place if url is None else shown_url(url)
 
 
@@ -156,5 +160,7 @@ def get(
         MissingExtraError: it comes from Kaggle, and the package kagglehub is missing.
     """
     source, _ = source_named(name, url=url, file=file)
+    from mien.datasets.getting import check_copy, get_dataset
+
     path = get_dataset(source, Path(folder), url=url, file=file, progress=progress)
     return Got(source, path, check_copy(source, path))

@@ -108,7 +108,7 @@ def parse_classes(value: str | Sequence[str] | Mapping[str, str]) -> Classes:
             * the name of a known order of numbers (`ORDERS`), such as "fer2013" or "alphabetical";
             * the names of the numbers in turn, "anger,disgust,sadness", or a list of them; numbers may count from 0 or
               from 1, as the data show;
-            * what single labels stand for, "wut=anger,freude=happiness,7=-", or a table of them. "-" leaves a class
+            * what single labels stand for, "viha=anger,ilo=happiness,7=-", or a table of them. "-" leaves a class
               out. A name that is no expression is a group's, into which all of its labels are merged:
               "happy=positive,surprised=positive,sad=negative", or shorter "positive=happy+surprised,negative=sad".
 
@@ -176,7 +176,7 @@ def _expected() -> str:
     return (
         "Expected an order of numbers that mien knows "
         f"({', '.join(ORDERS)}), the names of the numbers in turn (anger,disgust,sadness), or what each label stands "
-        "for (wut=anger,freude=happiness,0=neutral)."
+        "for (viha=anger,ilo=happiness,0=neutral)."
     )
 
 

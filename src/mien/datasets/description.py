@@ -113,8 +113,8 @@ def describe(dataset: Dataset) -> Description:
 def _find_copies(dataset: Dataset, roles: list[Role]) -> Copies:
     # Pictures as numbers: comparing texts takes most of the time of a second look at a large data set.
     _, pictures, counts = np.unique(dataset.sample_hashes, return_inverse=True, return_counts=True)
-    kinds = len(dataset.label_set)
-    labels = np.bincount(np.unique(pictures * kinds + dataset.labels) // kinds, minlength=len(counts))
+    labelled = np.zeros((len(counts), len(dataset.label_set)), dtype=np.bool_)
+    labelled[pictures, dataset.labels] = True
     repeated = counts > 1
     of_role = {role: pictures[dataset.roles == role.value] for role in roles}
     within = {}
@@ -124,7 +124,7 @@ def _find_copies(dataset: Dataset, roles: list[Role]) -> Copies:
     return Copies(
         groups=int(repeated.sum()),
         images=int(counts[repeated].sum()),
-        conflicting=int((labels[repeated] > 1).sum()),
+        conflicting=int((labelled[repeated].sum(axis=1) > 1).sum()),
         within=within,
         across={
             (here.value, there.value): int(np.isin(of_role[here], of_role[there]).sum())

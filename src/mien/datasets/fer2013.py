@@ -20,8 +20,8 @@ from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress
 from mien.datasets.known import LICENCE_FER2013, match_known
 from mien.datasets.pixels import GrayImage
-from mien.datasets.samples import LICENCE_NOT_STATED, ReadOptions, Sample, build_dataset, find_role, refuse_repeated_ids
-from mien.datasets.tables import Columns, find_tables, normal_name, open_table, other_tables
+from mien.datasets.samples import LICENCE_NOT_STATED, ReadOptions, Sample, build_dataset, refuse_repeated_ids
+from mien.datasets.tables import Columns, find_tables, normal_name, open_table, other_tables, role_of, root_of
 from mien.errors import DataError
 from mien.labels import EIGHT
 
@@ -83,8 +83,8 @@ def read_csv(path: Path, options: ReadOptions, progress: Progress | None = None)
         with open_table(file, progress) as (columns, lines):
             _check_columns(columns, file)
             fer_columns |= {"emotion", "pixels", "usage"} <= set(map(normal_name, columns.names))
-            several = f"{file.name} " if len(files) > 1 else ""
-            own_words |= _read_rows(columns, lines, rows, several, find_role(_stem(file)) if several else None)
+            several = f"{file.relative_to(root_of(files)).as_posix()} " if len(files) > 1 else ""
+            own_words |= _read_rows(columns, lines, rows, several, role_of(file, files))
     if not rows.samples:
         first = f" First: {rows.problems[0].name}: {rows.problems[0].reason}" if rows.problems else ""
         raise DataError(f"None of the {rows.count:,} rows of {path} can be used.{first}")
@@ -106,10 +106,6 @@ def read_csv(path: Path, options: ReadOptions, progress: Progress | None = None)
     if (own_words and options.classes is None) or (match is not None and match.known.name.startswith("FER2013")):
         dataset = replace(dataset, licence=LICENCE_FER2013)
     return dataset if options.votes is None else _join_votes(dataset, rows, options.votes)
-
-
-def _stem(file: Path) -> str:
-    return file.name.partition(".")[0]
 
 
 def _check_columns(columns: Columns, path: Path) -> None:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.classes import Classes, as_number
+from mien.datasets.classes import Classes, as_number, parse_classes
 from mien.datasets.dataset import Dataset, Miss, Problem, Role
 from mien.datasets.known import LICENCE_FER2013
 from mien.datasets.other_forms import other_form
@@ -45,16 +45,25 @@ ROLE_PREFIXES = {
     "publictest_": Role.VALIDATION,
     "privatetest_": Role.TEST,
 }
+_ROLE_PREFIX = re.compile("|".join(ROLE_PREFIXES), re.I)
+
+# A list of the classes' names beside folders that are their numbers, and a line of it: "happy", "3 happy", "3: happy".
+_CLASS_LIST = re.compile(r"(.*/)?(classes|class_names|labels|label_names|names)\.(txt|names)", re.I)
+_CLASS_LINE = re.compile(r"(?:(?P<number>\d{1,2})[\s:=,.;-]+)?(?P<name>[^\W\d_][\w -]*)")
 
 # Names of files that tell whose face it is: CK+ (S010_004_00000017.png), JAFFE (KA.AN1.39.tiff), KDEF (AF01ANS.JPG),
 # FERG (aia_anger_1.png); SFEW names the film (Airheads_000519240_00000005.png). They are kept in copies that sort these
 # sets into folders by expression.
-_PERSON_NAMES = (
-    re.compile(r"(?P<person>S\d{3})_\d{3}_\d{8}(?!\d)"),
-    re.compile(r"(?P<person>[A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+(?!\d)"),
-    re.compile(r"[AB](?P<person>[FM]\d\d)(AF|AN|DI|HA|NE|SA|SU)(S|FL|FR|HL|HR)\.", re.I),
-    re.compile(r"(?P<person>aia|bonnie|jules|malcolm|mery|ray)_(anger|disgust|fear|joy|neutral|sadness|surprise)_\d+"),
-    re.compile(r"(?P<person>[A-Za-z0-9]+)_\d{9}_\d{8}(?!\d)"),
+_PERSON_NAMES = re.compile(
+    "|".join(
+        (
+            r"(?P<ckplus>S\d{3})_\d{3}_\d{8}(?!\d)",
+            r"(?P<jaffe>[A-Z]{2})\.(?:AN|DI|FE|HA|NE|SA|SU)\d\.\d+(?!\d)",
+            r"(?i:[AB](?P<kdef>[FM]\d\d)(?:AF|AN|DI|HA|NE|SA|SU)(?:S|FL|FR|HL|HR)\.)",
+            r"(?P<ferg>aia|bonnie|jules|malcolm|mery|ray)_(?:anger|disgust|fear|joy|neutral|sadness|surprise)_\d+",
+            r"(?P<sfew>[A-Za-z0-9]+)_\d{9}_\d{8}(?!\d)",
+        )
+    )
 )
 
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
@@ -192,6 +201,11 @@ def _read_files(
 ) -> Dataset:
     named_by: list[str] = []
     if label is None:
+        if options.classes is None and (listed := _list_of_classes(paths, read)) is not None:
+            list_file, classes = listed
+            options = replace(options, classes=classes)
+            paths = [path for path in paths if path != list_file]
+            named_by = [f"numbers are named by {list_file}"]
         files, problems = label_files(paths, str(source), options.classes)
         if not files:
             files, problems, named_by = _label_names(paths)
@@ -263,6 +277,26 @@ def label_files(
     return files, problems
 
 
+def _list_of_classes(paths: Sequence[str], read: Callable[[str], bytes]) -> tuple[str, Classes] | None:
+    """The list beside folders that are numbers (classes.txt), which names an expression in each line, and its path."""
+    for path in paths:
+        if not _CLASS_LIST.fullmatch(path):
+            continue
+        if not any(as_number(name) is not None for other in paths for name in other.split("/")[:-1]):
+            return None  # nothing for it to name
+        lines = [line.strip() for line in read(path).decode("utf-8-sig", "replace").splitlines() if line.strip()]
+        found = [_CLASS_LINE.fullmatch(line) for line in lines]
+        names = [match["name"] for match in found if match and find_expression(match["name"]) is not None]
+        numbers = [match["number"] for match in found if match and match["number"]]
+        if len(names) < max(2, len(lines)):
+            continue
+        if len(numbers) == len(names):
+            return path, parse_classes(dict(zip(numbers, names, strict=True)))
+        if not numbers:
+            return path, parse_classes(names)
+    return None
+
+
 def _label_names(paths: Iterable[str]) -> tuple[list[LabelledFile], list[Problem], list[str]]:
     """Labels from the names of the files (happy_001.jpg), for a tree whose folders name no class; and a note of it."""
     files: list[LabelledFile] = []
@@ -298,14 +332,14 @@ def _class_place(parts: Sequence[str], classes: Classes | None) -> int | None:
 def _with_groups(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], list[str]]:
     """The files with the folders above the expressions as groups where those tell of persons; and what was done."""
     notes = []
-    named = [file for file in files if name_group(file.path)]
+    named = {file.path: file for file in files if name_group(file.path)}
     if named:
-        persons = {file.group for file in named}
+        persons = {file.group for file in named.values()}
         notes.append(
             f"{counted(len(named), 'image')} named as in CK+, JAFFE, KDEF, FERG or SFEW, of "
             f"{len(persons):,} {'person or film' if len(persons) == 1 else 'persons or films'}: their names are groups"
         )
-    below = {file.group for file in files if file.group and not name_group(file.path)}
+    below = {file.group for file in files if file.group and file.path not in named}
     if below:
         notes.append(
             f"{counted(len(below), 'folder')} below the expressions, such as {min(below)!r}, taken as groups (a clip "
@@ -351,8 +385,8 @@ def _refuse_folder(name: str, where: str) -> None:
 
 
 def _prefix_role(path: str) -> Role | None:
-    name = path.rsplit("/", 1)[-1].lower()
-    return next((role for prefix, role in ROLE_PREFIXES.items() if name.startswith(prefix)), None)
+    found = _ROLE_PREFIX.match(path, path.rfind("/") + 1)
+    return ROLE_PREFIXES[found[0].lower()] if found else None
 
 
 def _looks_like_image(path: str) -> bool:
@@ -387,9 +421,8 @@ def name_group(path: str) -> str:
     >>> name_group("anger/S010_004_00000017.png"), name_group("KA.AN1.39.tiff"), name_group("1.png")
     ('S010', 'KA', '')
     """
-    name = path.rsplit("/", 1)[-1]
-    found = next((match for pattern in _PERSON_NAMES if (match := pattern.match(name))), None)
-    return found["person"] if found else ""
+    found = _PERSON_NAMES.match(path, path.rfind("/") + 1)
+    return found[found.lastgroup or 0] if found else ""
 
 
 def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
@@ -405,7 +438,8 @@ def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
 
 def read_below(folder: Path) -> Callable[[str], bytes]:
     """Gives the bytes of a file by its path below a folder. A pipe, a device, or a file too large raises OSError."""
-    return lambda name: read_file(folder / name, largest_bytes=LARGEST_FILE_BYTES)
+    place, join = os.fspath(folder), os.path.join
+    return lambda name: read_file(join(place, name), largest_bytes=LARGEST_FILE_BYTES)
 
 
 def decode_files(

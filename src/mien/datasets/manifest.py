@@ -12,7 +12,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem, Role
@@ -24,11 +24,10 @@ from mien.datasets.samples import (
     ReadOptions,
     Sample,
     build_dataset,
-    find_role,
     refuse_repeated_ids,
     refuse_unwritable_ids,
 )
-from mien.datasets.tables import Columns, find_tables, open_table, other_tables, read_columns
+from mien.datasets.tables import Columns, find_tables, open_table, other_tables, read_columns, role_of, root_of
 from mien.errors import DataError, did_you_mean
 from mien.files import write_text
 from mien.images import png_bytes
@@ -185,31 +184,36 @@ def _read_tables(path: Path) -> _Table:
     files = _tables_of(path)
     if not files:
         raise DataError(_no_manifest(path / MANIFEST_FILE if path.is_dir() else path))
-    names: list[str] = []
+    root = root_of(files)
+    left_out = other_tables(files) if path.is_dir() else []
+    notes = [f"tables that hold no labelled images left out: {', '.join(left_out)}"] if left_out else []
+    paths: list[str] = []
     samples: list[Sample] = []
     problems: list[Problem] = []
     expressions: list[Label] = []
     for file in files:
+        names: list[str] = []
+        read: list[Sample] = []
         with open_table(file) as (columns, lines):
             voted = [name for name in columns.names if name.startswith(VOTES)]
             others = [name for name in columns.names if name.startswith(OTHER_VOTES)]
             expressions = [parse_expression(name.removeprefix(VOTES), where=str(file)) for name in voted]
             votes = [columns.names.index(name) for name in (*voted, *others)]
-            several = f"{file.name} " if len(files) > 1 else ""
-            file_role = find_role(file.name.partition(".")[0]) if several else None
+            several = f"{file.relative_to(root).as_posix()} " if len(files) > 1 else ""
             for number, cells in enumerate(lines, start=1):
-                row = _row(columns, cells, votes, f"row {number} of {file}", file_role)
+                row = _row(columns, cells, votes, f"row {number} of {file}", role_of(file, files))
                 if isinstance(row, Problem):
                     problems.append(Problem(f"{several}row {number}", row.reason))
                     continue
                 names.append(row[0])
-                samples.append(row[1])
+                read.append(row[1])
+        located, note = locate(file.parent, names, read, [table.name.partition(".")[0] for table in files])
+        below = "" if file.parent == root else f"{file.parent.name}/"
+        paths += [below + name for name in located]
+        samples += [replace(sample, id=below + sample.id) for sample in read] if below else read
+        notes += [] if note is None or note in notes else [note]
     refuse_repeated_ids(samples, f"The manifest {path}")
-    folder = files[0].parent
-    left_out = other_tables(files) if path.is_dir() else []
-    notes = [f"tables that hold no labelled images left out: {', '.join(left_out)}"] if left_out else []
-    paths = _locate(folder, names, samples, [file.name.partition(".")[0] for file in files], notes)
-    return _Table(folder, paths, samples, expressions, problems, notes)
+    return _Table(root, paths, samples, expressions, problems, notes)
 
 
 def _no_manifest(file: Path) -> str:
@@ -257,13 +261,23 @@ def no_file(name: str) -> str | None:
     return None
 
 
-def _locate(
-    folder: Path, names: Sequence[str], samples: Sequence[Sample], stems: Sequence[str], notes: list[str]
-) -> list[str]:
-    """The path of each image, relative to the folder of the table: as it says, or where images usually lie."""
+def locate(
+    folder: Path, names: Sequence[str], samples: Sequence[Sample], stems: Sequence[str]
+) -> tuple[list[str], str | None]:
+    """Where the images that a table names are: as it says, or where images usually lie.
+
+    Args:
+        folder: that of the table.
+        names: what the table calls each image.
+        samples: what it says of each, for images that are sorted by role or label.
+        stems: names of tables without endings: folders may be called so.
+
+    Returns:
+        The path of each image, relative to the folder; and a note where that is not what the table says.
+    """
     plain = [name.replace("\\", "/") for name in names]
     if all((folder / name).is_file() for name in plain[:_TRIED]):
-        return plain
+        return plain, None
     places = ["", *(f"{inner}/" for inner in (*_IMAGE_FOLDERS, *stems))]
     ways: list[tuple[str, Callable[[int], str]]] = []
     for place in places:
@@ -293,9 +307,9 @@ def _locate(
         key=lambda entry: entry[0],
     )
     if not most or best == "…":
-        return plain
-    notes.append(f"images are not where the table says, but at {best}")
-    return [moved if (folder / (moved := way(n))).is_file() else plain[n] for n in range(len(plain))]
+        return plain, None
+    paths = [moved if (folder / (moved := way(n))).is_file() else plain[n] for n in range(len(plain))]
+    return paths, f"images are not where the table says, but at {best}"
 
 
 def _without(name: str, folders: int) -> str:

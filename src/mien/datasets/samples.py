@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,17 +19,21 @@ from mien.datasets.known import order_by_counts
 from mien.datasets.pixels import IMAGE_SUFFIXES, GrayImage, stack_images
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, did_you_mean
-from mien.labels import Label, LabelSet
+from mien.labels import Label, LabelSet, plain_letters
 
 LICENCE_NOT_STATED = "Not stated by the data set; check before you publish."
 
-# Words for a role in the names of folders, files, columns and cells; every reader has these and no others.
+# Words for a role in the names of folders, files, columns and cells; every reader has these and no others. Behind the
+# English ones Spanish, Portuguese, French, Italian and German.
 ROLE_WORDS = {
     name: role
     for role, names in {
-        Role.TRAIN: "train training trainset trainingset",
-        Role.VALIDATION: "validation val valid validate validationset valset dev devset development publictest",
-        Role.TEST: "test testing testset testingset eval evaluation evalset holdout privatetest",
+        Role.TRAIN: "train training trainset trainingset "
+        "entrenamiento treinamento treino entrainement apprentissage addestramento trainingsdaten",
+        Role.VALIDATION: "validation val valid validate validationset valset dev devset development publictest "
+        "validacion validacao validazione validierung validierungsdaten",
+        Role.TEST: "test testing testset testingset eval evaluation evalset holdout privatetest "
+        "prueba pruebas teste tests prova testdaten",
     }.items()
     for name in names.split()
 }
@@ -36,7 +41,7 @@ ROLE_WORDS = {
 _BESIDE_A_ROLE = frozenset(
     "a all aligned annotation annotations crop cropped crops csv data dataset face faces file files folder fold images "
     "image imgs img info jpg label labels list metadata new npy of part png pictures photos samples set sets split "
-    "subset the".split()
+    "subset the conjunto de datos dados daten donnees dati imagenes imagens bilder immagini fotos".split()
 )
 
 # Columns of votes in a table: one for each expression, and one for each answer that is none.
@@ -131,10 +136,10 @@ def find_role(text: str) -> Role | None:
     >>> find_role("Training"), find_role("FER2013Valid"), find_role("test_data"), find_role("train station")
     (<Role.TRAIN: 'train'>, <Role.VALIDATION: 'validation'>, <Role.TEST: 'test'>, None)
     """
-    role = ROLE_WORDS.get("".join(character for character in text.lower() if character.isalpha()))
+    role = ROLE_WORDS.get(plain_letters(text))
     if role is not None or len(text) > _LONGEST_ROLE:
         return role
-    words = [word.lower() for word in _WORDS.findall(text)]
+    words = _words(text)
     while words and words[-1] in _BESIDE_A_ROLE:
         words.pop()
     # "public test" and "training set" are two words each.
@@ -144,9 +149,14 @@ def find_role(text: str) -> Role | None:
     return None
 
 
+def _words(text: str) -> list[str]:
+    plain = text if text.isascii() else re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text))
+    return [word.lower() for word in _WORDS.findall(plain)]
+
+
 def says_nothing(name: str) -> bool:
     """Whether a folder's name is of words such as "images" or "data" alone, which name no class and no role."""
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = _words(name)
     return bool(words) and _BESIDE_A_ROLE.issuperset(words)
 
 

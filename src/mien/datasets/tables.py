@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from mien.datasets.classes import as_number
+from mien.datasets.dataset import Role
 from mien.datasets.pixels import IMAGE_SUFFIXES
 from mien.datasets.samples import find_role
 from mien.errors import DataError
@@ -236,7 +237,8 @@ def find_tables(path: Path, wanted: Callable[[Columns], bool]) -> list[Path]:
     """The tables of a data set: the file itself, or those in a folder that hold labelled images.
 
     Args:
-        path: a table; or a folder that holds tables, or nothing but one folder that does.
+        path: a table; or a folder that holds tables, has them in folders of roles (train/_classes.csv), or holds
+            nothing but one folder of which that is so.
         wanted: whether a table of these columns is meant.
     """
     if path.is_file():
@@ -246,23 +248,44 @@ def find_tables(path: Path, wanted: Callable[[Columns], bool]) -> list[Path]:
         return []
     for _ in range(2):
         inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-        found = [
-            entry
-            for entry in inside
-            if is_table(entry)
-            and (columns := read_columns(entry)) is not None
-            and "label" in columns.at
-            and wanted(columns)
-        ]
+        found = [entry for entry in inside if _holds_labels(entry, wanted)]
+        if not found:
+            found = [
+                table
+                for folder in inside
+                if folder.is_dir() and find_role(folder.name) is not None
+                for table in sorted(folder.iterdir())
+                if not table.name.startswith(".") and _holds_labels(table, wanted)
+            ]
         if found or len(inside) != 1 or not inside[0].is_dir():
             return found
         path = inside[0]
     return []
 
 
+def _holds_labels(path: Path, wanted: Callable[[Columns], bool]) -> bool:
+    columns = read_columns(path) if is_table(path) else None
+    return columns is not None and "label" in columns.at and wanted(columns)
+
+
+def root_of(files: Sequence[Path]) -> Path:
+    """The folder that the tables of a data set lie in, or in whose folders of roles they lie."""
+    folders = {file.parent for file in files}
+    return folders.pop() if len(folders) == 1 else files[0].parent.parent
+
+
+def role_of(file: Path, files: Sequence[Path]) -> Role | None:
+    """The role that a table's name tells, or the folder it lies in, where a data set has several tables."""
+    if len(files) < 2:
+        return None
+    return find_role(file.name.partition(".")[0]) or (
+        find_role(file.parent.name) if file.parent != root_of(files) else None
+    )
+
+
 def other_tables(used: Sequence[Path]) -> list[str]:
     """The names of tables beside those that are used: for a note that they are not."""
     if not used:
         return []
-    inside = used[0].parent.iterdir()
+    inside = [file for folder in dict.fromkeys(file.parent for file in used) for file in folder.iterdir()]
     return sorted(file.name for file in inside if file not in used and file.name.lower().endswith(TABLE_ENDINGS[:4]))

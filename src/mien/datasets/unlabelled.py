@@ -11,9 +11,10 @@ from mien.datasets.arrays import is_arrays, unlabelled_arrays
 from mien.datasets.dataset import Problem
 from mien.datasets.fer2013 import RowError, parse_pixels, pixel_text
 from mien.datasets.folders import decode_files, read_below
-from mien.datasets.manifest import refuse_outside
+from mien.datasets.manifest import locate, refuse_outside
 from mien.datasets.pixels import GrayImage
 from mien.datasets.reading import read_dataset
+from mien.datasets.samples import Sample
 from mien.datasets.tables import Columns, is_table, open_table
 from mien.errors import DataError
 
@@ -39,7 +40,7 @@ def read_crops(path: Path) -> Iterator[tuple[str, GrayImage | Problem]]:
                 yield from _pixel_rows(columns, rows)
                 return
             if columns.holds_paths:
-                yield from _named_files(path, [columns.cell(cells, "path") for cells in rows])
+                yield from _named_files(path, columns, rows)
                 return
     if is_arrays(path) or path.suffix.lower() in (".npz", ".npy"):
         yield from unlabelled_arrays(path)
@@ -59,10 +60,12 @@ def _pixel_rows(columns: Columns, rows: Iterator[list[str]]) -> Iterator[tuple[s
             yield name, Problem(name, reason)
 
 
-def _named_files(path: Path, names: list[str]) -> Iterator[tuple[str, GrayImage | Problem]]:
-    """The image files that a table names, beside it or in its folder `images`."""
-    names = [name.replace("\\", "/") for name in names]
-    beside, below = path.parent, path.parent / "images"
-    folder = below if names and not (beside / names[0]).is_file() and (below / names[0]).is_file() else beside
-    refuse_outside(folder, names, path)
-    yield from zip(names, decode_files(names, read_below(folder), None), strict=True)
+def _named_files(path: Path, columns: Columns, rows: Iterator[list[str]]) -> Iterator[tuple[str, GrayImage | Problem]]:
+    """The image files that a table names, beside it or where images usually lie."""
+    samples = [
+        Sample(columns.cell(cells, "path"), columns.cell(cells, "label"), columns.cell(cells, "role")) for cells in rows
+    ]
+    names = [sample.id for sample in samples]
+    paths, _ = locate(path.parent, names, samples, [path.name.partition(".")[0]])
+    refuse_outside(path.parent, paths, path)
+    yield from zip(names, decode_files(paths, read_below(path.parent), None), strict=True)
