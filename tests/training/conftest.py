@@ -96,11 +96,21 @@ def everything() -> dict[str, Any]:
         "plateau_factor": 0.5,
         "select": "best_loss",
         "ema": 0.9,
+        "average_last": 2,
+        "logit_adjustment": 0.5,
         "dropout": 0.2,
         "label_smoothing": 0.1,
         "class_weights": "balanced",
         "augmentation": AugmentationSpec(
-            flip=True, shift=0.1, rotation=10, zoom=0.1, brightness=0.1, contrast=0.1, erasing=0.5, mixup=0.2
+            flip=True,
+            shift=0.1,
+            rotation=10,
+            zoom=0.1,
+            brightness=0.1,
+            contrast=0.1,
+            erasing=0.5,
+            mixup=0.2,
+            cutmix=0.5,
         ),
         "preprocessing": PreprocessingSpec(featurewise_center=True, featurewise_std=True),
     }

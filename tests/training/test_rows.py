@@ -12,7 +12,7 @@ keras = pytest.importorskip("keras")
 
 from mien.randomness import generator  # noqa: E402
 from mien.study.recipe import AugmentationSpec, Recipe  # noqa: E402
-from mien.training.augmentation import mix  # noqa: E402
+from mien.training.blending import draw_blend, mix  # noqa: E402
 from mien.training.fit import Material, class_weights, epoch_rows, fit, weighed  # noqa: E402
 from mien.training.settling import Settler  # noqa: E402
 
@@ -57,13 +57,14 @@ def test_a_target_of_one_class_stays_as_it_is_to_the_last_bit():
     np.testing.assert_array_equal(each, weights[targets.argmax(axis=1)])
 
 
-@pytest.mark.parametrize("mixup", [0.0, 0.4])
-def test_batch_by_batch_gives_what_the_whole_epoch_would(mixup):
-    train, recipe = material(), Recipe(seed=3, augmentation=AugmentationSpec(mixup=mixup))
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.0, 0.0), (0.4, 0.0), (0.0, 1.0), (0.4, 1.0)])
+def test_batch_by_batch_gives_what_the_whole_epoch_would(mixup, cutmix):
+    train, recipe = material(), Recipe(seed=3, augmentation=AugmentationSpec(mixup=mixup, cutmix=cutmix))
     order = np.random.default_rng(2).permutation(len(train))[:960]
     inputs, targets = train.inputs[order], train.targets[order]
-    if mixup:
-        inputs, targets = mix(inputs, targets, mixup, generator(3, "mixup", "7"))
+    how = draw_blend(recipe.augmentation, 960, (4, 4), lambda name: generator(3, name, "7"))
+    if how is not None:
+        inputs, targets = mix(inputs, targets, how)
     rows = epoch_rows(train, recipe, 7, order, None)
     batches = [rows(slice(start, start + 64)) for start in range(0, 960, 64)]
     np.testing.assert_array_equal(np.concatenate([batch[0] for batch in batches]), inputs)

@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 keras = pytest.importorskip("keras")
 
-from mien.errors import DataError  # noqa: E402
 from mien.study.recipe import AugmentationSpec  # noqa: E402
-from mien.training.augmentation import RandomAffine, RandomErasing, RandomLight, augment, mix  # noqa: E402
+from mien.training.augmentation import RandomAffine, RandomErasing, RandomLight, augment  # noqa: E402
 
 EVERYTHING = AugmentationSpec(flip=True, shift=0.1, rotation=10, zoom=0.1, brightness=0.2, contrast=0.2, erasing=0.5)
 LAYERS = [RandomAffine(True, 0.1, 10.0, 0.1, 3), RandomLight(0.2, 0.3, 4), RandomErasing(0.7, 5)]
@@ -74,7 +71,7 @@ def test_turning_one_change_on_leaves_the_draws_of_the_others():
 
 
 def test_nothing_asked_adds_no_layer():
-    assert len(graph(AugmentationSpec(mixup=0.2)).layers) == 1
+    assert len(graph(AugmentationSpec(mixup=0.2, cutmix=0.2)).layers) == 1
 
 
 def test_a_flip_mirrors_about_half_of_the_images_exactly():
@@ -156,33 +153,3 @@ def test_erasing_hits_its_share_of_the_images_with_rectangles_of_allowed_size():
     shares = erased[hit].mean(axis=(1, 2))
     assert shares.min() > 0.005
     assert shares.max() < 0.45
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10_000), alpha=st.floats(0.05, 4.0))
-def test_mixup_blends_images_and_targets_alike(seed, alpha):
-    rng = np.random.default_rng(seed)
-    images = np.repeat(rng.integers(0, 256, (30, 1, 1), dtype=np.uint8), 4, axis=1)
-    # A target that is linear in the gray value shows whether both were blended by the same share.
-    targets = np.stack([images[:, 0, 0] / 255, 1 - images[:, 0, 0] / 255], axis=1)
-    mixed, blended = mix(images, targets, alpha, np.random.default_rng(seed))
-    assert mixed.dtype == np.uint8
-    assert mixed.shape == images.shape
-    assert blended.dtype == np.float32
-    np.testing.assert_allclose(blended.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(mixed[:, 0, 0], blended[:, 0] * 255, atol=0.51)
-    again = mix(images, targets, alpha, np.random.default_rng(seed))
-    np.testing.assert_array_equal(mixed, again[0])
-
-
-def test_mixup_leaves_the_originals_alone_and_takes_more_than_one_block():
-    images, targets = np.repeat(faces(1, 4), 2500, axis=0), np.ones((2500, 1))
-    before = images.copy()
-    mixed, _ = mix(images, targets, 0.2, np.random.default_rng(0))
-    np.testing.assert_array_equal(images, before)
-    np.testing.assert_array_equal(mixed, before)
-
-
-def test_mixup_needs_a_target_for_each_image():
-    with pytest.raises(DataError, match="one target"):
-        mix(faces(3), np.eye(2), 0.2, np.random.default_rng(0))

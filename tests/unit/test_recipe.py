@@ -37,6 +37,8 @@ def test_a_recipe_survives_json():
         ({"warmup_epochs": 1.0}, "warmup_epochs needs schedule = 'cosine'"),
         ({"warmup_epochs": 3.0, "epochs": 2, "schedule": "cosine"}, "warmup_epochs = 3 is more than epochs = 2"),
         ({"minimum_learning_rate": 0.1}, "minimum_learning_rate = 0.1 is above learning_rate = 0.001"),
+        ({"logit_adjustment": 1.0, "activation": "sigmoid"}, "logit_adjustment needs activation = 'softmax'"),
+        ({"logit_adjustment": 1.0, "loss": "mean_squared_error"}, "loss = 'mean_squared_error'"),
         ({"freeze": "all"}, "freeze needs pretrained weights"),
     ],
 )
@@ -74,6 +76,8 @@ RANGES = [
     (Recipe, "plateau_patience", 0, 10_001),
     (Recipe, "minimum_learning_rate", -0.1, 1001.0),
     (Recipe, "ema", -0.1, 1.0),
+    (Recipe, "average_last", -1, 1001),
+    (Recipe, "logit_adjustment", -0.1, 10.1),
     (Recipe, "seed", -1, 2**31),
     (Recipe, "freeze", 0.0, 1.1),
     (PreprocessingSpec, "zca_epsilon", 0.0, 1001.0),
@@ -85,6 +89,7 @@ RANGES = [
     (AugmentationSpec, "contrast", -0.1, 1.1),
     (AugmentationSpec, "erasing", -0.1, 1.1),
     (AugmentationSpec, "mixup", -0.1, 10.1),
+    (AugmentationSpec, "cutmix", -0.1, 10.1),
 ]
 
 

@@ -114,7 +114,8 @@ def begin_from(run: PlannedRun, facts: SplitFacts, store: Store) -> str:
         checkpoint = store.run_folder(record.id) / CHECKPOINT_FILE
         if checkpoint.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            for file in (*checkpoint.parent.glob("epoch-*.npz"), checkpoint):  # the checkpoint last: then all is there
+            weights = (path for name in ("epoch-*.npz", "window-*.npz") for path in checkpoint.parent.glob(name))
+            for file in (*weights, checkpoint):  # the checkpoint last: then all is there
                 with written_whole(folder / file.name) as copied, file.open("rb") as original:
                     shutil.copyfileobj(original, copied)
             return f"going on from epoch {record.recipe['epochs']} of run {record.id}"

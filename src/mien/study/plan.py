@@ -250,13 +250,30 @@ def identity_of(recipe: Recipe, facts: SplitFacts) -> dict[str, Any]:
         settings["weights"] = _file_hash(recipe.weights)
     if recipe.batch_statistics == "moving":
         del settings["batch_statistics"]  # the only way there was: runs of that time keep their names
-    if not recipe.stop_patience:
-        del settings["stop_patience"]  # likewise
+    for name, default in _LATER.items():
+        owner, key = _owner(settings, name)
+        if owner[key] == default:
+            del owner[key]  # likewise
     identity = {"engine": ENGINE, "recipe": settings, "data": facts.fingerprint, "split": facts.split}
     if recipe.class_weights == "balanced" and (recipe.augmentation.mixup or facts.shared):
         # Since each part of a target is weighed by itself, these runs and no others give other results than before.
         identity["class_weights"] = "of each part of a target"
     return identity
+
+
+# Settings that came after the first records, with the value that says what was done before there was a choice.
+_LATER = {
+    "stop_patience": 0,
+    "average_last": 0,
+    "logit_adjustment": 0.0,
+    "augmentation.cutmix": 0.0,
+}
+
+
+def _owner(settings: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """The table that a setting stands in, and its key there."""
+    table, _, key = name.rpartition(".")
+    return (settings[table] if table else settings), key
 
 
 def name_of(identity: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ Loss = Literal["categorical_crossentropy", "binary_crossentropy", "mean_squared_
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["constant", "plateau", "cosine"]
 BatchStatistics = Literal["settled", "moving"]
-Select = Literal["last", "best_loss", "best_accuracy"]
+Select = Literal["last", "best_loss", "best_accuracy", "best_balanced_accuracy"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
@@ -107,6 +107,8 @@ class AugmentationSpec:
         contrast: largest change of contrast about the image's mean, as a factor (0.2: 0.8 to 1.2).
         erasing: probability of erasing a random rectangle (Zhong et al., 2020).
         mixup: alpha of mixup (Zhang et al., 2018).
+        cutmix: alpha of CutMix (Yun et al., 2019). With `mixup` too, each image is blended by one of them, drawn with
+            equal chance.
     """
 
     flip: bool = False
@@ -117,6 +119,7 @@ class AugmentationSpec:
     contrast: float = 0.0
     erasing: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         _check_range("augmentation.shift", self.shift, 0.0, 0.5)
@@ -126,6 +129,7 @@ class AugmentationSpec:
         _check_range("augmentation.contrast", self.contrast, 0.0, 1.0)
         _check_range("augmentation.erasing", self.erasing, 0.0, 1.0)
         _check_range("augmentation.mixup", self.mixup, 0.0, 10.0)
+        _check_range("augmentation.cutmix", self.cutmix, 0.0, 10.0)
 
     @property
     def active(self) -> bool:
@@ -148,6 +152,10 @@ class Recipe:
         label_smoothing: share of the target spread evenly over the classes.
         class_weights: "balanced" weighs each class by the inverse of its share of the training role, and each part of a
             target (under mixup, or with votes) by itself.
+        logit_adjustment: strength of logit adjustment (Menon et al., 2021): in the loss, and nowhere else, this times
+            the logarithm of each class's share of the training role is added to its logit, so that rare classes are
+            answered as if all were as frequent; 1 is the strength that theory gives, 0: off. The losses of the
+            history, also those of validation, are with it.
         optimizer: name of the optimizer.
         learning_rate: its first, or after warm-up its highest, learning rate.
         momentum: of sgd and rmsprop.
@@ -162,11 +170,14 @@ class Recipe:
         epochs: passes over the training role.
         stop_patience: epochs without improvement of the validation loss after which training stops before its last
             epoch (early stopping); 0 for never. With `select = "best_loss"` the best of them is the result.
-        select: which epoch's weights are the result: the last, or the best on the *validation* role.
+        select: which epoch's weights are the result: the last, or the best on the *validation* role. Balanced accuracy
+            is the mean of the classes' recalls.
         batch_statistics: with what mean and variance batch normalisation layers are evaluated: "settled" estimates them
             afresh from 2,048 training images before each evaluation, "moving" takes the averages gathered in training.
             The record holds the figures under both.
         ema: decay of an exponential moving average of the weights (per step), which is then what is evaluated; 0: off.
+        average_last: over how many of the last epochs the mean of their weights (of the averages, with `ema`) is what
+            is evaluated, after every epoch; 0 and 1: off. It goes well with `batch_statistics = "settled"`.
         precision: Keras' numeric policy.
         seed: of weights, order and augmentation.
         preprocessing: see `PreprocessingSpec`.
@@ -181,6 +192,7 @@ class Recipe:
     dropout: float = 0.0
     label_smoothing: float = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    logit_adjustment: float = 0.0
     optimizer: Optimizer = "adamw"
     learning_rate: float = 0.001
     momentum: float = 0.0
@@ -197,6 +209,7 @@ class Recipe:
     select: Select = "last"
     batch_statistics: BatchStatistics = "settled"
     ema: float = 0.0
+    average_last: int = 0
     precision: Precision = "float32"
     seed: int = 0
     preprocessing: PreprocessingSpec = field(default_factory=PreprocessingSpec)
@@ -216,6 +229,8 @@ class Recipe:
         _check_range("minimum_learning_rate", self.minimum_learning_rate, 0.0, 1e3)
         _check_range("stop_patience", self.stop_patience, 0, 10_000)
         _check_range("ema", self.ema, 0.0, 0.99999)
+        _check_range("average_last", self.average_last, 0, 1000)
+        _check_range("logit_adjustment", self.logit_adjustment, 0.0, 10.0)
         _check_range("seed", self.seed, 0, 2**31 - 1)
         if isinstance(self.freeze, float):
             _check_range("freeze", self.freeze, 0.0, 1.0, open_low=True)
@@ -230,6 +245,11 @@ class Recipe:
             _refuse("nesterov = true needs optimizer = 'sgd' and a momentum above 0.")
         if self.warmup_epochs and self.schedule != "cosine":
             _refuse(f"warmup_epochs needs schedule = 'cosine'. Received: schedule = {self.schedule!r}.")
+        if self.logit_adjustment and (self.activation, self.loss) != ("softmax", "categorical_crossentropy"):
+            _refuse(
+                "logit_adjustment needs activation = 'softmax' and loss = 'categorical_crossentropy'. Received: "
+                f"activation = {self.activation!r}, loss = {self.loss!r}."
+            )
         if self.freeze != "none" and self.weights == "none":
             _refuse("freeze needs pretrained weights: a frozen backbone of random weights learns nothing. Set weights.")
 
@@ -280,6 +300,8 @@ class Recipe:
             unused |= {"plateau_factor", "plateau_patience", "minimum_learning_rate"}
         defaults: dict[str, Any] = {item.name: item.default for item in fields(Recipe) if item.name in unused}
         freeze = "all" if self.freeze == 1.0 else self.freeze
+        if self.average_last == 1:
+            defaults["average_last"] = 0  # the mean of one
         if row.norm_layers == 0 or freeze == "all":
             defaults["batch_statistics"] = "moving"  # there is nothing to settle
         return replace(self, preprocessing=preprocessing, freeze=freeze, **defaults)

@@ -101,6 +101,8 @@ class Epoch:
         other_validation_loss: likewise under the other kind of batch statistics (see `Recipe.batch_statistics`): the
             moving averages where the recipe says "settled", and the other way round. NaN where no layer gathers any.
         other_validation_accuracy: likewise.
+        validation_balanced_accuracy: the mean of the classes' recalls on the validation role, where the recipe chooses
+            by it; NaN otherwise.
         learning_rate: at the end of the epoch.
         seconds: of the training pass, without validation.
         images_per_second: of the training pass.
@@ -116,6 +118,7 @@ class Epoch:
     images_per_second: float
     other_validation_loss: float = np.nan
     other_validation_accuracy: float = np.nan
+    validation_balanced_accuracy: float = np.nan
 
     def to_json(self) -> dict[str, float | None]:
         """Plain values; a figure that is not finite is None."""

@@ -1,4 +1,4 @@
-"""Random changes of the training images: layers that are active in training only, and mixup.
+"""Random changes of the training images: layers that are active in training only.
 
 The layers work on raw pixels 0..255, before the preprocessing, so that fitted statistics and whitening meet pixels
 of the kind that they were fitted on. Each draws from a `keras.random.SeedGenerator` of its own, whose state is among
@@ -13,9 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from mien.errors import DataError
 from mien.randomness import derived_seed
 from mien.study.recipe import AugmentationSpec
 
@@ -24,8 +22,6 @@ Shape = tuple[int | None, ...]
 # Share of the image that an erased rectangle covers, and its height over its width (Zhong et al., 2020).
 _ERASED_SHARE = (0.02, 0.4)
 _ERASED_ASPECT = (0.3, 1 / 0.3)
-
-_MIX_BLOCK = 1024  # images blended at a time
 
 
 class RandomChange(keras.layers.Layer):
@@ -199,7 +195,7 @@ class RandomErasing(RandomChange):
 
 
 def augment(faces: keras.KerasTensor, spec: AugmentationSpec, seed: int) -> keras.KerasTensor:
-    """Add the layers of an augmentation to a graph; mixup is not among them (see `mix`).
+    """Add the layers of an augmentation to a graph; images are blended elsewhere (see `blending`).
 
     Args:
         faces: shape (N, H, W, 1), pixels 0..255.
@@ -221,61 +217,3 @@ def augment(faces: keras.KerasTensor, spec: AugmentationSpec, seed: int) -> kera
     if spec.erasing:
         x = RandomErasing(spec.erasing, stream("erasing"), name="random_erasing")(x)
     return x
-
-
-def mix(
-    images: NDArray[np.uint8], targets: NDArray[np.floating], alpha: float, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Blend each image and its target with those of another one: mixup (Zhang et al., 2018).
-
-    Mixup changes the targets too, which a layer does not see; so the trainer blends an epoch's images on the host,
-    before the other augmentation. The partners are a permutation: each image is used twice an epoch.
-
-    Args:
-        images: shape (N, H, W) or (N, H, W, 1), uint8.
-        targets: shape (N, classes).
-        alpha: both parameters of the beta distribution of an image's share in its blend; positive.
-        rng: for partners and shares; hand in one that depends on the epoch.
-
-    Returns:
-        Blended images of the same shape, rounded to uint8, and targets, float32.
-
-    Raises:
-        DataError: there is not one target for each image.
-    """
-    if len(images) != len(targets):
-        raise DataError(f"Mixup needs one target for each image. Received: {len(images)} and {len(targets)}.")
-    partners, shares = draw_partners(len(images), alpha, rng)
-    mixed, blended = np.empty_like(images), np.empty(targets.shape, np.float32)
-    for start in range(0, len(images), _MIX_BLOCK):
-        block = slice(start, start + _MIX_BLOCK)
-        own, others = (images[block], targets[block]), (images[partners[block]], targets[partners[block]])
-        mixed[block], blended[block] = blend(own, others, shares[block])
-    return mixed, blended
-
-
-def draw_partners(count: int, alpha: float, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each of `count` images the place of the one that it is blended with, and its own share in the blend."""
-    partners = rng.permutation(count)
-    return partners, rng.beta(alpha, alpha, count).astype(np.float32)
-
-
-def blend(
-    own: tuple[NDArray[np.uint8], NDArray[np.floating]],
-    others: tuple[NDArray[np.uint8], NDArray[np.floating]],
-    shares: NDArray[np.float32],
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Images and targets with those of their partners, as `draw_partners` drew them.
-
-    Args:
-        own: images, shape (N, H, W) or (N, H, W, 1), uint8, and targets, shape (N, classes).
-        others: likewise, of the partners.
-        shares: shape (N,): of `own` in each blend, 0..1.
-
-    Returns:
-        Blended images of the same shape, rounded to uint8, and targets, float32.
-    """
-    share = shares.reshape(-1, *(1,) * (own[0].ndim - 1))
-    images = np.rint(share * own[0] + (1 - share) * others[0]).astype(np.uint8)
-    share = shares[:, None]
-    return images, (share * own[1] + (1 - share) * others[1]).astype(np.float32)

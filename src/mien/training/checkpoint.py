@@ -31,7 +31,7 @@ class LoopState:
     Attributes:
         history: one entry for each finished epoch.
         best_epoch: the best epoch so far on the validation role, under the recipe's `select`; 0 before the first.
-        best_value: its loss, or minus its accuracy.
+        best_value: its loss, or minus its accuracy or balanced accuracy.
         plateau_wait: epochs since validation loss last improved, for the plateau schedule.
         plateau_best: that loss.
         chosen: epoch whose weights answer for a readout, by readout.

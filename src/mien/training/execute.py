@@ -35,6 +35,7 @@ from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
 from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, load_weights
+from mien.training.losses import logit_offsets
 from mien.training.network import (
     build_network,
     compile_network,
@@ -44,6 +45,7 @@ from mien.training.network import (
 )
 from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics
 from mien.training.settling import Settler
+from mien.training.window import window_files
 
 NETWORK_FILE = "network.keras"
 
@@ -133,6 +135,8 @@ def execute(
     kept = keep_checkpoint and ended is Ended.COMPLETE and recipe.prefix_stable
     if not kept:
         drop_checkpoint(folder)
+        for path in window_files(folder):
+            path.unlink()
     drop_weights(folder, keep={state.best_epoch} if kept and recipe.select != "last" else set())
     return record
 
@@ -223,7 +227,8 @@ def _train(
         trained = network
         inputs = [samples.images[..., np.newaxis] for samples in roles]
     batch = min(recipe.batch_size, len(split.train))
-    compile_network(trained, recipe, steps_per_epoch=len(split.train) // batch)
+    offsets = logit_offsets(recipe, split.train.targets)
+    compile_network(trained, recipe, steps_per_epoch=len(split.train) // batch, offsets=offsets)
     train, validation = (Material(values, samples.targets) for values, samples in zip(inputs, roles, strict=True))
     watch.stage("training")
     return fit(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +21,12 @@ from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
 from mien.study.store import CHECKPOINT_FILE
-from mien.training.augmentation import blend, draw_partners
 from mien.training.backend import in_batches, taken_in_batches
+from mien.training.blending import blend, draw_blend
 from mien.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
 from mien.training.settling import Settler
+from mien.training.window import Window
 
 # Below this change of validation loss an epoch counts as no better, as in Keras' own plateau schedule.
 PLATEAU_MARGIN = 1e-4
@@ -106,6 +108,7 @@ def fit(
     # Whole batches only: a last batch of two images would upset BatchNorm. The order changes with every epoch, so
     # every image has its turn.
     steps = len(train) // batch
+    window = Window(folder, trained, recipe.average_last)
     weights = class_weights(train.targets) if recipe.class_weights == "balanced" else None
     while state.epoch < recipe.epochs and not stalled(recipe, state.history):
         epoch = state.epoch + 1
@@ -118,7 +121,7 @@ def fit(
             callbacks=[_Steps(watch, epoch, steps)],
         ).history
         seconds = time.perf_counter() - started
-        with averaged_weights(trained):
+        with averaged_weights(trained), window.averaged(epoch):
             watch.stage(f"validating epoch {epoch}")
             gathered = settler.averages()
             settled = settler.estimate()
@@ -131,6 +134,7 @@ def fit(
                 accuracy=float(logs["accuracy"][0]),
                 validation_loss=float(checked["loss"]),
                 validation_accuracy=float(checked["accuracy"]),
+                validation_balanced_accuracy=float(checked.get("balanced_accuracy", np.nan)),
                 other_validation_loss=float(compared["loss"]),
                 other_validation_accuracy=float(compared["accuracy"]),
                 learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
@@ -150,6 +154,7 @@ def fit(
         if recipe.schedule == "plateau":
             optimizer.learning_rate = plateau_rate(state, recipe, entry)
         save_checkpoint(folder, state, network, optimizer)
+        window.drop(epoch)
         drop_weights(folder, keep={state.best_epoch, *state.chosen.values()})
         watch.epoch(entry)
         if stop() and state.epoch < recipe.epochs:
@@ -164,7 +169,7 @@ def epoch_rows(
 
     Args:
         train: the training role.
-        recipe: resolved; its mixup blends images and targets.
+        recipe: resolved; its mixup and CutMix blend images and targets.
         epoch: whose random numbers are used.
         order: the samples of the epoch, in their order.
         weights: of the classes, shape (K,); None for none.
@@ -172,19 +177,26 @@ def epoch_rows(
     Returns:
         A function of places in the epoch to inputs, targets and, with class weights, the weight of each image.
     """
-    mixup = recipe.augmentation.mixup
-    if mixup:
-        partners, shares = draw_partners(len(order), mixup, generator(recipe.seed, "mixup", str(epoch)))
+    how = None
+    if train.inputs.ndim == 4:  # images; features of a frozen backbone are not changed at random
+        height, width = train.inputs.shape[1:3]
+        stream = partial(_stream, recipe.seed, epoch)
+        how = draw_blend(recipe.augmentation, len(order), (height, width), stream)
 
     def rows(places: slice) -> tuple[NDArray[Any], ...]:
         own = order[places]
         inputs, targets = train.inputs[own], train.targets[own]
-        if mixup:
-            others = order[partners[places]]
-            inputs, targets = blend((inputs, targets), (train.inputs[others], train.targets[others]), shares[places])
+        if how is not None:
+            others = order[how.partners[places]]
+            inputs, targets = blend((inputs, targets), (train.inputs[others], train.targets[others]), how, places)
         return (inputs, targets) if weights is None else (inputs, *weighed(targets, weights))
 
     return rows
+
+
+def _stream(seed: int, epoch: int, name: str) -> np.random.Generator:
+    """The random numbers of one purpose in one epoch."""
+    return generator(seed, name, str(epoch))
 
 
 def weighed(
@@ -227,7 +239,11 @@ def choose(state: LoopState, recipe: Recipe, entry: Epoch, readouts: tuple[int, 
     Where training stops here, the epoch answers for all readouts that were to come.
     """
     if recipe.select != "last":
-        value = entry.validation_loss if recipe.select == "best_loss" else -entry.validation_accuracy
+        value = {
+            "best_loss": entry.validation_loss,
+            "best_accuracy": -entry.validation_accuracy,
+            "best_balanced_accuracy": -entry.validation_balanced_accuracy,
+        }[recipe.select]
         if value < state.best_value:
             state.best_epoch, state.best_value = entry.epoch, value
     over = stalled(recipe, state.history)

@@ -12,7 +12,7 @@ import math
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from mien.study.recipe import Recipe
 from mien.training.augmentation import RandomChange, augment
 from mien.training.backend import jit_compile, precision
 from mien.training.face_mobilenet import load_face_identity
+from mien.training.losses import loss_of, metrics_of
 from mien.training.preprocessing import Statistics, preprocess
 from mien.training.structure import network_structure, unnested
 
@@ -338,42 +339,7 @@ def describe_network(model: keras.Model) -> dict[str, Any]:
     }
 
 
-# The activation whose logits give a loss the same value, more accurately.
-_OF_LOGITS = {"categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid"}
-
-
-@keras.saving.register_keras_serializable(package="mien")
-class SmoothedLoss(keras.losses.Loss):
-    """Any loss, with a share of each target spread evenly over the classes (Szegedy et al., 2016).
-
-    One rule for all losses: Keras' own smoothing of binary cross-entropy pulls towards one half instead, and its mean
-    squared error has none.
-
-    Args:
-        loss: name of a Keras loss of targets and outputs, each of shape (N, classes).
-        share: in [0, 1); zero leaves the targets as they are.
-        activation: what the outputs come from.
-    """
-
-    def __init__(self, loss: str, share: float, activation: str = "softmax", **kwargs: Any) -> None:
-        super().__init__(**{"name": loss, **kwargs})
-        self.loss, self.share, self.activation = loss, share, activation
-        self._function = keras.losses.get(loss)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each sample, shape (N,)."""
-        if _OF_LOGITS.get(self.loss) != self.activation:
-            # On TensorFlow, Keras leads a cross-entropy around softmax and sigmoid to the logits, for accuracy, and
-            # whichever of the two it was: a sigmoid head would be trained as a softmax. A new tensor has no such way.
-            y_pred = y_pred * 1.0
-        return self._function(y_true * (1 - self.share) + self.share / y_pred.shape[-1], y_pred)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the loss."""
-        return {**super().get_config(), "loss": self.loss, "share": self.share, "activation": self.activation}
-
-
-def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
+def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int, offsets: Sequence[float] = ()) -> None:
     """Give a network the optimizer, loss and metric of its recipe.
 
     Targets are one-hot or a distribution, shape (N, classes), float. The metric is called "accuracy": the share of
@@ -384,11 +350,12 @@ def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int) ->
         model: what `build_network` or `head_model` made.
         recipe: the resolved recipe it was made from.
         steps_per_epoch: optimizer steps an epoch, for the cosine schedule.
+        offsets: of the logits in the loss (see `logit_offsets`).
     """
     model.compile(
         optimizer=_optimizer(recipe, steps_per_epoch),
-        loss=SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        loss=loss_of(recipe, offsets),
+        metrics=metrics_of(recipe, model.output_shape[-1]),
         jit_compile=jit_compile(),
     )
 

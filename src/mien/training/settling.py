@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from mien.randomness import generator
 from mien.study.recipe import Recipe
-from mien.training.augmentation import mix
 from mien.training.backend import compiled
+from mien.training.blending import draw_blend, mix
 from mien.training.structure import unnested
 
 # Training images that the averages are taken over, at most.
@@ -42,7 +42,7 @@ class Settler:
             the seed.
         recipe: resolved; its seed, batch size and augmentation are used.
         images: shape (N, H, W, 1), uint8: the training role.
-        targets: shape (N, K), float32; only mixup needs them.
+        targets: shape (N, K), float32; only mixup and CutMix need them.
     """
 
     def __init__(
@@ -115,7 +115,10 @@ def _batches(recipe: Recipe, images: NDArray[np.uint8], targets: NDArray[np.floa
     count = max(1, min(IMAGES, len(images)) // size)
     order = generator(recipe.seed, "settling").permutation(len(images))[: count * size]
     chosen = images[order]
-    if recipe.augmentation.mixup:
-        rng = generator(recipe.seed, "settling", "mixup")
-        chosen, _ = mix(chosen, targets[order], recipe.augmentation.mixup, rng)
+    height, width = images.shape[1:3]
+    how = draw_blend(
+        recipe.augmentation, len(order), (height, width), lambda name: generator(recipe.seed, "settling", name)
+    )
+    if how is not None:
+        chosen, _ = mix(chosen, targets[order], how)
     return [chosen[start : start + size] for start in range(0, len(chosen), size)]

@@ -1,0 +1,130 @@
+"""What a network is trained on and judged by after each epoch: the loss of a recipe, and its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.study.recipe import Recipe
+
+# The activation whose logits give a loss the same value, more accurately.
+_OF_LOGITS = {"categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid"}
+
+# A softmax underflows, and a logarithm does not take zero; this is near the least number of float32.
+_SMALLEST = 1e-37
+
+
+@keras.saving.register_keras_serializable(package="mien")
+class SmoothedLoss(keras.losses.Loss):
+    """Any loss, with a share of each target spread evenly over the classes (Szegedy et al., 2016).
+
+    One rule for all losses: Keras' own smoothing of binary cross-entropy pulls towards one half instead, and its mean
+    squared error has none.
+
+    Args:
+        loss: name of a Keras loss of targets and outputs, each of shape (N, classes).
+        share: in [0, 1); zero leaves the targets as they are.
+        activation: what the outputs come from.
+        offsets: what is added to the logits of a softmax first, one a class (see `logit_offsets`); empty for nothing.
+    """
+
+    def __init__(
+        self, loss: str, share: float, activation: str = "softmax", offsets: Sequence[float] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(**{"name": loss, **kwargs})
+        self.loss, self.share, self.activation, self.offsets = loss, share, activation, tuple(offsets)
+        self._function = keras.losses.get(loss)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each sample, shape (N,)."""
+        smoothed = y_true * (1 - self.share) + self.share / y_pred.shape[-1]
+        if self.offsets:
+            logits = _log(y_pred) + keras.ops.convert_to_tensor(self.offsets, dtype=y_pred.dtype)
+            return keras.losses.categorical_crossentropy(smoothed, logits, from_logits=True)
+        if _OF_LOGITS.get(self.loss) != self.activation:
+            # On TensorFlow, Keras leads a cross-entropy around softmax and sigmoid to the logits, for accuracy, and
+            # whichever of the two it was: a sigmoid head would be trained as a softmax. A new tensor has no such way.
+            y_pred = y_pred * 1.0
+        return self._function(smoothed, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the loss."""
+        return {
+            **super().get_config(),
+            "loss": self.loss,
+            "share": self.share,
+            "activation": self.activation,
+            "offsets": self.offsets,
+        }
+
+
+def logit_offsets(recipe: Recipe, targets: NDArray[np.floating]) -> tuple[float, ...]:
+    """What logit adjustment (Menon et al., 2021) adds to the logits in the loss.
+
+    Args:
+        recipe: its `logit_adjustment` is the strength.
+        targets: shape (N, classes), of the training role.
+
+    Returns:
+        One number a class: the strength times the logarithm of its share, where a class that no target names counts as
+        if one image had it. Empty where there is no adjustment.
+    """
+    if not recipe.logit_adjustment:
+        return ()
+    mass = np.maximum(targets.sum(axis=0, dtype=np.float64), 1.0)
+    return tuple(float(value) for value in recipe.logit_adjustment * np.log(mass / mass.sum()))
+
+
+def loss_of(recipe: Recipe, offsets: Sequence[float] = ()) -> keras.losses.Loss:
+    """The loss of a recipe; see `logit_offsets` for the offsets."""
+    return SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets)
+
+
+def metrics_of(recipe: Recipe, classes: int) -> list[keras.metrics.Metric]:
+    """What a recipe's epochs are judged by beside the loss: "accuracy", and "balanced_accuracy" where it chooses."""
+    metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    if recipe.select == "best_balanced_accuracy":
+        metrics.append(BalancedAccuracy(classes))
+    return metrics
+
+
+@keras.saving.register_keras_serializable(package="mien")
+class BalancedAccuracy(keras.metrics.Metric):
+    """The mean of the classes' recalls, over the classes that the targets name. The largest target is the label.
+
+    Args:
+        classes: how many.
+        name: in the logs.
+    """
+
+    def __init__(self, classes: int, name: str = "balanced_accuracy", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.classes = classes
+        self.hits = self.add_variable((classes,), initializer="zeros", name="hits")
+        self.counts = self.add_variable((classes,), initializer="zeros", name="counts")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch: targets and outputs, each of shape (N, classes)."""
+        labels = keras.ops.argmax(y_true, axis=-1)
+        each = keras.ops.one_hot(labels, self.classes)
+        right = keras.ops.cast(keras.ops.equal(labels, keras.ops.argmax(y_pred, axis=-1)), each.dtype)
+        self.hits.assign_add(keras.ops.sum(each * right[:, None], axis=0))
+        self.counts.assign_add(keras.ops.sum(each, axis=0))
+
+    def result(self) -> Any:
+        """The figure so far; 0 before the first batch."""
+        recalls = self.hits / keras.ops.maximum(self.counts, 1.0)
+        seen = keras.ops.sum(keras.ops.cast(keras.ops.greater(self.counts, 0.0), recalls.dtype))
+        return keras.ops.sum(recalls) / keras.ops.maximum(seen, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the metric."""
+        return {**super().get_config(), "classes": self.classes}
+
+
+def _log(probabilities: Any) -> Any:
+    return keras.ops.log(keras.ops.maximum(probabilities, _SMALLEST))

@@ -1,0 +1,86 @@
+"""Losses and metrics of training against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import balanced_accuracy_score
+
+keras = pytest.importorskip("keras")
+
+from mien.study.recipe import Recipe  # noqa: E402
+from mien.training.losses import BalancedAccuracy, SmoothedLoss, logit_offsets, loss_of  # noqa: E402
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(0, 3, (20, 4)).astype(np.float32)
+TARGETS = RNG.dirichlet((1, 1, 1, 1), 20).astype(np.float32)
+SHARES = np.array([0.7, 0.2, 0.1, 0.0])
+
+
+def given_targets() -> np.ndarray:
+    """Of a training role whose classes have these shares."""
+    return np.eye(4)[np.repeat(np.arange(4), (700, 200, 100, 0))]
+
+
+def values(loss, targets=TARGETS, logits=LOGITS) -> np.ndarray:
+    return keras.ops.convert_to_numpy(loss.call(keras.ops.convert_to_tensor(targets), keras.ops.softmax(logits)))
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_logit_adjustment_is_the_cross_entropy_of_shifted_logits(strength, smoothing):
+    recipe = Recipe(logit_adjustment=strength, label_smoothing=smoothing)
+    prior = np.array([700, 200, 100, 1]) / 1001  # a class without images counts as if it had one
+    expected = -(TARGETS * (1 - smoothing) + smoothing / 4) * log_softmax(LOGITS + strength * np.log(prior), axis=1)
+    found = values(loss_of(recipe, logit_offsets(recipe, given_targets())))
+    np.testing.assert_allclose(found, expected.sum(axis=1), rtol=1e-4)
+
+
+def test_a_network_that_knows_the_shares_alone_answers_evenly_under_adjustment():
+    """Of equal logits the adjusted loss is that of the shares themselves, the least that can be had from them."""
+    recipe = Recipe(logit_adjustment=1.0)
+    offsets = logit_offsets(recipe, given_targets())
+    targets = given_targets()[::10].astype(np.float32)
+    found = values(loss_of(recipe, offsets), targets, np.zeros((100, 4), np.float32)).mean()
+    known = SHARES[:3]
+    assert found == pytest.approx(-(known * np.log(known)).sum(), abs=2e-3)
+
+
+def test_a_hopeless_image_still_teaches_under_adjustment():
+    logits = keras.Variable(np.array([[50.0, -20.0, 0.0, 0.0]], np.float32))
+    loss = SmoothedLoss("categorical_crossentropy", 0.0, "softmax", (0.0, -1.0, -2.0, -3.0))
+    target = np.array([[0.0, 1.0, 0.0, 0.0]], np.float32)
+    step = 1.0
+    moved = logits.value + keras.ops.convert_to_tensor([[0.0, step, 0.0, 0.0]])
+    before, after = (float(loss.call(target, keras.ops.softmax(z))[0]) for z in (logits.value, moved))
+    assert before - after == pytest.approx(step, rel=0.02)
+
+
+def test_without_adjustment_nothing_is_added():
+    recipe = Recipe()
+    assert logit_offsets(recipe, given_targets()) == ()
+    expected = -(TARGETS * log_softmax(LOGITS, axis=1)).sum(axis=1)
+    np.testing.assert_allclose(values(loss_of(recipe)), expected, rtol=1e-4)
+
+
+def test_a_loss_survives_its_configuration():
+    loss = SmoothedLoss("categorical_crossentropy", 0.1, "softmax", (0.1, -0.2, 0.3, 0.0))
+    again = SmoothedLoss.from_config(loss.get_config())
+    np.testing.assert_array_equal(values(again), values(loss))
+
+
+def test_balanced_accuracy_over_batches_is_that_of_scikit_learn():
+    labels = RNG.integers(0, 3, 90)  # of four classes one has no image
+    outputs = softmax(RNG.normal(0, 1, (90, 4)) + 2 * np.eye(4)[labels], axis=1)
+    metric = BalancedAccuracy(4)
+    assert float(metric.result()) == 0
+    for part in np.split(np.arange(90), 3):
+        metric.update_state(np.eye(4, dtype=np.float32)[labels[part]], outputs[part].astype(np.float32))
+    right = outputs.argmax(axis=1) == labels
+    expected = np.mean([right[labels == c].mean() for c in range(3)])
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+    among = outputs[:, :3].argmax(axis=1)
+    metric.reset_state()
+    metric.update_state(np.eye(4, dtype=np.float32)[labels], np.eye(4, dtype=np.float32)[among])
+    assert float(metric.result()) == pytest.approx(balanced_accuracy_score(labels, among), abs=1e-6)
