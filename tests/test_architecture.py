@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # single modules are allowed.
 MAY_IMPORT = {
     "public": {"root", "api", "inference", "datasets", "evaluation", "study"},
-    "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report", "web"},
+    "api": {"root", "api", "inference", "datasets", "evaluation", "study", "training", "report", "web", "scale"},
     "root": {"root"},
     "inference": {"root", "inference"},
     # Faces are cut out as in predicting; a data file is read as a study file is.
@@ -49,6 +49,8 @@ MAY_IMPORT = {
         "datasets.audit.run",
     },
     "web": {"root", "web", "inference"},
+    # What others do in a process, done on other machines; those import `training` in the worker alone.
+    "scale": {"root", "scale", "inference", "study", "datasets", "training.worker"},
     # The command line translates: it names what others are for type checkers alone, and calls only what everybody can.
     "cli": {"public", "cli", "api", "errors"},
 }
@@ -93,6 +95,8 @@ DOORS = {
     "kagglehub": {"mien.datasets.getting"},
     "filelock": {"mien.study.store"},
     "typer": {"mien.cli."},
+    "ray": {"mien.scale.cluster"},
+    "fsspec": {"mien.addresses"},
     "pandas": {"mien.frame"},
 }
 
@@ -117,13 +121,14 @@ HEAVY = {
     "python_multipart",
     "kagglehub",
     "ray",
+    "fsspec",
     "pyarrow",
     "h5py",
 }
 
 # Parts of the core may be imported without any extra. Those of `training` stand between the core and Keras: they are
 # imported in a worker before the backend is chosen.
-LIGHT_PARTS = {"public", "api", "root", "inference", "datasets", "evaluation", "study", "cli"}
+LIGHT_PARTS = {"public", "api", "root", "inference", "datasets", "evaluation", "study", "scale", "cli"}
 # `mien notice` writes the service's notice without the service.
 LIGHT_MODULES = {*(f"mien.training.{name}" for name in ("backend", "worker")), "mien.web.notice"}
 

@@ -167,6 +167,10 @@ class OpenTable:
             return text
         return _Said(None, said.name, said.origin).text
 
+    def file_of(self, text: str) -> Path | None:
+        """The file that a text names; None for a name of mien's own, or of a package."""
+        return None if text in self.own else self._said(text).file
+
     def title(self, text: str) -> str:
         """A text for people: without folder and origin."""
         match = _FORM.fullmatch(text)

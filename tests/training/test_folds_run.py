@@ -7,6 +7,7 @@ from mien.datasets.protocol import apply_protocol
 from mien.report.results import collect
 from mien.report.tables import study_tables
 from mien.study.planning import plan_study
+from mien.study.processes import Executor
 from mien.study.running import run_study
 from mien.study.spec import parse_study
 from mien.study.store import Store
@@ -41,7 +42,7 @@ class Silent:
     def epoch(self, entry): ...
 
 
-class NoExecutor:
+class NoExecutor(Executor):
     def submit(self, job, listen):
         raise AssertionError(f"{job.run.id} was to be run again")
 

@@ -10,7 +10,7 @@ import pytest
 from mien.errors import MienError, StudyFileError
 from mien.study.cost import Cost
 from mien.study.planning import plan_study
-from mien.study.processes import Job, SubprocessExecutor, WorkerDiedError
+from mien.study.processes import Executor, Job, SubprocessExecutor, WorkerDiedError
 from mien.study.record import RunStatus
 from mien.study.running import run_study
 from mien.study.spec import parse_study
@@ -52,7 +52,7 @@ class Watch:
         self.ended.append((run.id, status, reason))
 
 
-class FakeExecutor:
+class FakeExecutor(Executor):
     """Plays a worker: writes a record, refuses, or dies, as told."""
 
     def __init__(self, store: Store, outcomes: list[str]) -> None:

@@ -13,6 +13,7 @@ from mien.api.studying import StudyPlan
 from mien.cli.display import budget_table, cells_table
 from mien.cli.main import command_line
 from mien.errors import StudyFileError
+from mien.study import processes
 from mien.study.cost import Cost
 from mien.study.forecast import Expected, Source, expect
 from mien.study.order import order_runs
@@ -58,7 +59,7 @@ class Watch:
     def run_ends(self, run, status, reason) -> None: ...
 
 
-class Executor:
+class Executor(processes.Executor):
     """Writes a record for each job, and remembers their order."""
 
     def __init__(self, store: Store) -> None:

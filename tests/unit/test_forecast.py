@@ -14,7 +14,7 @@ from mien.study.backbones import BACKBONES
 from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost
 from mien.study.forecast import SPEEDS_FILE, Source, expect, measure
 from mien.study.planning import PlannedStudy, plan_study
-from mien.study.processes import Job
+from mien.study.processes import Executor, Job
 from mien.study.record import RunStatus
 from mien.study.spec import parse_study
 from mien.study.store import Store
@@ -42,7 +42,7 @@ def planned() -> PlannedStudy:
     return plan_study(study, study.data.resolved(Path()))
 
 
-class Stopwatch:
+class Stopwatch(Executor):
     """Plays a worker that measures: the first network steps in 10 ms an image, the next in 20 ms."""
 
     def __init__(self) -> None:
@@ -203,3 +203,24 @@ def test_more_cores_and_a_frozen_backbone_take_less(planned):
     slow, fast, still = formula_cost(key, cores=2), formula_cost(key, cores=8), formula_cost(frozen, cores=2)
     assert fast.train_seconds_per_image < slow.train_seconds_per_image
     assert still.train_seconds_per_image < slow.train_seconds_per_image
+
+
+def test_times_of_unlike_machines_have_no_common_middle(planned, tmp_path):
+    run = planned.plan.runs[0]
+    store = Store.create(tmp_path / "s")
+    for number, (threads, step) in enumerate([(1, 0.3), (8, 0.01), (8, 0.02), (8, 0.03), (1, 0.5)]):
+        record = record_with(run, here=False, step=step)
+        record = replace(record, id=f"run{number}", environment={**record.environment, "threads": threads})
+        record.write(store.run_folder(record.id))
+    expected = expect(planned, store, folder=tmp_path)[run.id]
+    assert expected.source is Source.ELSEWHERE
+    assert expected.cost.train_seconds_per_image == pytest.approx(0.02)
+
+
+def test_a_part_of_this_machine_is_another_machine(planned, tmp_path):
+    run = planned.plan.runs[0]
+    store = Store.create(tmp_path / "s")
+    record = record_with(run, here=True)
+    for threads, source in ((core_count(), Source.RECORD), (core_count() + 1, Source.ELSEWHERE)):
+        replace(record, environment={**record.environment, "threads": threads}).write(store.run_folder(record.id))
+        assert expect(planned, store, folder=tmp_path)[run.id].source is source

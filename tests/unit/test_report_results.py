@@ -182,3 +182,18 @@ def test_only_the_test_role_is_scored() -> None:
     record = record_of(run)
     record = replace(record, predictions={(run.readouts[-1], Role.VALIDATION): answers()})
     assert collect(plan, {run.id: record}).scored == []
+
+
+def test_times_say_something_together_where_one_hardware_took_them() -> None:
+    plan = plan_of(STUDY)
+    run = plan.runs[0]
+    record = replace(record_of(run, answers()), environment={"processor": "P", "cores": 8}, seconds={"total": 60.0})
+    result = collect(plan, {run.id: record}).entries[0]
+    other = replace(record, environment={"processor": "P", "cores": 8, "threads": 1})
+    parts = {name: replace(result, record=one) for name, one in (("first", record), ("second", other))}
+    alike = replace(result, folds=(parts["first"], parts["first"]))
+    unlike = replace(result, folds=(parts["first"], parts["second"]))
+    assert result.seconds_per_epoch is not None
+    assert (alike.seconds_per_epoch, alike.total_seconds) == (result.seconds_per_epoch, 120)
+    assert (unlike.seconds_per_epoch, unlike.images_per_second, unlike.total_seconds) == (None, None, None)
+    assert (record.hardware, other.hardware) == ("P, 8 cores", "P, 8 cores, 1 of them used")

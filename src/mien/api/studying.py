@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -10,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from mien.datasets.spec import DataSpec
+from mien.errors import MienError
 from mien.frame import frame
 from mien.report.results import run_titles
 from mien.study import planning, running
 from mien.study.backbones import backbone
+from mien.study.backend import find_backend
 from mien.study.forecast import Expected, expect, measure
 from mien.study.held import unanswered
 from mien.study.order import order_runs
 from mien.study.plan import Cell, Plan, PlannedRun
-from mien.study.processes import SubprocessExecutor
+from mien.study.processes import Executor, SubprocessExecutor
 from mien.study.record import RunRecord
 from mien.study.reference import read_references
 from mien.study.running import Progress, StudyWatch
@@ -273,6 +276,9 @@ def default_store(study: Study) -> Path:
 def run_study(
     study: StudyPlan | Path | str,
     *,
+    on: str | None = None,
+    cpus: int | None = None,
+    gpus: float | None = None,
     minutes: float | None = None,
     keep_weights: bool = True,
     keep_checkpoints: bool = False,
@@ -284,7 +290,12 @@ def run_study(
 
     Args:
         study: a plan, or the study file.
-        minutes: time after which the current run stops at its next end of an epoch, and no other begins; runs come in
+        on: where runs are computed: None for this machine, one after another; "ray" for as many at once as it has room
+            for; "ray:ADDRESS" for the nodes of a Ray cluster ("ray:auto" on one of them). Needs the extra `scale`.
+        cpus: processors of a run, and the threads that it computes with. None leaves the threads to the backend here,
+            and on Ray takes 1, or with GPUs those that come with them.
+        gpus: GPUs of a run, on Ray; 0.5 for two runs on each. None for 1 where there are any.
+        minutes: time after which current runs stop at their next end of an epoch, and no other begins; runs come in
             the order that answers most first then.
         keep_weights: whether the weights of each run stay beside its record.
         keep_checkpoints: whether longer runs of the same course may go on from these later.
@@ -298,13 +309,14 @@ def run_study(
     Raises:
         StudyFileError: the file has a mistake, or there is nothing to run.
         StoreError: the store cannot be written to.
-        MissingExtraError: Keras is not installed.
+        MissingExtraError: Keras is not installed, or Ray where it is asked for.
+        MienError: the cluster cannot be reached, has no room for a run, or has a node with another mien.
     """
-    executor = SubprocessExecutor()
+    find_backend()  # Before anything is planned or read: whoever lacks the extra need not wait to be told.
     ahead = study if isinstance(study, StudyPlan) else plan_study(study, **options)
     store = Store.create(ahead.folder)
     asked = ahead.planned.plan.study
-    with store.writing():
+    with store.writing(), _executor(ahead, on, cpus, gpus) as executor:
         if store.keep_study(ahead.text):
             note("The study file has changed since it was last run here; runs that it still asks for are kept.")
         store.keep_references(asked, ahead.base)
@@ -323,6 +335,22 @@ def run_study(
     if progress.stopped:
         note("Time is up. The same command goes on from here.")
     return progress
+
+
+@contextmanager
+def _executor(ahead: StudyPlan, on: str | None, cpus: int | None, gpus: float | None) -> Iterator[Executor]:
+    if on is None:
+        if gpus is not None:
+            raise MienError("gpus says how many GPUs of a cluster a run takes: it goes with on (--on ray).")
+        yield SubprocessExecutor(threads=cpus)
+        return
+    from mien.scale.cluster import connected
+    from mien.scale.runs import RayExecutor
+
+    known = {run.id: ahead.expected[run.id].cost.memory_mib for run in ahead.plan.runs}
+    memory = {run: mib * 2**20 for run, mib in known.items() if mib is not None}
+    with connected(on) as cluster:
+        yield RayExecutor(cluster, ahead.planned.dataset, cpus=cpus, gpus=gpus, memory=memory)
 
 
 def study_state(study: Path | str, store: Path | str | None = None) -> StudyState:

@@ -33,7 +33,7 @@ class LiveWatch:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -51,30 +51,31 @@ class LiveWatch:
     def run_begins(self, index: int, count: int, run: PlannedRun) -> None:
         """Head line of a run."""
         self.note(f"[{index}/{count}] {self._titles[run.id]}  ({run.id})")
-        self._task = self._progress.add_task("starting", total=None)
+        self._tasks[run.id] = self._progress.add_task("starting", total=None)
 
     def said(self, run: PlannedRun, what: Mapping[str, Any]) -> None:
         """Move the bar; one line for each epoch and each long stage."""
-        if self._task is None:
-            return
+        task = self._tasks[run.id]
         if what["say"] == "stage":
-            self._progress.update(self._task, description=what["text"])
+            self._progress.update(task, description=what["text"])
             if what["text"].startswith(("fitting", "computing", "going on", "training from")):
-                self.note(f"  {what['text']}")
+                self._tell(run, what["text"])
         elif what["say"] == "step":
             total = what["total"] * run.recipe.epochs
             done = what["total"] * (what["epoch"] - 1) + what["done"]
             text = f"epoch {what['epoch']}/{run.recipe.epochs}"
-            self._progress.update(self._task, description=text, completed=done, total=total)
+            self._progress.update(task, description=text, completed=done, total=total)
         elif what["say"] == "epoch":
-            self.note(_epoch_line(what["entry"], run.recipe.epochs))
+            self._tell(run, _epoch_line(what["entry"], run.recipe.epochs))
 
     def run_ends(self, run: PlannedRun, status: str, reason: str | None) -> None:
         """Last line of a run."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-        self.note(f"  {status}" + (f": {reason}" if reason else ""))
+        self._tell(run, status + (f": {reason}" if reason else ""))
+        self._progress.remove_task(self._tasks.pop(run.id))
+
+    def _tell(self, run: PlannedRun, text: str) -> None:
+        """A line of a run that stays, with its name where several go on at once."""
+        self.note(f"  {run.id}: {text}" if len(self._tasks) > 1 else f"  {text}")
 
 
 def plan_table(ahead: StudyPlan) -> Group:
@@ -187,7 +188,7 @@ def _epoch_line(entry: Mapping[str, Any], epochs: int) -> str:
         return "not finite" if entry[name] is None else format(entry[name], form)
 
     return (
-        f"  epoch {entry['epoch']}/{epochs}: loss {number('loss', '.5g')}, accuracy {number('accuracy', '.1%')}, "
+        f"epoch {entry['epoch']}/{epochs}: loss {number('loss', '.5g')}, accuracy {number('accuracy', '.1%')}, "
         f"validation {number('validation_loss', '.5g')} / {number('validation_accuracy', '.1%')}, "
         f"{entry['images_per_second']:.0f} images/s"
     )

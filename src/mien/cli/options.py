@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,16 @@ PRIOR_HELP = (
     "How common the labels are: training (as among the model's training faces), uniform, or a file of lines such as "
     "anger,0.1."
 )
+
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ray[:ADDRESS]",
+        help="Compute on a Ray cluster (ray:auto on one of its machines, else ray:HOST:PORT), or with ray alone on all "
+        "processors of this machine at once.",
+    ),
+]
 
 
 def finite(value: float | None) -> float | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import mien
-from mien.cli.options import finite
+from mien.cli.options import On, finite
 
 if TYPE_CHECKING:
     from mien.api.studying import StudyPlan
@@ -82,6 +82,14 @@ def run(
             help="Stop at the end of the epoch in which this time is over. What answers most is run first.",
         ),
     ] = None,
+    on: On = None,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors of a run, and the threads that it computes with.")
+    ] = None,
+    gpus: Annotated[
+        float | None,
+        typer.Option(min=0.0, callback=finite, help="GPUs of a run, with --on ray; 0.5 for two runs on each."),
+    ] = None,
     discard_weights: Annotated[
         bool, typer.Option("--discard-weights", help="Keep records only, not the weights of each run.")
     ] = False,
@@ -91,7 +99,15 @@ def run(
 ) -> None:
     """Run what a study asks for and its store lacks; after any interruption, go on from the last finished epoch."""
     ahead = mien.plan_study(study_file, data=data, store=output, only=only or [])
-    complete = watched(ahead, minutes=minutes, keep_weights=not discard_weights, keep_checkpoints=keep_checkpoints)
+    complete = watched(
+        ahead,
+        on=on,
+        cpus=cpus,
+        gpus=gpus,
+        minutes=minutes,
+        keep_weights=not discard_weights,
+        keep_checkpoints=keep_checkpoints,
+    )
     typer.echo(f"The records are in {ahead.folder}. Next: mien study report {ahead.folder}")
     if not complete:
         raise typer.Exit(1)
@@ -119,22 +135,17 @@ def report(
     tell_report(study, to, store=output)
 
 
-def watched(
-    ahead: StudyPlan, *, minutes: float | None, keep_weights: bool = True, keep_checkpoints: bool = False
-) -> bool:
-    """Run a study with a live display. Returns whether every run has its record now."""
+def watched(ahead: StudyPlan, **options: Any) -> bool:
+    """Run a study with a live display; options are those of `mien.run_study`.
+
+    Returns:
+        Whether every run has its record now.
+    """
     from mien.cli.display import LiveWatch
 
     try:
         with LiveWatch(ahead.titles) as watch:
-            return mien.run_study(
-                ahead,
-                minutes=minutes,
-                keep_weights=keep_weights,
-                keep_checkpoints=keep_checkpoints,
-                watch=watch,
-                note=watch.note,
-            ).complete
+            return mien.run_study(ahead, watch=watch, note=watch.note, **options).complete
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "Nothing that was finished is lost: the same command goes on from the last finished epoch. What is there: "

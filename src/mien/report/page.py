@@ -519,13 +519,15 @@ def _overview_figures(results: Results, gallery: Gallery) -> list[FigureView]:
             _recall_data(scored),
         ),
     ]
-    if points := _cost_points(results.scored):
+    timed = _timed_on(results.scored)
+    if points := _cost_points(results.scored, timed[:1]):
         drawn.append(
             gallery.view(
                 "cost",
                 "Accuracy against cost",
                 "Named: the best result of each backbone; small grey dots: its others. Bars are 95% intervals, the "
-                "dashed line is the floor. Both horizontal axes are logarithmic.",
+                "dashed line is the floor. Both horizontal axes are logarithmic."
+                + (f" Seconds are those of {timed[0]} alone: times of unlike machines say nothing." * (len(timed) > 1)),
                 figures.draw_cost,
                 figures.CostData(tuple(points), floors),
             )
@@ -638,7 +640,13 @@ def _recall_data(scored: Sequence[Result]) -> figures.RecallData:
     return figures.RecallData(tuple(labels), tuple(rows))
 
 
-def _cost_points(scored: Sequence[Result]) -> list[figures.CostPoint]:
+def _timed_on(scored: Sequence[Result]) -> list[str]:
+    """The hardware on which results were computed, the one of most results first."""
+    return [name for name, _ in Counter(r.records[0].hardware for r in scored if r.timed).most_common()]
+
+
+def _cost_points(scored: Sequence[Result], timed: Sequence[str]) -> list[figures.CostPoint]:
+    """Accuracy against what it costs, in seconds where they are of the hardware `timed`."""
     named: set[str] = set()
     points = []
     for result in scored:
@@ -651,7 +659,7 @@ def _cost_points(scored: Sequence[Result]) -> list[figures.CostPoint]:
                 label="" if name in named else result.backbone,
                 accuracy=result.scores.accuracy,
                 parameters=record.network.get("parameters"),
-                seconds=result.seconds_per_epoch,
+                seconds=result.seconds_per_epoch if record.hardware in timed else None,
             )
         )
         named.add(name)

@@ -155,13 +155,24 @@ class Result:
 
     @property
     def seconds_per_epoch(self) -> float | None:
-        """Mean time of a training pass, in seconds; None without a history."""
-        return _mean(epoch.seconds for record in self.records for epoch in record.history)
+        """Mean time of a training pass, in seconds; None without a history, or where unlike machines computed it."""
+        return _mean(epoch.seconds for record in self.timed for epoch in record.history)
 
     @property
     def images_per_second(self) -> float | None:
-        """Images of the training passes a second; None without a history."""
-        return _mean(epoch.images_per_second for record in self.records for epoch in record.history)
+        """Images of the training passes a second; None as `seconds_per_epoch`."""
+        return _mean(epoch.images_per_second for record in self.timed for epoch in record.history)
+
+    @property
+    def total_seconds(self) -> float | None:
+        """All its time, in seconds; None where a record does not say, or unlike machines computed it."""
+        known = [record.seconds["total"] for record in self.timed if "total" in record.seconds]
+        return sum(known) if known and len(known) == len(self.records) else None
+
+    @property
+    def timed(self) -> list[RunRecord]:
+        """The records behind it, where their times say something together: all are of one hardware. Else none."""
+        return self.records if len({record.hardware for record in self.records}) == 1 else []
 
     @property
     def records(self) -> list[RunRecord]:

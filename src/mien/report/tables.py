@@ -325,7 +325,7 @@ def _run_row(result: Result) -> tuple[Any, ...]:
         network.get("depth"),
         result.seconds_per_epoch,
         result.images_per_second,
-        sum(one.seconds.get("total", 0.0) for one in result.records) if record and "total" in record.seconds else None,
+        result.total_seconds,
         record.peak_memory_mib if record else None,
     )
 

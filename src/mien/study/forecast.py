@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -73,7 +73,7 @@ def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = 
     known = {
         Source.RECORD: costs_of_records(here),
         Source.MEASURED: _measured(folder).get(_machine(), {}),
-        Source.ELSEWHERE: costs_of_records(records),
+        Source.ELSEWHERE: _costs_elsewhere(records),
     }
     factor = _factor({**known[Source.MEASURED], **known[Source.RECORD]})
     found = {}
@@ -130,9 +130,25 @@ def _machine() -> str:
 
 def _made_here(record: RunRecord) -> bool:
     about = record.environment
+    if about.get("threads") not in (None, about.get("cores")):
+        return False  # a part of a machine is another machine
     backend = _backend()
     backend = next((name for name in ("tensorflow", "jax", "torch") if name in about), "") if backend else backend
     return _named(about.get("processor"), about.get("cores"), backend) == _machine()
+
+
+def _costs_elsewhere(records: Sequence[RunRecord]) -> dict[str, Cost]:
+    """What finished runs took, by kind, each on one machine alone: times of unlike machines have no common middle.
+
+    Of several machines that have run a kind, the one with the most records of the store answers for it.
+    """
+    machines: dict[str, list[RunRecord]] = {}
+    for record in records:
+        machines.setdefault(record.hardware, []).append(record)
+    costs: dict[str, Cost] = {}
+    for own in sorted(machines.values(), key=len):
+        costs |= costs_of_records(own)
+    return costs
 
 
 def _named(processor: object, cores: object, backend: str) -> str:

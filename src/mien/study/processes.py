@@ -11,17 +11,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from mien.datasets.spec import DataSpec
 from mien.errors import MienError, UnwritableError
 from mien.study.backend import find_backend
 from mien.study.plan import PlannedRun
 from mien.study.settings import parse
+
+T = TypeVar("T")
 
 # What a worker says, as it says it.
 Listener = Callable[[Mapping[str, Any]], None]
@@ -63,7 +65,16 @@ class Job:
 
 
 class Executor(Protocol):
-    """Where a job happens: in a process beside this one, or one day on another machine."""
+    """Where a job happens: in a process beside this one, or on another machine."""
+
+    def each(self, do: Callable[[T], None], runs: Sequence[T]) -> None:
+        """Do something for each of several runs, which comes to `submit` in the end: here one after another.
+
+        Raises:
+            BaseException: what `do` raises; no other run begins then, and none goes on.
+        """
+        for run in runs:
+            do(run)
 
     def submit(self, job: Job, listen: Listener) -> None:
         """Do a job to its end, passing on what it says.
@@ -78,14 +89,18 @@ class WorkerDiedError(MienError):
     """The process of a run ended before its time."""
 
 
-class SubprocessExecutor:
+class SubprocessExecutor(Executor):
     """Does each job in a fresh process, so that its memory returns when it is done.
+
+    Args:
+        threads: threads that a run computes with; None leaves it to the backend.
 
     Raises:
         MissingExtraError: what trains is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
         # Before anything is planned or read: whoever lacks the extra need not wait to be told.
         find_backend()
 
@@ -107,7 +122,7 @@ class SubprocessExecutor:
             refusal: MienError | None = None
             try:
                 # It stays open: the worker ends when it is closed, be it that this process was killed.
-                process.stdin.write(job.to_json() + "\n")  # type: ignore[union-attr]
+                process.stdin.write(replace(job, threads=self._threads).to_json() + "\n")  # type: ignore[union-attr]
                 process.stdin.flush()  # type: ignore[union-attr]
                 for line in process.stdout or []:
                     said = json.loads(line)

@@ -285,6 +285,16 @@ class RunRecord:
         made = f"answers of {self.foreign['name']}" if self.foreign else self.recipe.get("backbone")
         return f"<record {self.id}: {made} on {self.data.get('name')}, {self.status.value}>"
 
+    @property
+    def hardware(self) -> str:
+        """What computed it, in words; times are comparable between records of one hardware alone."""
+        about = self.environment
+        devices = [name for name in about.get("devices") or () if name != "cpu:0"]
+        given = about.get("threads")
+        said = [about.get("processor"), about.get("cores") and f"{about['cores']} cores", *devices]
+        said.append(None if given in (None, about.get("cores")) else f"{given} of them used")
+        return ", ".join(str(part) for part in said if part)
+
     def scores(self, role: Role | str = Role.TEST, readout: int | None = None) -> Scores:
         """The figures on a role, at the last readout or the one named.
 

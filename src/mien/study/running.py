@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -42,7 +44,7 @@ class Progress:
 
 
 class StudyWatch(Protocol):
-    """What `run_study` tells while it goes on."""
+    """What `run_study` tells while it goes on: one thing at a time, of several runs where several go on at once."""
 
     def run_begins(self, index: int, count: int, run: PlannedRun) -> None:
         """The `index`-th (from 1) of `count` runs begins."""
@@ -65,7 +67,7 @@ def run_study(
     keep_weights: bool = True,
     keep_checkpoints: bool = False,
 ) -> Progress:
-    """Run what the store lacks, one run after another. The caller holds the store for writing.
+    """Run what the store lacks. The caller holds the store for writing.
 
     A run that failed is tried again; one that diverged is not, since it would diverge again.
 
@@ -75,7 +77,7 @@ def run_study(
         watch: is told what happens.
         tables: run only what these tables need; None for all.
         executor: where runs happen; by default a process each.
-        minutes: time after which the current run stops at its next end of an epoch, and no other begins. With a limit,
+        minutes: time after which current runs stop at their next end of an epoch, and no other begins. With a limit,
             runs come in the order that answers most questions first (see `order_runs`); else in the plan's order.
         keep_weights: whether the weights of each run stay beside its record.
         keep_checkpoints: whether longer runs of the same course may go on from these: two to three times the bytes of
@@ -105,21 +107,27 @@ def run_study(
         else:
             progress.done[run.id] = status
     store.keep_plan(planned.plan)
-    for index, run in enumerate(waiting, start=1):
-        left = None if minutes is None else minutes * 60 - (time.monotonic() - started)
-        if left is not None and left <= 0:
-            progress.stopped = True
-            break
-        watch.run_begins(index, len(waiting), run)
-        status, reason = _run(run, planned, store, executor, watch, left, keep_weights, keep_checkpoints)
-        watch.run_ends(run, status or "stopped", reason)
-        if status is None:
-            progress.stopped = True
-            break
-        if status is RunStatus.FAILED:
-            progress.failed[run.id] = reason or ""
-        else:
-            progress.done[run.id] = status
+    turn = threading.RLock()  # several runs may go on at once: each tells in its turn
+
+    def do(numbered: tuple[int, PlannedRun]) -> None:
+        index, run = numbered
+        with turn:
+            left = None if minutes is None else minutes * 60 - (time.monotonic() - started)
+            progress.stopped |= left is not None and left <= 0
+            if progress.stopped:
+                return
+            watch.run_begins(index, len(waiting), run)
+        status, reason = _run(run, planned, store, executor, watch, turn, left, keep_weights, keep_checkpoints)
+        with turn:
+            watch.run_ends(run, status or "stopped", reason)
+            if status is None:
+                progress.stopped = True
+            elif status is RunStatus.FAILED:
+                progress.failed[run.id] = reason or ""
+            else:
+                progress.done[run.id] = status
+
+    executor.each(do, list(enumerate(waiting, start=1)))
     return progress
 
 
@@ -129,6 +137,7 @@ def _run(
     store: Store,
     executor: Executor,
     watch: StudyWatch,
+    turn: AbstractContextManager[Any],
     seconds: float | None,
     keep_weights: bool,
     keep_checkpoint: bool,
@@ -144,15 +153,16 @@ def _run(
         keep_checkpoint=keep_checkpoint,
     )
     begun = begin_from(run, planned.facts[run.protocol], store)
-    if begun:
-        watch.said(run, {"say": "stage", "text": begun})
     ended: dict[str, Any] = {}
 
     def listen(said: Mapping[str, Any]) -> None:
         if said["say"] == "ended":
             ended.update(said)
-        watch.said(run, said)
+        with turn:
+            watch.said(run, said)
 
+    if begun:
+        listen({"say": "stage", "text": begun})
     try:
         executor.submit(job, listen)
     except StoreError:

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -60,6 +60,7 @@ def execute(
     stop: Callable[[], bool] = lambda: False,
     keep_weights: bool = True,
     keep_checkpoint: bool = False,
+    about: Mapping[str, Any] | None = None,
 ) -> RunRecord | None:
     """Train and evaluate one run, and write its record into the store.
 
@@ -72,6 +73,7 @@ def execute(
         stop: asked after each epoch whether to stop there.
         keep_weights: whether the weights of the last readout stay beside the record, for export.
         keep_checkpoint: whether a longer run of the same course may go on from this one's last epoch.
+        about: what the record says of the place, beside what is found here.
 
     Returns:
         The record; None when the run was stopped before its end, with its checkpoint in the store.
@@ -80,7 +82,8 @@ def execute(
     folder.mkdir(parents=True, exist_ok=True)
     clock = _Clock()
     recipe = run.recipe
-    computed_with = environment()  # at the start: when a long run ends, other code may lie in the checkout
+    # At the start: when a long run ends, other code may lie in the checkout.
+    computed_with = {**environment(), **(about or {})}
 
     with clock("fit_statistics"):
         statistics = _fit_statistics(recipe, split, watch)

@@ -8,31 +8,37 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import apply_protocol
 from mien.datasets.reading import read_dataset
 from mien.errors import MienError, UnwritableError
-from mien.study.processes import Job
+from mien.study.processes import Job, Listener
 from mien.study.record import Epoch
 from mien.study.store import Store
 from mien.training.backend import choose_backend
 
 
 class Speaker:
-    """Tells the parent what happens, one JSON object a line."""
+    """Tells whoever asked for the job what happens, as plain values.
+
+    Args:
+        hear: takes one thing that is said.
+    """
 
     # More often than this, steps are not worth a line.
     STEP_SECONDS = 0.2
 
-    def __init__(self, descriptor: int) -> None:
-        self._out = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+    def __init__(self, hear: Listener) -> None:
+        self._hear = hear
         self._last_step = 0.0
 
     def say(self, what: str, **values: Any) -> None:
-        """Write one line."""
-        self._out.write(json.dumps({"say": what, **values}) + "\n")
+        """Say one thing."""
+        self._hear({"say": what, **values})
 
     def stage(self, text: str) -> None:
         """A stage begins."""
@@ -66,12 +72,31 @@ def _end_with_parent() -> None:
 def main() -> int:
     """Do the job that standard input names. Returns the exit code: 0 done or stopped, 2 refused."""
     # Libraries print to standard output as they like; the parent reads ours alone.
-    speaker = Speaker(os.dup(1))
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
+    job = Job.from_json(sys.stdin.readline())
+    _end_with_parent()
+
+    def tell(said: Mapping[str, Any]) -> None:
+        out.write(json.dumps(said) + "\n")
+
+    return 0 if work(job, Speaker(tell)) else 2
+
+
+def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: Mapping[str, Any] | None = None) -> bool:
+    """Do a job in this process, which has computed nothing before.
+
+    Args:
+        job: what to do.
+        speaker: is told how it goes on, and in the end what came of it.
+        dataset: the job's data; None for those that its description names.
+        about: what the record says of the place, beside what is found there.
+
+    Returns:
+        Whether it was done, or stopped as it was asked to; not where it was refused.
+    """
     started = time.monotonic()
     try:
-        job = Job.from_json(sys.stdin.readline())
-        _end_with_parent()
         choose_backend()
         speaker.stage("starting")
         # Keras reads its backend when it is imported, so nothing that imports it may come before the choice.
@@ -80,12 +105,13 @@ def main() -> int:
         from mien.training.measure import measure
 
         backend.configure(threads=job.threads)
-        dataset = read_dataset(job.data)
+        if dataset is None:
+            dataset = read_dataset(job.data)
         split = apply_protocol(dataset, job.run.protocol)
         if job.action == "measure":
             cost = measure(job.run, dataset.size, len(split.label_set))
             speaker.say("measured", **cost.to_json())
-            return 0
+            return True
         record = execute(
             job.run,
             dataset,
@@ -95,17 +121,18 @@ def main() -> int:
             stop=lambda: job.seconds is not None and time.monotonic() - started > job.seconds,
             keep_weights=job.keep_weights,
             keep_checkpoint=job.keep_checkpoint,
+            about={**({} if job.threads is None else {"threads": job.threads}), **(about or {})},
         )
         speaker.say("ended", status=None if record is None else record.status.value)
     except MienError as error:
         speaker.say("refused", reason=str(error), unwritable=isinstance(error, UnwritableError))
-        return 2
+        return False
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         speaker.say("refused", reason=f"{error.filename or job.store}: {error.strerror}.", unwritable=True)
-        return 2
-    return 0
+        return False
+    return True
 
 
 if __name__ == "__main__":
