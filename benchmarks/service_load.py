@@ -109,7 +109,9 @@ class Load:
             if status == 200:
                 self.wrong += body != expected and not same(json.loads(body), json.loads(expected))
             else:
+                writer.close()  # the service gives up connections that are idle so long
                 await asyncio.sleep(retry)
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.close()
 
 

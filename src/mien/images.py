@@ -420,9 +420,15 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def _orientation(image: pillow.Image, notes: list[str]) -> int:
+    from PIL import Image as pillow
+
     try:
         with _quiet(notes):
-            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+            exif = image.getexif()
+            if not len(exif) and image.info.get("exif"):
+                # Opening a JPEG without a density has asked it already, and dropped what the parser stumbled on.
+                pillow.Exif().load(image.info["exif"])
+            orientation = exif.get(_ORIENTATION_TAG, 1)
     except Exception:
         # EXIF blocks are often damaged, and Pillow then raises whatever its parser stumbled on. The pixels are fine.
         notes.append("EXIF data is damaged and was ignored")

@@ -20,6 +20,7 @@ from mien.bundle import Golden, load_bundle, write_bundle
 from mien.cli.main import command_line
 from mien.errors import MienError
 from mien.framing import CropRule
+from mien.images import read_image
 from mien.inference.batch import write_csv
 from mien.inference.results import PhotoResult
 from mien.web import runtime
@@ -120,6 +121,61 @@ def test_the_page_gives_the_results_of_the_command_line(
         turned = [note for note in expected.notes if note.startswith("turned by")]
         assert [note for note in result.notes if note.startswith("turned by")] == turned
         assert bool(turned) == photo.name.startswith("lying"), photo.name
+
+
+def exif_block(tail: bytes) -> bytes:
+    """A TIFF header and what follows it."""
+    return b"MM\x00*\x00\x00\x00\x08" + tail
+
+
+def unusual_photos(folder: Path, portrait: Path) -> list[Path]:
+    """Photos whose headers say something that is to be noted."""
+    small = Image.open(portrait).convert("RGB").resize((200, 210))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    frames = [small.point(lambda value, n=number: value // 2 + n) for number in range(3)]
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x08\x00\x00"
+    options: dict[str, dict[str, Any]] = {
+        "turned.jpg": {"exif": turned},
+        "turned.png": {"exif": turned},
+        "turned.webp": {"exif": turned},
+        "no-tiff.jpg": {"exif": b"Exif\0\0no block of this kind"},
+        "short.jpg": {"exif": b"Exif\0\0" + exif_block(b"\x00\x05" + entry)},
+        "elsewhere.jpg": {
+            "exif": b"Exif\0\0" + exif_block(b"\x00\x01\x01\x0e\x00\x02\x00\x00\x00\x09\x00\x00\x00\x40")
+        },
+        "large-tag.webp": {
+            "exif": exif_block(b"\x00\x02\x01\x0e\x00\x02\x00\x01\x00\x00\x00\x00\x00\x40" + entry + bytes(4))
+        },
+    }
+    for name, keys in options.items():
+        small.save(folder / name, **keys)
+    small.save(folder / "several.gif", save_all=True, append_images=frames)
+    small.save(folder / "several.webp", save_all=True, append_images=frames, lossless=True)
+    small.save(folder / "several.png", save_all=True, append_images=frames)
+    small.save(folder / "several-and-one.png", save_all=True, append_images=frames, default_image=True)
+    small.save(folder / "one.gif")
+    deep = np.asarray(small.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(folder / "deep.png")
+    return sorted(folder.iterdir())
+
+
+def test_what_is_noted_of_a_photo_is_noted_on_the_page(
+    visit: Visit, photos: list[Path], portrait: Path, tmp_path: Path
+) -> None:
+    given = [*unusual_photos(tmp_path, portrait), *(photo for photo in photos if photo.stem in ("turned-8", "cut-off"))]
+    visit.give(*given)
+    received = {
+        value["photo"]: [note for note in value["notes"] if not note.startswith("turned by")]
+        for value in json.loads(visit.downloaded("#json"))
+    }
+    expected = {photo.name: [*read_image(photo).notes] for photo in given}
+    for name, notes in expected.items():
+        assert received[name] == notes, name
+    assert {note for notes in expected.values() for note in notes} >= {
+        *("EXIF rotation 6 applied", "EXIF data is damaged and was ignored", "frame 1 of 4"),
+        "16 bits scaled to 8",
+    }
 
 
 def test_a_photo_is_dropped_or_pasted_and_its_label_read_out(visit: Visit, portrait: Path) -> None:

@@ -244,9 +244,17 @@ def test_strips_do_not_change_the_picture(monkeypatch):
     np.testing.assert_array_equal(read_image(content).pixels, whole)
 
 
-def test_damaged_exif_data_is_a_note_and_no_warning():
-    content = encoded(pillow.fromarray(CORNERS), "JPEG")
-    exif = b"Exif\0\0" + b"II*\0\x08\0\0\0" + b"\x05\0" + b"\x12\x01\x03\0\xff\xff\xff\x7f\xff\xff\xff\x7f" * 3
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"II*\0\x08\0\0\0" + b"\x05\0" + b"\x12\x01\x03\0\xff\xff\xff\x7f\xff\xff\xff\x7f" * 3,
+        b"no block of this kind",
+    ],
+)
+@pytest.mark.parametrize("density", [None, (72, 72)])
+def test_damaged_exif_data_is_a_note_and_no_warning(block, density):
+    content = encoded(pillow.fromarray(CORNERS), "JPEG", **({} if density is None else {"dpi": density}))
+    exif = b"Exif\0\0" + block
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     image = read_image(content[:2] + segment + content[2:])
     assert image.pixels.shape == CORNERS.shape

@@ -27,8 +27,6 @@ from mien.web.problems import ServiceError, busy
 
 T = TypeVar("T")
 
-# Faces that go to the network at once: a group photo has hundreds, and the memory of a batch grows with them.
-_BATCH_CROPS = 128
 # For the pace at which photos are answered.
 _RECENT = 32
 _LONGEST_WAIT = 60
@@ -197,14 +195,8 @@ class Service:
 
     async def recognize_crops(self, crops: Callable[[], NDArray[np.uint8]]) -> list[FaceResult]:
         """The labels of faces that are cut out already; `crops` is called in a thread, and what it raises goes on."""
-
-        def classify() -> list[FaceResult]:
-            found = crops()
-            parts = (found[start : start + _BATCH_CROPS] for start in range(0, len(found), _BATCH_CROPS))
-            return [result for part in parts for result in self.recognizer.recognize_crops(part)]
-
         async with self._in_time():
-            return await self._read(classify)
+            return await self._read(lambda: self.recognizer.recognize_crops(crops()))
 
     async def _recognize_one(self, photo: Photo, view: Recognizer) -> PhotoResult:
         clock = asyncio.get_running_loop().time
@@ -248,7 +240,7 @@ class Service:
             while group := self._next_group():
                 photos = [prepared for prepared, _ in group]
                 try:
-                    work = partial(_classified, self.recognizer, photos)
+                    work = partial(self.recognizer.classify, photos)
                     rows = await asyncio.get_running_loop().run_in_executor(self._network, work)
                 except Exception as error:  # whatever the runtime raises belongs to those who asked
                     for _, answer in group:
@@ -282,11 +274,3 @@ class Service:
             raise ServiceError(503, f"This took longer than {seconds}. Send fewer or smaller photos.") from error
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-
-
-def _classified(recognizer: Recognizer, photos: Sequence[Prepared]) -> list[NDArray[np.float64]]:
-    """What `Recognizer.classify` gives, with no more faces at the network at once than memory is meant for."""
-    crops = np.concatenate([photo.crops for photo in photos])
-    parts = [crops[start : start + _BATCH_CROPS] for start in range(0, len(crops), _BATCH_CROPS)]
-    rows = np.concatenate([recognizer.classifier.predict(part) for part in parts])
-    return np.split(rows, np.cumsum([len(photo.crops) for photo in photos])[:-1])

@@ -2,6 +2,7 @@
 // no colour management (the command line has none), no premultiplied transparency.
 
 import { ImageError } from './errors.js';
+import { headerNotes } from './headers.js';
 import { roundHalfEven } from './numbers.js';
 import { halvedTo } from './resize.js';
 
@@ -26,7 +27,6 @@ const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
  */
 export async function readPhoto(file, name, leastPixels = Infinity) {
   if (file.size === 0) throw new ImageError(`${name} is empty (0 bytes).`);
-  const notes = [];
   let cutOff = false;
   const jpeg = await isJpeg(file);
   let bitmap = await decoded(file);
@@ -39,8 +39,13 @@ export async function readPhoto(file, name, leastPixels = Infinity) {
     throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
   }
   try {
-    const picture = pixelsOf(bitmap, name, jpeg, leastPixels, notes);
+    const header = await headerNotes(file);
+    const picture = pixelsOf(bitmap, name, jpeg, leastPixels);
+    const { notes } = picture;
+    notes.unshift(...header.first);
     if (cutOff) notes.push(missingRows(picture, name));
+    notes.push(...header.exif);
+    if (picture.finest > 1) notes.push(`kept at 1/${picture.finest} of its size`);
     return picture;
   } finally {
     bitmap.close();
@@ -60,7 +65,7 @@ async function isJpeg(file) {
   return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
 }
 
-function pixelsOf(bitmap, name, jpeg, leastPixels, notes) {
+function pixelsOf(bitmap, name, jpeg, leastPixels) {
   const { width: photoWidth, height: photoHeight } = bitmap;
   if (photoWidth * photoHeight > MAX_PIXELS) {
     throw new ImageError(
@@ -90,8 +95,7 @@ function pixelsOf(bitmap, name, jpeg, leastPixels, notes) {
     if (reduction === 1) data.set(strip, start);
     else data.set(reduced(strip, photoWidth, count, reduction), start);
   }
-  if (transparent) notes.push('transparent parts shown on white');
-  if (finest > 1) notes.push(`kept at 1/${finest} of its size`);
+  const notes = transparent ? ['transparent parts shown on white'] : [];
   return { data, width, height, reduction, finest, photoWidth, photoHeight, notes };
 }
 

@@ -1,0 +1,161 @@
+// What the header of a photo file tells and a decoded picture does not: EXIF's orientation, frames, 16 bits. The notes are
+// those of src/mien/images.py; the browser itself turns the picture, takes the first frame and keeps 8 bits.
+
+const JPEG_HEAD_BYTES = 1 << 20;
+const ORIENTATION = 0x0112;
+const DAMAGED = 'EXIF data is damaged and was ignored';
+const UNIT_BYTES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8 };
+const SHORT_TYPES = [3, 8];
+const LONG_TYPES = [4, 9, 13];
+
+/**
+ * What to note of a file.
+ *
+ * @param {Blob} file a photo in any form.
+ * @returns {Promise<{first: string[], exif: string[]}>} what is noted before and after what happens to its pixels.
+ */
+export async function headerNotes(file) {
+  const kind = ascii(new Uint8Array(await file.slice(0, 12).arrayBuffer()), 0, 12);
+  const read = async (most) => new Uint8Array(await file.slice(0, most).arrayBuffer());
+  try {
+    if (kind.startsWith('\xff\xd8\xff')) return notesOf(1, false, exifOfJpeg(await read(JPEG_HEAD_BYTES)));
+    if (kind.startsWith('\x89PNG')) return notesOfPng(await read(file.size));
+    if (kind.startsWith('GIF8')) return notesOf(framesOfGif(await read(file.size)), false, null);
+    if (kind.startsWith('RIFF') && kind.endsWith('WEBP')) return notesOfWebp(await read(file.size));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // the file ends within its header: the decoder says more of it
+  }
+  return { first: [], exif: [] };
+}
+
+function notesOf(frames, deep, exif) {
+  const first = frames > 1 ? [`frame 1 of ${frames}`] : [];
+  if (deep) first.push('16 bits scaled to 8');
+  return { first, exif: exif === null || exif.length === 0 ? [] : notesOfExif(exif) };
+}
+
+function ascii(bytes, start, end) {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}
+
+function viewOfBytes(bytes) {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The EXIF block of a JPEG: all of its segments, one after the other. */
+function exifOfJpeg(bytes) {
+  const parts = [];
+  const view = viewOfBytes(bytes);
+  let place = 2;
+  while (place + 4 <= bytes.length && bytes[place] === 0xff) {
+    const marker = bytes[place + 1];
+    if (marker === 0xff) {
+      place += 1; // padding
+      continue;
+    }
+    if (marker === 0xda) break; // the pixels begin
+    const end = place + 2 + view.getUint16(place + 2);
+    if (marker === 0xe1 && ascii(bytes, place + 4, place + 10) === 'Exif\0\0') parts.push(bytes.subarray(place + 10, end));
+    place = end;
+  }
+  return parts.length === 0 ? null : joined(parts);
+}
+
+function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let place = 0;
+  for (const part of parts) {
+    whole.set(part, place);
+    place += part.length;
+  }
+  return whole;
+}
+
+function notesOfPng(bytes) {
+  const view = viewOfBytes(bytes);
+  let [frames, exif, begun, deep] = [1, null, false, false];
+  for (let place = 8; place + 12 <= bytes.length; place += 12 + view.getUint32(place)) {
+    const kind = ascii(bytes, place + 4, place + 8);
+    const start = place + 8;
+    if (kind === 'IHDR') deep = bytes[start + 8] === 16 && bytes[start + 9] === 0; // with colours 8 bits are read
+    else if (kind === 'acTL' && !begun && frames === 1) frames = view.getUint32(start) || 1;
+    else if (kind === 'fcTL') begun = true;
+    else if (kind === 'IDAT' && !begun) {
+      begun = true;
+      if (frames > 1) frames += 1; // a picture of its own before the frames
+    } else if (kind === 'eXIf') exif = bytes.subarray(start, start + view.getUint32(place));
+  }
+  return notesOf(frames, deep, exif);
+}
+
+function framesOfGif(bytes) {
+  const table = (flags) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+  const afterBlocks = (start) => {
+    let at = start;
+    while (at < bytes.length && bytes[at] !== 0) at += bytes[at] + 1;
+    return at + 1;
+  };
+  let frames = 0;
+  let place = 13 + table(bytes[10]);
+  while (place < bytes.length) {
+    if (bytes[place] === 0x21) place = afterBlocks(place + 2);
+    else if (bytes[place] === 0x2c) {
+      frames += 1;
+      place = afterBlocks(place + 11 + table(bytes[place + 9]));
+    } else break;
+  }
+  return frames;
+}
+
+function notesOfWebp(bytes) {
+  const view = viewOfBytes(bytes);
+  let [frames, exif] = [0, null];
+  for (let place = 12; place + 8 <= bytes.length; ) {
+    const kind = ascii(bytes, place, place + 4);
+    const length = view.getUint32(place + 4, true);
+    if (kind === 'ANMF') frames += 1;
+    if (kind === 'EXIF') exif = bytes.subarray(place + 8, place + 8 + length);
+    place += 8 + length + (length % 2);
+  }
+  return notesOf(frames, false, exif);
+}
+
+/** What Pillow makes of an EXIF block: its orientation, and that it is damaged. */
+function notesOfExif(block) {
+  const bytes = ascii(block, 0, 6) === 'Exif\0\0' ? block.subarray(6) : block;
+  const order = ascii(bytes, 0, 4);
+  const little = order === 'II*\0';
+  if (bytes.length < 8 || !(little || order === 'MM\0*')) return [DAMAGED];
+  const view = viewOfBytes(bytes);
+  const notes = new Set();
+  let orientation = 1;
+  let total = 0;
+  let place = view.getUint32(4, little);
+  const holds = (size) => place + size <= bytes.length;
+  let left = holds(2) ? view.getUint16(place, little) : -1;
+  if (left < 0) notes.add(DAMAGED);
+  place += 2;
+  for (; left > 0; left -= 1, place += 12) {
+    if (!holds(12)) {
+      notes.add(DAMAGED);
+      break;
+    }
+    const [tag, type] = [view.getUint16(place, little), view.getUint16(place + 2, little)];
+    const count = view.getUint32(place + 4, little);
+    const size = count * (UNIT_BYTES[type] ?? 0);
+    if (size > 4) {
+      total += size;
+      if (total > bytes.length) notes.add(DAMAGED);
+      else if (view.getUint32(place + 8, little) + size > bytes.length) {
+        notes.add('the file is unusual: Truncated File Read');
+        break;
+      }
+    } else if (tag === ORIENTATION && count === 1) {
+      if (SHORT_TYPES.includes(type)) orientation = view.getUint16(place + 8, little);
+      if (LONG_TYPES.includes(type)) orientation = view.getUint32(place + 8, little);
+    }
+  }
+  if (left === 0 && !holds(4)) notes.add(DAMAGED);
+  if (orientation > 1 && orientation < 9) notes.add(`EXIF rotation ${orientation} applied`);
+  return [...notes];
+}
