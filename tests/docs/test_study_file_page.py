@@ -13,7 +13,7 @@ import pytest
 from mien.datasets.protocol import ProtocolSpec
 from mien.datasets.spec import DataSpec
 from mien.study import spec
-from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
+from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe, TeacherSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "study-file.md"
 
@@ -24,6 +24,7 @@ SECTIONS = {
     "[recipe]": Recipe,
     "[recipe.preprocessing]": PreprocessingSpec,
     "[recipe.augmentation]": AugmentationSpec,
+    "[recipe.teacher]": TeacherSpec,
     "[[tables]]": spec._TableKeys,
 }
 

@@ -9,8 +9,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 keras = pytest.importorskip("keras")
 
-from mien.study.recipe import Recipe  # noqa: E402
-from mien.training.losses import BalancedAccuracy, SmoothedLoss, logit_offsets, loss_of  # noqa: E402
+from mien.study.recipe import Recipe, TeacherSpec  # noqa: E402
+from mien.training.losses import BalancedAccuracy, SmoothedLoss, TaughtLoss, logit_offsets, loss_of, metrics_of  # noqa: E402
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 3, (20, 4)).astype(np.float32)
@@ -64,10 +64,45 @@ def test_without_adjustment_nothing_is_added():
     np.testing.assert_allclose(values(loss_of(recipe)), expected, rtol=1e-4)
 
 
-def test_a_loss_survives_its_configuration():
-    loss = SmoothedLoss("categorical_crossentropy", 0.1, "softmax", (0.1, -0.2, 0.3, 0.0))
-    again = SmoothedLoss.from_config(loss.get_config())
-    np.testing.assert_array_equal(values(again), values(loss))
+SMOOTHED = SmoothedLoss("categorical_crossentropy", 0.1, "softmax", (0.1, -0.2, 0.3, 0.0))
+
+
+@pytest.mark.parametrize("loss", [SMOOTHED, TaughtLoss(SMOOTHED, 0.3, 2.0)], ids=lambda loss: loss.name)
+def test_a_loss_survives_its_configuration(loss):
+    again = type(loss).from_config(loss.get_config())
+    targets = np.concatenate([TARGETS, TARGETS[::-1]], axis=1) if isinstance(loss, TaughtLoss) else TARGETS
+    np.testing.assert_array_equal(values(again, targets), values(loss, targets))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_the_loss_with_teachers_is_the_divergence_at_the_temperature_and_that_of_the_targets(temperature, share):
+    recipe = Recipe(label_smoothing=0.1, teacher=TeacherSpec(models=("a",), share=share, temperature=temperature))
+    said = softmax(RNG.normal(0, 2, TARGETS.shape), axis=1).astype(np.float32)
+    answered = softmax(LOGITS / temperature, axis=1)
+    apart = (said * np.log(said / answered)).sum(axis=1) * temperature**2
+    own = -((TARGETS * 0.9 + 0.1 / 4) * log_softmax(LOGITS, axis=1)).sum(axis=1)
+    found = values(loss_of(recipe), np.concatenate([TARGETS, said], axis=1))
+    np.testing.assert_allclose(found, share * apart + (1 - share) * own, rtol=2e-4, atol=1e-5)
+    # Of the validation role, the targets alone count.
+    np.testing.assert_allclose(values(loss_of(recipe)), own, rtol=1e-4)
+
+
+def test_a_network_that_answers_as_its_teachers_do_loses_nothing_to_them():
+    loss = TaughtLoss(SmoothedLoss("categorical_crossentropy", 0.0), 1.0, 2.0)
+    same = np.concatenate([TARGETS, softmax(LOGITS / 2, axis=1)], axis=1).astype(np.float32)
+    assert np.abs(values(loss, same)).max() < 1e-5
+
+
+def test_accuracy_is_of_the_targets_whatever_the_teachers_say():
+    recipe = Recipe(select="best_balanced_accuracy", teacher=TeacherSpec(models=("a",)))
+    outputs = np.eye(4, dtype=np.float32)[[0, 1, 1, 3]]
+    targets = np.eye(4, dtype=np.float32)[[0, 1, 2, 3]]
+    for metric in metrics_of(recipe, 4):
+        for given in (targets, np.concatenate([targets, targets[::-1]], axis=1)):
+            metric.reset_state()
+            metric.update_state(given, outputs)
+            assert float(metric.result()) == pytest.approx(0.75)
 
 
 def test_balanced_accuracy_over_batches_is_that_of_scikit_learn():

@@ -1,13 +1,15 @@
 import json
+import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 
+from mien.bundle import shipped_bundles
 from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ProtocolError, StudyFileError
 from mien.study.plan import Plan, SplitFacts, identity_of, make_plan, name_of, name_run
-from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
+from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe, TeacherSpec
 from mien.study.spec import parse_study, with_setting
 
 
@@ -161,6 +163,7 @@ def test_a_plan_from_before_the_choice_kept_the_gathered_averages():
 
 # For each setting: a value that is not the default, and what must hold for it to have an effect.
 CENTRED = {"preprocessing.featurewise_center": True}
+TAUGHT = {"teacher.models": ("default",), "augmentation.flip": True}
 MATTERS = {
     "backbone": ("vgg16", {}),
     "weights": ("imagenet", {"backbone": "vgg16"}),
@@ -208,6 +211,11 @@ MATTERS = {
     "augmentation.erasing": (0.1, {}),
     "augmentation.mixup": (0.2, {}),
     "augmentation.cutmix": (1.0, {}),
+    "teacher.models": (("default",), {}),
+    "teacher.views": (4, TAUGHT),
+    "teacher.share": (0.9, TAUGHT),
+    "teacher.temperature": (1.0, TAUGHT),
+    "teacher.mirror": (True, TAUGHT),
     "protocol.labels": ("six", {}),
     "protocol.roles": ("split", {}),
     "protocol.train_fraction": (0.5, {}),
@@ -216,9 +224,10 @@ MATTERS = {
 
 
 def test_every_setting_of_a_recipe_is_asked_whether_it_matters():
-    names = {item.name for item in fields(Recipe)} - {"preprocessing", "augmentation"}
+    names = {item.name for item in fields(Recipe)} - {"preprocessing", "augmentation", "teacher"}
     names |= {f"preprocessing.{item.name}" for item in fields(PreprocessingSpec)}
     names |= {f"augmentation.{item.name}" for item in fields(AugmentationSpec)}
+    names |= {f"teacher.{item.name}" for item in fields(TeacherSpec)}
     assert names == {name for name in MATTERS if not name.startswith("protocol.")}
 
 
@@ -244,6 +253,8 @@ def test_a_setting_that_can_change_the_result_changes_the_runs_name(name):
         ("preprocessing.rescale", "imagenet", {"backbone": "vgg16", "weights": "imagenet"}),
         ("learning_rate", 0.001, {}),
         ("average_last", 1, {}),
+        ("teacher.share", 0.9, {}),
+        ("teacher.views", 4, {"teacher.models": ("default",)}),
         ("batch_statistics", "moving", {"backbone": "vgg16"}),
         ("batch_statistics", "moving", {"backbone": "mobilenetv2", "weights": "imagenet", "freeze": "all"}),
     ],
@@ -299,6 +310,46 @@ def test_a_weight_file_is_found_beside_its_study_file_and_kept_without_its_path(
     assert tmp_path.name not in kept
     read = Plan.from_json(study, json.loads(kept))
     assert [run.id for run in read.runs] == [run.id for run in plan.runs]
+
+
+def test_a_teacher_counts_by_its_content_and_is_kept_without_its_path(tmp_path: Path):
+    copied = tmp_path / "copy.mien"
+    copied.write_bytes(shipped_bundles()["default"].read_bytes())
+    assert run_id(**{"teacher.models": ("default",)}) == run_id(**{"teacher.models": (str(copied),)})
+    both = ("default", "fer2013")
+    assert run_id(**{"teacher.models": both}) == run_id(**{"teacher.models": both[::-1]})
+    assert run_id(**{"teacher.models": both}) != run_id(**{"teacher.models": ("default",)})
+
+    study = study_of("rows.teacher.models = [[], ['copy.mien']]")
+    assert [cell.row for cell in make_plan(study, facts_of).cells] == ["none", "copy.mien"]
+    assert "There is no teacher copy.mien" in make_plan(study, facts_of).cells[1].reason
+    plan = make_plan(study, facts_of, base=tmp_path)
+    assert plan.runs[1].recipe.teacher.models == (str(copied.resolve()),)
+    kept = json.dumps(plan.to_json())
+    assert "copy.mien (bundle " in kept
+    assert tmp_path.name not in kept
+    read = Plan.from_json(study, json.loads(kept))
+    assert [run.id for run in read.runs] == [run.id for run in plan.runs]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"run.json": '{"id": "0123456789ab"}'}, "has no weights any more"),
+        ({"run.json": "{", "network.keras": ""}, "cannot be used: .* is damaged"),
+        ({"photo.jpg": ""}, "is not a bundle"),
+    ],
+)
+def test_what_is_no_teacher_is_skipped_with_the_reason(tmp_path: Path, files, reason):
+    folder = tmp_path / "teacher"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    (cell,) = make_plan(
+        study_of("fixed.teacher.models = ['teacher']\nrows.epochs = [1]"), facts_of, base=tmp_path
+    ).cells
+    assert cell.run_id is None
+    assert re.search(reason, cell.reason)
 
 
 def test_titles_texts_names_and_the_order_of_keys_do_not_count():

@@ -4,7 +4,7 @@ import pytest
 
 from mien.errors import ContradictionError, NetworkError, StudyFileError
 from mien.study.backbones import BACKBONES
-from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
+from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe, TeacherSpec
 from mien.study.settings import parse
 
 
@@ -25,6 +25,7 @@ def test_a_recipe_survives_json():
         weights="imagenet",
         preprocessing=PreprocessingSpec(samplewise_center=True, size=64),
         augmentation=AugmentationSpec(flip=True, mixup=0.2),
+        teacher=TeacherSpec(models=("a.mien", "b.mien"), views=16),
     )
     assert parse(Recipe, recipe.to_json()) == recipe
 
@@ -39,6 +40,15 @@ def test_a_recipe_survives_json():
         ({"minimum_learning_rate": 0.1}, "minimum_learning_rate = 0.1 is above learning_rate = 0.001"),
         ({"logit_adjustment": 1.0, "activation": "sigmoid"}, "logit_adjustment needs activation = 'softmax'"),
         ({"logit_adjustment": 1.0, "loss": "mean_squared_error"}, "loss = 'mean_squared_error'"),
+        (
+            {"teacher": TeacherSpec(models=("a",)), "activation": "sigmoid"},
+            "teacher.models needs activation = 'softmax'",
+        ),
+        ({"teacher": TeacherSpec(models=("a",)), "class_weights": "balanced"}, "class_weights = 'balanced' contradict"),
+        (
+            {"teacher": TeacherSpec(models=("a",), views=1), "augmentation": AugmentationSpec(shift=0.1)},
+            "have no effect. Set them to zero, or ask for more views",
+        ),
         ({"freeze": "all"}, "freeze needs pretrained weights"),
     ],
 )
@@ -90,6 +100,9 @@ RANGES = [
     (AugmentationSpec, "erasing", -0.1, 1.1),
     (AugmentationSpec, "mixup", -0.1, 10.1),
     (AugmentationSpec, "cutmix", -0.1, 10.1),
+    (TeacherSpec, "views", 0, 257),
+    (TeacherSpec, "share", 0.0, 1.1),
+    (TeacherSpec, "temperature", 0.0, 100.1),
 ]
 
 
@@ -117,6 +130,11 @@ def test_a_size_that_is_too_small_names_the_backbones_that_can_do_with_it():
     with pytest.raises(NetworkError, match="choose one of: mien_small, .*vgg16") as caught:
         Recipe(backbone="xception", preprocessing=PreprocessingSpec(size=48)).resolved(48)
     assert "inceptionv3" not in str(caught.value)
+
+
+def test_one_teacher_is_not_named_twice():
+    with pytest.raises(StudyFileError, match="names one twice: a.mien, a.mien"):
+        TeacherSpec(models=("a.mien", "a.mien"))
 
 
 def test_an_unknown_backbone_is_met_with_the_nearest_one():

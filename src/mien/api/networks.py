@@ -18,7 +18,7 @@ from mien.inference.contracts import CONTRACTS
 from mien.labels import SEVEN
 from mien.study.backbones import BACKBONES, backbone, list_backbones
 from mien.study.recipe import PreprocessingSpec, Recipe
-from mien.study.record import RunRecord
+from mien.study.record import NETWORK_FILE, RunRecord
 from mien.study.store import find_run
 
 SUFFIXES = (".svg", ".png")
@@ -215,8 +215,6 @@ def _network(source: str, weights: str) -> tuple[str, Any]:
 
 def _network_file(folder: Path) -> Path:
     """The network of a run's folder, or of the one run of a store."""
-    from mien.training.execute import NETWORK_FILE
-
     path = find_run(folder) / NETWORK_FILE
     if not path.is_file():
         raise NetworkError(

@@ -124,3 +124,23 @@ def resize_crops(crops: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     method = cv2.INTER_AREA if min(crops.shape[1:]) > size else cv2.INTER_LINEAR
     resized = [cv2.resize(crop, (size, size), interpolation=method) for crop in crops]
     return np.array(resized, dtype=np.uint8).reshape(-1, size, size)
+
+
+def warp_crops(crops: NDArray[np.uint8], maps: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Faces that are crops already, each resampled by a map of its own, bilinearly.
+
+    What lies outside of a crop takes the value of the nearest pixel of its border.
+
+    Args:
+        crops: shape (N, H, W), uint8, gray.
+        maps: shape (N, 2, 3): from the pixels (x, y, 1) of each result to the pixels of its crop.
+
+    Returns:
+        Shape (N, H, W), uint8.
+    """
+    warped = np.empty_like(crops)
+    height, width = crops.shape[1:]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for crop, matrix, result in zip(crops, maps, warped, strict=True):
+        result[:] = cv2.warpAffine(crop, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return warped

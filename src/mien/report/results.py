@@ -468,6 +468,11 @@ def _setting(key: str, value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         return f"{name} {value:g}"
-    # Of a weight file, the name is enough.
-    last = re.split(r"[/\\]", str(value))[-1]
-    return f"{name} {last}"
+    if isinstance(value, (tuple, list)):
+        return f"{name} {' and '.join(map(_last, value)) or 'none'}"
+    return f"{name} {_last(value)}"
+
+
+def _last(value: Any) -> str:
+    """Of the path of a file, its name."""
+    return re.split(r"[/\\]", str(value))[-1]

@@ -17,6 +17,7 @@ from mien.study.backbones import OTHER_BACKBONES, backbone
 from mien.study.recipe import Recipe
 from mien.study.settings import parse
 from mien.study.spec import READOUT, Study, Table, with_setting
+from mien.study.teachers import find_teacher, teacher_identity, teacher_title, why_no_teacher
 
 # Raised whenever a change of mien's own code changes what the same recipe gives, so that old records are not
 # mistaken for new ones.
@@ -237,7 +238,7 @@ def name_run(recipe: Recipe, facts: SplitFacts) -> str:
     After which epochs a run is evaluated does not change it. Names told of that once (see `mien.study.held`).
 
     Args:
-        recipe: resolved. A file, of weights or of a backbone, counts by its content, not by its path.
+        recipe: resolved. Files count by their content, not by their path: of weights, of a backbone, of teachers.
         facts: of the data and the split.
     """
     return name_of(identity_of(recipe, facts))
@@ -250,6 +251,9 @@ def identity_of(recipe: Recipe, facts: SplitFacts) -> dict[str, Any]:
         settings["weights"] = _file_hash(recipe.weights)
     if recipe.batch_statistics == "moving":
         del settings["batch_statistics"]  # the only way there was: runs of that time keep their names
+    settings["teacher"] = {**settings["teacher"], "models": sorted(map(teacher_identity, recipe.teacher.models))}
+    if not recipe.teacher.models:
+        del settings["teacher"]  # likewise
     for name, default in _LATER.items():
         owner, key = _owner(settings, name)
         if owner[key] == default:
@@ -288,6 +292,10 @@ def why_impossible(recipe: Recipe, backend: str | None, base: Path) -> str | Non
         return f"{row.title} has no ImageNet weights."
     if recipe.needs_file and not find_place(recipe.weights, base).is_file():
         return f"There is no weight file {recipe.weights}."
+    for teacher in recipe.teacher.models:
+        why = why_no_teacher(find_teacher(teacher, base))
+        if why:
+            return why
     for name, reason in row.fails_on:
         if name == backend:
             return f"{row.title} does not work on Keras' {name} backend: {reason}"
@@ -326,6 +334,9 @@ def _requests(
         return [replace(cell, reason=reason)]
     if recipe.needs_file:
         recipe = replace(recipe, weights=str(find_place(recipe.weights, base)))
+    if recipe.teacher.models:
+        models = tuple(find_teacher(teacher, base) for teacher in recipe.teacher.models)
+        recipe = replace(recipe, teacher=replace(recipe.teacher, models=models))
     return [
         _Request(replace(cell, fold=fold), recipe, split, its_facts, readout or recipe.epochs)
         for fold, split, its_facts in splits
@@ -337,6 +348,7 @@ def portable(recipe: Recipe) -> dict[str, Any]:
     values = {**recipe.to_json(), "backbone": OTHER_BACKBONES.portable(recipe.backbone)}
     if recipe.needs_file:
         values["weights"] = f"{Path(recipe.weights).name} (sha256 {_file_hash(recipe.weights)})"
+    values["teacher"]["models"] = [teacher_title(model) for model in recipe.teacher.models]
     return values
 
 

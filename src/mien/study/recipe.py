@@ -132,9 +132,46 @@ class AugmentationSpec:
         _check_range("augmentation.cutmix", self.cutmix, 0.0, 10.0)
 
     @property
+    def moves(self) -> bool:
+        """Whether pixels change their places: flip, shift, rotation, zoom."""
+        return bool(self.flip or self.shift or self.rotation or self.zoom)
+
+    @property
     def active(self) -> bool:
         """Whether anything at all is changed at random."""
         return self != AugmentationSpec()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSpec:
+    """What the network learns from other networks beside its targets (Hinton et al., 2015).
+
+    Each teacher answers once for some views of every training image: the image as it is, and changes of it by the
+    recipe's flip, shift, rotation and zoom. The mean of the answers is stored, and training sees one of these views of
+    each image an epoch, so that image and answer belong together. The other augmentation stays as it is.
+
+    Attributes:
+        models: bundles (a .mien file, a folder, or a name that is shipped with mien) and folders of finished runs; none
+            for no teacher. A bundle counts by its content in the run's name, a run by its own name.
+        views: how many views of each image are stored.
+        share: of the teachers' answers in the loss; the targets have the rest.
+        temperature: that the answers of teachers and network are softened by before they are compared. The part of the
+            loss grows with its square, so that the share means the same.
+        mirror: whether a teacher's answer for a view is the mean of those for it and for its mirror image.
+    """
+
+    models: tuple[str, ...] = ()
+    views: int = 8
+    share: float = 0.5
+    temperature: float = 2.0
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("teacher.views", self.views, 1, 256)
+        _check_range("teacher.share", self.share, 0.0, 1.0, open_low=True)
+        _check_range("teacher.temperature", self.temperature, 0.0, 100.0, open_low=True)
+        if len(set(self.models)) < len(self.models):
+            raise StudyFileError(f"teacher.models names one twice: {', '.join(self.models)}.", ("models",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +219,7 @@ class Recipe:
         seed: of weights, order and augmentation.
         preprocessing: see `PreprocessingSpec`.
         augmentation: see `AugmentationSpec`.
+        teacher: see `TeacherSpec`.
     """
 
     backbone: str = "mien_small"
@@ -214,6 +252,7 @@ class Recipe:
     seed: int = 0
     preprocessing: PreprocessingSpec = field(default_factory=PreprocessingSpec)
     augmentation: AugmentationSpec = field(default_factory=AugmentationSpec)
+    teacher: TeacherSpec = field(default_factory=TeacherSpec)
 
     def __post_init__(self) -> None:
         _check_range("learning_rate", self.learning_rate, 0.0, 1e3, open_low=True)
@@ -250,8 +289,21 @@ class Recipe:
                 "logit_adjustment needs activation = 'softmax' and loss = 'categorical_crossentropy'. Received: "
                 f"activation = {self.activation!r}, loss = {self.loss!r}."
             )
+        if self.teacher.models:
+            self._check_teacher()
         if self.freeze != "none" and self.weights == "none":
             _refuse("freeze needs pretrained weights: a frozen backbone of random weights learns nothing. Set weights.")
+
+    def _check_teacher(self) -> None:
+        if self.activation != "softmax":
+            _refuse(f"teacher.models needs activation = 'softmax'. Received: activation = {self.activation!r}.")
+        if self.class_weights != "none":
+            _refuse("teacher.models and class_weights = 'balanced' contradict each other: answers are no classes.")
+        if self.teacher.views == 1 and self.augmentation.moves:
+            _refuse(
+                "With teacher.views = 1 an image is seen as it is and in no other way, so augmentation.flip, shift, "
+                "rotation and zoom have no effect. Set them to zero, or ask for more views."
+            )
 
     @property
     def needs_file(self) -> bool:
@@ -304,7 +356,10 @@ class Recipe:
             defaults["average_last"] = 0  # the mean of one
         if row.norm_layers == 0 or freeze == "all":
             defaults["batch_statistics"] = "moving"  # there is nothing to settle
-        return replace(self, preprocessing=preprocessing, freeze=freeze, **defaults)
+        teacher = self.teacher if self.teacher.models else TeacherSpec()
+        if teacher.models and not self.augmentation.moves:
+            teacher = replace(teacher, views=1)  # all would be the same
+        return replace(self, preprocessing=preprocessing, freeze=freeze, teacher=teacher, **defaults)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain values, nested as in a study file."""

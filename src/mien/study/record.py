@@ -31,6 +31,8 @@ from mien.study.recipe import Recipe
 from mien.study.settings import convert
 
 RUN_FILE = "run.json"
+# The weights of the last readout, where they are kept.
+NETWORK_FILE = "network.keras"
 HISTORY_FILE = "history.jsonl"
 PREDICTIONS_FILE = "predictions.npz"
 

@@ -413,6 +413,7 @@ def _owners() -> dict[str, Any]:
         "": recipe,
         "preprocessing.": recipe.preprocessing,
         "augmentation.": recipe.augmentation,
+        "teacher.": recipe.teacher,
         "protocol.": ProtocolSpec(),
     }
 
@@ -448,6 +449,8 @@ def _shown(key: str, value: Any) -> str:
         return f"{key.rpartition('.')[2]} {'on' if value else 'off'}"
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple):
+        return " and ".join(map(str, value)) or "none"
     return str(value)
 
 

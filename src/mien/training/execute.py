@@ -27,10 +27,11 @@ from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.machine import core_count, processor_name
 from mien.predictions import Predictions
+from mien.randomness import generator
 from mien.study.backbones import OTHER_BACKBONES
 from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
-from mien.study.record import RunRecord, RunStatus, data_facts, rounded
+from mien.study.record import NETWORK_FILE, RunRecord, RunStatus, data_facts, rounded
 from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
@@ -45,9 +46,8 @@ from mien.training.network import (
 )
 from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics
 from mien.training.settling import Settler
+from mien.training.teaching import Teaching, prepare_teaching
 from mien.training.window import window_files
-
-NETWORK_FILE = "network.keras"
 
 
 def execute(
@@ -87,16 +87,18 @@ def execute(
 
     with clock("fit_statistics"):
         statistics = _fit_statistics(recipe, split, watch)
+    with clock("teachers"):
+        teaching = prepare_teaching(recipe, split, store, watch.stage)
     watch.stage("building the network")
     network = build_network(recipe, image_size=dataset.size, classes=len(split.label_set), statistics=statistics)
-    settler = Settler(network, recipe, split.train.images[..., np.newaxis], split.train.targets)
+    settler = Settler(network, recipe, _as_trained_on(split.train, teaching), split.train.targets)
     described = {
         **describe_network(network),
         "statistics": _described(statistics),
         "averages": _averages(settler, recipe, len(split.train)),
     }
     with clock("train"):
-        ended, state = _train(network, settler, run, split, store, folder, watch, stop)
+        ended, state = _train(network, settler, run, split, teaching, store, folder, watch, stop)
     if ended is Ended.STOPPED:
         return None
 
@@ -213,6 +215,7 @@ def _train(
     settler: Settler,
     run: PlannedRun,
     split: Split,
+    teaching: Teaching | None,
     store: Store,
     folder: Path,
     watch: Watch,
@@ -220,7 +223,7 @@ def _train(
 ) -> tuple[Ended, LoopState]:
     recipe = run.recipe
     roles = (split.train, split.validation)
-    if recipe.freeze == "all" and not recipe.augmentation.active:
+    if recipe.freeze == "all" and not recipe.augmentation.active and teaching is None:
         # A frozen backbone answers the same in every epoch: ask it once, and train the head on its answers.
         trained = head_model(network)
         inputs: list[NDArray[Any]] = [
@@ -233,6 +236,7 @@ def _train(
     offsets = logit_offsets(recipe, split.train.targets)
     compile_network(trained, recipe, steps_per_epoch=len(split.train) // batch, offsets=offsets)
     train, validation = (Material(values, samples.targets) for values, samples in zip(inputs, roles, strict=True))
+    train = replace(train, teaching=teaching)
     watch.stage("training")
     return fit(
         network,
@@ -246,6 +250,15 @@ def _train(
         watch=watch,
         stop=stop,
     )
+
+
+def _as_trained_on(samples: Samples, teaching: Teaching | None) -> NDArray[np.uint8]:
+    """The training images as an epoch meets them before the network, (N, H, W, 1): with teachers, one view of each."""
+    images = samples.images[..., np.newaxis]
+    if teaching is None or teaching.views == 1:
+        return images
+    views = generator(0, "settling", "views").integers(0, teaching.views, len(images))
+    return teaching.viewed(images, np.arange(len(images)), views)
 
 
 def _features(

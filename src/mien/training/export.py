@@ -31,13 +31,12 @@ from mien.inference.crops import resize_crops
 from mien.predictions import Predictions
 from mien.randomness import generator
 from mien.seen import Seen
-from mien.study.record import RunRecord, RunStatus
+from mien.study.record import NETWORK_FILE, RunRecord, RunStatus
 from mien.study.spec import read_study
 from mien.study.store import STUDY_FILE, Store
 from mien.training.backend import in_batches, litert_function
 from mien.training.card import make_card
 from mien.training.convert import WeightsType, in_float32, store_weights, to_keras, to_litert, to_onnx
-from mien.training.execute import NETWORK_FILE
 
 LARGEST_DIFFERENCE = 1e-4
 LARGEST_ACCURACY_LOSS = 0.003

@@ -26,6 +26,7 @@ from mien.training.blending import blend, draw_blend
 from mien.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
 from mien.training.settling import Settler
+from mien.training.teaching import Teaching
 from mien.training.window import Window
 
 # Below this change of validation loss an epoch counts as no better, as in Keras' own plateau schedule.
@@ -60,10 +61,12 @@ class Material:
     Attributes:
         inputs: shape (N, H, W, 1), uint8 images; or (N, F), float32 features of a frozen backbone.
         targets: shape (N, K), float32, rows sum to 1.
+        teaching: what teachers say of them, where the recipe has teachers.
     """
 
     inputs: NDArray[Any]
     targets: NDArray[np.float32]
+    teaching: Teaching | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -175,20 +178,30 @@ def epoch_rows(
         weights: of the classes, shape (K,); None for none.
 
     Returns:
-        A function of places in the epoch to inputs, targets and, with class weights, the weight of each image.
+        A function of places in the epoch to inputs, targets and, with class weights, the weight of each image. With
+        teachers, what they say stands behind the targets, in as many columns again.
     """
+    stream = partial(_stream, recipe.seed, epoch)
     how = None
     if train.inputs.ndim == 4:  # images; features of a frozen backbone are not changed at random
         height, width = train.inputs.shape[1:3]
-        stream = partial(_stream, recipe.seed, epoch)
         how = draw_blend(recipe.augmentation, len(order), (height, width), stream)
+    teaching = train.teaching
+    if teaching is not None:
+        views = stream("teacher").integers(0, teaching.views, len(order))
 
-    def rows(places: slice) -> tuple[NDArray[Any], ...]:
+    def taken(places: slice | NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32]]:
         own = order[places]
         inputs, targets = train.inputs[own], train.targets[own]
+        if teaching is None:
+            return inputs, targets
+        said = teaching.softened(own, views[places])
+        return teaching.viewed(inputs, own, views[places]), np.concatenate([targets, said], axis=1)
+
+    def rows(places: slice) -> tuple[NDArray[Any], ...]:
+        inputs, targets = taken(places)
         if how is not None:
-            others = order[how.partners[places]]
-            inputs, targets = blend((inputs, targets), (train.inputs[others], train.targets[others]), how, places)
+            inputs, targets = blend((inputs, targets), taken(how.partners[places]), how, places)
         return (inputs, targets) if weights is None else (inputs, *weighed(targets, weights))
 
     return rows

@@ -62,6 +62,50 @@ class SmoothedLoss(keras.losses.Loss):
         }
 
 
+@keras.saving.register_keras_serializable(package="mien")
+class TaughtLoss(keras.losses.Loss):
+    """A loss of the targets, and how far the network is from what teachers say (Hinton et al., 2015).
+
+    The latter is the Kullback-Leibler divergence of the network's answers from the teachers', both at the temperature,
+    times its square: so its gradients are as large as those of the targets, whatever the temperature.
+
+    Args:
+        own: of the targets.
+        share: of the teachers' part, in (0, 1].
+        temperature: above 0.
+    """
+
+    def __init__(self, own: keras.losses.Loss, share: float, temperature: float, **kwargs: Any) -> None:
+        super().__init__(**{"name": f"taught_{own.name}", **kwargs})
+        self.own, self.share, self.temperature = own, share, temperature
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each sample, shape (N,).
+
+        Args:
+            y_true: shape (N, 2 * classes): targets, and the teachers' answers at the temperature; or (N, classes), as
+                of the validation role, where the targets alone count.
+            y_pred: shape (N, classes), of a softmax.
+        """
+        classes = y_pred.shape[-1]
+        if y_true.shape[-1] == classes:
+            return self.own.call(y_true, y_pred)
+        taught = y_true[:, classes:]
+        answered = keras.ops.log_softmax(_log(y_pred) / self.temperature, axis=-1)
+        apart = keras.ops.sum(taught * (_log(taught) - answered), axis=-1) * self.temperature**2
+        return self.share * apart + (1 - self.share) * self.own.call(y_true[:, :classes], y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the loss."""
+        own = keras.saving.serialize_keras_object(self.own)
+        return {**super().get_config(), "own": own, "share": self.share, "temperature": self.temperature}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TaughtLoss:
+        """The loss that `get_config` described."""
+        return cls(**{**config, "own": keras.saving.deserialize_keras_object(config["own"])})
+
+
 def logit_offsets(recipe: Recipe, targets: NDArray[np.floating]) -> tuple[float, ...]:
     """What logit adjustment (Menon et al., 2021) adds to the logits in the loss.
 
@@ -81,12 +125,17 @@ def logit_offsets(recipe: Recipe, targets: NDArray[np.floating]) -> tuple[float,
 
 def loss_of(recipe: Recipe, offsets: Sequence[float] = ()) -> keras.losses.Loss:
     """The loss of a recipe; see `logit_offsets` for the offsets."""
-    return SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets)
+    loss = SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets)
+    if not recipe.teacher.models:
+        return loss
+    return TaughtLoss(loss, recipe.teacher.share, recipe.teacher.temperature)
 
 
 def metrics_of(recipe: Recipe, classes: int) -> list[keras.metrics.Metric]:
     """What a recipe's epochs are judged by beside the loss: "accuracy", and "balanced_accuracy" where it chooses."""
     metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    if recipe.teacher.models:
+        metrics = [keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy")]
     if recipe.select == "best_balanced_accuracy":
         metrics.append(BalancedAccuracy(classes))
     return metrics
@@ -108,8 +157,8 @@ class BalancedAccuracy(keras.metrics.Metric):
         self.counts = self.add_variable((classes,), initializer="zeros", name="counts")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch: targets and outputs, each of shape (N, classes)."""
-        labels = keras.ops.argmax(y_true, axis=-1)
+        """Count a batch: targets, of which the first columns count, and outputs of shape (N, classes)."""
+        labels = keras.ops.argmax(y_true[:, : self.classes], axis=-1)
         each = keras.ops.one_hot(labels, self.classes)
         right = keras.ops.cast(keras.ops.equal(labels, keras.ops.argmax(y_pred, axis=-1)), each.dtype)
         self.hits.assign_add(keras.ops.sum(each * right[:, None], axis=0))
@@ -128,3 +177,8 @@ class BalancedAccuracy(keras.metrics.Metric):
 
 def _log(probabilities: Any) -> Any:
     return keras.ops.log(keras.ops.maximum(probabilities, _SMALLEST))
+
+
+def _accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Whether the largest output is where the target is largest, (N,); what teachers say stands behind the targets."""
+    return keras.metrics.categorical_accuracy(y_true[:, : y_pred.shape[-1]], y_pred)

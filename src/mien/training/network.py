@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ def build_network(
     spec = recipe.preprocessing
     keras.utils.set_random_seed(derived_seed(recipe.seed, "weights", OTHER_BACKBONES.identity(recipe.backbone)))
     faces = keras.Input((*image_size, 1), dtype="float32", name="faces")
-    x = augment(faces, recipe.augmentation, recipe.seed)
+    changes = recipe.augmentation
+    if recipe.teacher.models:  # what teachers have answered for has been moved already
+        changes = replace(changes, flip=False, shift=0.0, rotation=0.0, zoom=0.0)
+    x = augment(faces, changes, recipe.seed)
     x = preprocess(x, spec, statistics, scaling=row.scaling, channels=row.channels)
     with precision(recipe.precision):
         body = build_backbone(

@@ -1,0 +1,72 @@
+"""The models that a recipe's network learns from beside its targets: bundles, and runs that are finished."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from mien.bundle import SUFFIX, load_bundle, shipped_bundles
+from mien.datasets.places import find_place
+from mien.errors import MienError, StudyFileError
+from mien.files import parse_json
+from mien.study.record import NETWORK_FILE, RUN_FILE
+
+
+def find_teacher(name: str, base: Path) -> str:
+    """What a study means by a teacher: the name of a bundle that is shipped with mien, or an absolute path.
+
+    Args:
+        name: as a study file has it: such a name; a .mien file, a bundle's folder or the folder of a run, relative to
+            `base` or to the current folder.
+        base: folder of the study file.
+    """
+    return name if name in shipped_bundles() else str(find_place(name, base, Path()))
+
+
+def is_run(place: str) -> bool:
+    """Whether a teacher is the folder of a run, and not a bundle."""
+    return (Path(place) / RUN_FILE).is_file()
+
+
+def why_no_teacher(place: str) -> str | None:
+    """Why nothing can be learned from what `find_teacher` found, in one sentence, or None."""
+    path = Path(place)
+    if place in shipped_bundles():
+        return None
+    if not path.exists():
+        return f"There is no teacher {path.name}: expected a bundle ({SUFFIX}) or the folder of a finished run."
+    if is_run(place) and not (path / NETWORK_FILE).is_file():
+        return f"The teacher {path.name} has no weights any more: its run was finished with --discard-weights."
+    try:
+        teacher_identity(place)
+    except MienError as error:
+        return f"The teacher {path.name} cannot be used: {error}"
+    return None
+
+
+def teacher_identity(place: str) -> str:
+    """What can change the answers of a teacher, and nothing else: a run's name, or a bundle's fingerprint.
+
+    Raises:
+        MienError: there is none, or it is damaged.
+    """
+    path = Path(place)
+    changed = max((file.stat().st_mtime_ns for file in (path, path / RUN_FILE) if file.exists()), default=0)
+    return _identity(place, changed)
+
+
+@lru_cache(maxsize=64)
+def _identity(place: str, changed: int) -> str:
+    if not is_run(place):
+        bundle = load_bundle(place)
+        return f"bundle {bundle.fingerprint}"
+    path = Path(place) / RUN_FILE
+    try:
+        return f"run {parse_json(path.read_bytes())['id']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyFileError(f"{path} is damaged ({error}).") from error
+
+
+def teacher_title(place: str) -> str:
+    """How a teacher is called where no path of this machine may stand."""
+    return f"{Path(place).name} ({teacher_identity(place)})"

@@ -1,0 +1,235 @@
+"""What teachers say of views of the training images, stored once for all epochs (`Recipe.teacher`)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.bundle import load_bundle
+from mien.datasets.protocol import Split
+from mien.errors import DataError, MienError, NetworkError
+from mien.files import canonical_json, written_whole
+from mien.inference.classifier import Classifier
+from mien.inference.crops import resize_crops, warp_crops
+from mien.labels import LabelSet, project
+from mien.randomness import generator
+from mien.seen import Seen
+from mien.study.recipe import AugmentationSpec, Recipe
+from mien.study.record import NETWORK_FILE, RunRecord
+from mien.study.store import Store
+from mien.study.teachers import is_run, teacher_identity
+from mien.training.backend import in_batches
+
+_BATCH = 256
+# Of a probability below this its logarithm is that of this: what is stored has 11 bits.
+_SMALLEST = 1e-7
+
+# Gives probabilities, (N, classes), for faces, (N, H, W) uint8.
+Answers = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """Views of N training images, and what the teachers say of each.
+
+    Attributes:
+        maps: shape (N, K, 2, 3), float32: from the pixels of each view to those of its image.
+        answers: shape (N, K, classes), float16: logarithms of the mean of the teachers' probabilities.
+        temperature: that answers are softened by.
+    """
+
+    maps: NDArray[np.float32]
+    answers: NDArray[np.float16]
+    temperature: float
+
+    @property
+    def views(self) -> int:
+        """How many there are of each image."""
+        return int(self.maps.shape[1])
+
+    def viewed(
+        self, images: NDArray[np.uint8], samples: NDArray[np.int64], views: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Images (n, H, W, 1) as these views of these samples show them, of the same shape."""
+        return warp_crops(images[..., 0], self.maps[samples, views])[..., np.newaxis]
+
+    def softened(self, samples: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The answers for these views of these samples, (n, classes), at the temperature; rows sum to 1."""
+        powers = np.exp(self.answers[samples, views].astype(np.float32) / self.temperature)
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def view_maps(spec: AugmentationSpec, count: int, size: tuple[int, int], view: int) -> NDArray[np.float32]:
+    """How one view of each image is made: shape (count, 2, 3), from the pixels of the view to those of the image.
+
+    The first view, 0, is the image as it is. The others are drawn in the ranges of flip, shift, rotation and zoom, as
+    `RandomAffine` draws them, and are the same whatever the recipe's seed: runs of several seeds share what is stored.
+
+    Args:
+        spec: of the recipe.
+        count: images.
+        size: their height and width, in pixels.
+        view: which one, from 0.
+    """
+    height, width = size
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    rng = generator(0, "teacher", "view", str(view))
+    on = 0.0 if view == 0 else 1.0
+    mirrored = rng.random(count) < 0.5
+    shift_x, shift_y, angle, zoom = (on * rng.uniform(-1, 1, count) for _ in range(4))
+    sign = np.where(mirrored & bool(view) & spec.flip, -1.0, 1.0)
+    angle *= math.radians(spec.rotation)
+    scale = 1 + spec.zoom * zoom
+    cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
+    to_x, to_y = centre_x + spec.shift * shift_x * width, centre_y + spec.shift * shift_y * height
+    maps = np.empty((count, 2, 3), np.float32)
+    maps[:, 0] = np.stack([sign * cosine, sign * sine, centre_x - sign * (cosine * to_x + sine * to_y)], axis=1)
+    maps[:, 1] = np.stack([-sine, cosine, centre_y + sine * to_x - cosine * to_y], axis=1)
+    return maps
+
+
+def prepare_teaching(recipe: Recipe, split: Split, store: Store, say: Callable[[str], None]) -> Teaching | None:
+    """Ask the teachers of a recipe, unless the store has their answers already.
+
+    Answers are kept for each teacher and view by itself, so that another set of teachers, or more views, asks only for
+    what is new, and an interrupted run goes on.
+
+    Args:
+        recipe: resolved.
+        split: its training role is asked about.
+        store: keeps the answers.
+        say: is told what is being done.
+
+    Returns:
+        None where the recipe has no teacher.
+
+    Raises:
+        MienError: a teacher cannot be loaded, does not know the labels, or has learned from images that this run is
+            tested or validated on.
+    """
+    spec = recipe.teacher
+    if not spec.models:
+        return None
+    images, label_set = split.train.images, split.label_set
+    size = (int(images.shape[1]), int(images.shape[2]))
+    maps = [view_maps(recipe.augmentation, len(images), size, view) for view in range(spec.views)]
+    sums = np.zeros((len(images), spec.views, len(label_set)), np.float32)
+    for place in spec.models:
+        folder = store.folder / "teachers" / _key(place, recipe, split)
+        folder.mkdir(parents=True, exist_ok=True)
+        answers: Answers | None = None
+        for view in range(spec.views):
+            path = folder / f"view-{view}.npy"
+            kept = _kept(path, (len(images), len(label_set)))
+            if kept is None:
+                if answers is None:
+                    answers = _teacher(place, split)
+                say(f"asking the teacher {Path(place).name} of view {view + 1} of {spec.views}")
+                kept = _asked(answers, images, maps[view], mirror=spec.mirror)
+                with written_whole(path) as file:
+                    np.save(file, kept)
+            sums[:, view] += np.exp(kept.astype(np.float32)) / len(spec.models)
+    return Teaching(np.stack(maps, axis=1), np.log(np.maximum(sums, _SMALLEST)).astype(np.float16), spec.temperature)
+
+
+def _key(place: str, recipe: Recipe, split: Split) -> str:
+    """Names everything that a teacher's answers depend on."""
+    ranges = asdict(recipe.augmentation)
+    identity = {
+        "teacher": teacher_identity(place),
+        "mirror": recipe.teacher.mirror,
+        "ranges": {name: ranges[name] for name in ("flip", "shift", "rotation", "zoom")},
+        "labels": split.label_set.text,
+        "images": hashlib.sha256(np.ascontiguousarray(split.train.hashes).tobytes()).hexdigest(),
+    }
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+    """Stored answers; None where there are none, or a damaged file is to be written anew."""
+    try:
+        with path.open("rb") as file:
+            kept = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+    return np.asarray(kept, np.float16) if kept.shape == shape else None
+
+
+def _asked(
+    answers: Answers, images: NDArray[np.uint8], maps: NDArray[np.float32], *, mirror: bool
+) -> NDArray[np.float16]:
+    """Logarithms of a teacher's probabilities for one view of each image."""
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        part = slice(start, start + _BATCH)
+        seen = warp_crops(images[part], maps[part])
+        probabilities = answers(seen)
+        if mirror:
+            probabilities = (probabilities + answers(np.ascontiguousarray(seen[:, :, ::-1]))) / 2
+        parts.append(np.log(np.maximum(probabilities, _SMALLEST)).astype(np.float16))
+    return np.concatenate(parts)
+
+
+def _teacher(place: str, split: Split) -> Answers:
+    """A teacher, as a function that answers for the labels of a split."""
+    name = Path(place).name
+    known, seen, answers = _trained(Path(place)) if is_run(place) else _bundled(place)
+    _check_seen(name, seen, split)
+
+    def projected(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return project(answers(faces), known, split.label_set)
+
+    try:
+        project(np.zeros((0, len(known))), known, split.label_set)
+    except DataError as error:
+        raise NetworkError(f"The teacher {name} does not know what is to be learned: {error}") from error
+    return projected
+
+
+def _bundled(place: str) -> tuple[LabelSet, Seen | None, Answers]:
+    bundle = load_bundle(place)
+    classifier = Classifier(bundle)
+    return bundle.label_set, bundle.seen, lambda faces: classifier.predict(resize_crops(faces, bundle.crop_rule.size))
+
+
+def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
+    record = RunRecord.read(folder, answers=False)
+    if record.recipe.get("activation") != "softmax":
+        raise NetworkError(f"The teacher {record.id} gives no probabilities: its activation is no softmax.")
+    try:
+        network = keras.saving.load_model(folder / NETWORK_FILE, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise NetworkError(f"The network of the teacher {folder} cannot be loaded: {error}") from error
+    size = network.input_shape[1]
+
+    def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+        crops = resize_crops(faces, size)[..., np.newaxis]
+        return np.asarray(network.predict(**in_batches(_BATCH, crops), verbose=0), dtype=np.float64)
+
+    try:
+        seen = Store.open(folder.parent.parent).seen(record)
+    except MienError:
+        seen = None  # a folder that was taken out of its store
+    return record.label_set, seen, answers
+
+
+def _check_seen(name: str, seen: Seen | None, split: Split) -> None:
+    """Refuse a teacher that would tell the network of images that it is tested on."""
+    if seen is None:
+        return
+    for role, hashes in (("test", split.test.hashes), ("validation", split.validation.hashes)):
+        # A data set can have copies of its training images among the others: those the network meets anyway.
+        told = seen.learned_from(hashes) & ~np.isin(hashes, split.train.hashes)
+        if told.any():
+            raise NetworkError(
+                f"The teacher {name} has learned from {int(told.sum()):,} of the {len(hashes):,} {role} images of this "
+                "run, and would tell the network of them. Take a teacher that was trained on the same split."
+            )
