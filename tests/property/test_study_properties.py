@@ -12,7 +12,7 @@ from mien.datasets.protocol import ProtocolSpec
 from mien.errors import MienError, StudyFileError
 from mien.study.backbones import BACKBONES
 from mien.study.plan import Plan, SplitFacts, make_plan
-from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
+from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe, TeacherSpec
 from mien.study.settings import parse
 from mien.study.spec import parse_study
 
@@ -39,7 +39,7 @@ def specs(owner: type, **given_fields: st.SearchStrategy) -> st.SearchStrategy:
     choices = {
         item.name: given_fields[item.name] if item.name in given_fields else values_of(hints[item.name])
         for item in fields(owner)
-        if item.name in given_fields or hints[item.name] not in (PreprocessingSpec, AugmentationSpec)
+        if item.name in given_fields or hints[item.name] not in (PreprocessingSpec, AugmentationSpec, TeacherSpec)
     }
 
     def make(values: dict) -> object:
@@ -57,6 +57,7 @@ recipes = specs(
     weights=st.sampled_from(["none", "imagenet"]),
     preprocessing=specs(PreprocessingSpec),
     augmentation=specs(AugmentationSpec),
+    teacher=specs(TeacherSpec, models=st.just(())),
 )
 
 
@@ -105,6 +106,7 @@ def toml(recipe: Recipe) -> str:
         + table("recipe", values)
         + table("recipe.preprocessing", values["preprocessing"])
         + table("recipe.augmentation", values["augmentation"])
+        + table("recipe.teacher", values["teacher"])
         + '[[tables]]\nname = "t"\nrows.activation = ["softmax", "sigmoid"]\ncolumns.label_smoothing = [0.0, 0.3]\n'
     )
 

@@ -2,13 +2,20 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from mien.datasets.protocol import ProtocolSpec
+from mien.datasets.spec import DataSpec
 from mien.datasets.synthetic import draw_faces
 from mien.errors import MienError
 from mien.scale.cluster import Cluster, OtherVersionError, check_version, connected, installed
-from mien.scale.runs import RayExecutor
+from mien.scale.runs import RayExecutor, teachers_of, with_teachers
+from mien.study.plan import PlannedRun
+from mien.study.processes import Job
+from mien.study.recipe import Recipe, TeacherSpec
+from mien.study.store import resumed_from
 
 
 class NoRay:
@@ -113,3 +120,42 @@ def test_another_mien_on_a_node_is_refused_by_name():
 def test_a_place_that_is_none_is_refused_before_anything_is_loaded(on):
     with pytest.raises(MienError, match="'ray' \\(this machine\\)"), connected(on):
         pass
+
+
+def test_teachers_are_sent_with_what_they_are_made_of(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    run, bundle, folder = here / "stores" / "s" / "runs" / "0123", here / "large.mien", here / "wide"
+    files = {
+        run / "run.json": b'{"id": "0123"}',
+        run / "history.jsonl": b"",
+        run / "network.keras": b"network",
+        run / "checkpoint.npz": b"not needed",
+        run.parents[1] / "store.json": b"{}",
+        run.parents[1] / "seen" / "aa.npz": b"hashes",
+        bundle: b"bundle",
+        folder / "bundle.json": b"{}",
+    }
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    models = ("default", str(run), str(bundle), str(folder))
+    recipe = Recipe(teacher=TeacherSpec(models=models))
+    planned = PlannedRun("0", recipe, ProtocolSpec(), (10,))
+    job = Job(action="run", run=planned, data=DataSpec(path="drawn"), store="")
+    sent = with_teachers(job, teachers_of(job), there).run.recipe.teacher.models
+    assert sent[0] == "default"
+    assert [Path(place).name for place in sent[1:]] == ["0123", "large.mien", "wide"]
+    assert (Path(sent[1]) / "network.keras").read_bytes() == b"network"
+    assert not (Path(sent[1]) / "checkpoint.npz").exists()
+    assert (Path(sent[1]).parents[1] / "seen" / "aa.npz").read_bytes() == b"hashes"
+    assert Path(sent[2]).read_bytes() == b"bundle"
+    assert (Path(sent[3]) / "bundle.json").is_file()
+    assert all(Path(place).is_relative_to(there) for place in sent[1:])
+
+
+def test_what_a_run_goes_on_from_is_sent_with_the_weights_of_its_last_epochs(tmp_path):
+    for name in ("window-2.npz", "epoch-1.npz", "run.json"):
+        (tmp_path / name).write_bytes(b"")
+    assert resumed_from(tmp_path) == []
+    (tmp_path / "checkpoint.npz").write_bytes(b"")
+    assert [path.name for path in resumed_from(tmp_path)] == ["epoch-1.npz", "window-2.npz", "checkpoint.npz"]

@@ -24,7 +24,8 @@ from mien.study.backbones import OTHER_BACKBONES
 from mien.study.backend import find_backend
 from mien.study.processes import Executor, Job, Listener, WorkerDiedError
 from mien.study.record import RUN_FILE
-from mien.study.store import CHECKPOINT_FILE, OPENINGS_FILE, Store
+from mien.study.store import CHECKPOINT_FILE, OPENINGS_FILE, Store, resumed_from
+from mien.study.teachers import teacher_files
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import Dataset
@@ -146,13 +147,13 @@ class RayExecutor(Executor):
     def _submit_once(self, job: Job, listen: Listener) -> None:
         store = Store(Path(job.store))
         folder = store.run_folder(job.run.id)
-        begun = {path.name: path.read_bytes() for path in _state(folder)}
+        begun = {path.name: path.read_bytes() for path in resumed_from(folder)}
         needs = {"num_cpus": self._cpus, "num_gpus": self._gpus}
         if job.run.id in self._memory:
             needs["memory"] = self._memory[job.run.id]
         job = replace(job, threads=self._cpus)
         going = self._task.options(**needs).remote(
-            job.to_json(), self._data, self._brought, _files_of_run(job), begun, installed()
+            job.to_json(), self._data, self._brought, _files_of_run(job), teachers_of(job), begun, installed()
         )
         refusal: MienError | None = None
         self._going.add(going)
@@ -181,6 +182,7 @@ def run_on_node(
     dataset: Dataset,
     brought: Mapping[str, bytes],
     run_files: Mapping[str, bytes],
+    teachers: Mapping[str, Mapping[str, bytes]],
     begun: Mapping[str, bytes],
     version: str | None,
 ) -> Iterator[Mapping[str, Any]]:
@@ -191,6 +193,7 @@ def run_on_node(
         dataset: its data.
         brought: content of the files that the description of the data names, by path.
         run_files: likewise, those that the recipe names.
+        teachers: likewise, those of each teacher, as `teachers_of` gives them.
         begun: content of the files of a run that was begun before, by name.
         version: the mien that is asked for.
     """
@@ -200,6 +203,7 @@ def run_on_node(
     with _place() as place:
         store = Store.create(place / "store")
         job = _with_files(replace(Job.from_json(text), store=str(store.folder)), run_files, place / "run")
+        job = with_teachers(job, teachers, place / "teachers")
         if dataset.spec is not None:
             spec = _spec_with_files(dataset.spec, brought, place / "data")
             dataset = dataset.annotated(spec=spec)
@@ -257,7 +261,7 @@ class _Sent:
         Args:
             whole: whether the run is over, so that all is sent that it has written; else what it can go on from.
         """
-        there = [path for path in self._folder.iterdir() if path.is_file()] if whole else _state(self._folder)
+        there = [path for path in self._folder.iterdir() if path.is_file()] if whole else resumed_from(self._folder)
         beside = [path for name in ("seen", "lists") for path in self._store.folder.glob(f"{name}/*")] if whole else []
         new = [path for path in (*there, *beside) if self._known.get(path) != _stamp(path)]
         self._known |= {path: _stamp(path) for path in new}
@@ -272,12 +276,6 @@ class _Sent:
 def _stamp(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _state(folder: Path) -> list[Path]:
-    """The files of a run's folder that it goes on from; the checkpoint last, since with it all is there."""
-    checkpoint = folder / CHECKPOINT_FILE
-    return [*sorted(folder.glob("epoch-*.npz")), checkpoint] if checkpoint.is_file() else []
 
 
 def _take_over(said: Mapping[str, Any], store: Store, folder: Path) -> None:
@@ -296,7 +294,7 @@ def _take_over(said: Mapping[str, Any], store: Store, folder: Path) -> None:
                 raise UnwritableError(
                     f"{path} cannot be written: {error.strerror or error}. Make room, and run the same command again."
                 ) from error
-    for path in _state(folder):
+    for path in resumed_from(folder):
         if path.name not in said["names"]:
             path.unlink()
 
@@ -339,6 +337,30 @@ def _with_files(job: Job, files: Mapping[str, bytes], folder: Path) -> Job:
             backbone=new + recipe.backbone.removeprefix(path) if recipe.backbone.startswith(path) else recipe.backbone,
             weights=new if recipe.weights == path else recipe.weights,
         )
+    return replace(job, run=replace(job.run, recipe=recipe))
+
+
+def teachers_of(job: Job) -> dict[str, dict[str, bytes]]:
+    """Content of the files of a run's teachers, by teacher and place; none of those that are shipped with mien."""
+    return {
+        teacher: {place: path.read_bytes() for place, path in teacher_files(teacher).items()}
+        for teacher in job.run.recipe.teacher.models
+    }
+
+
+def with_teachers(job: Job, teachers: Mapping[str, Mapping[str, bytes]], folder: Path) -> Job:
+    """The job, with its teachers written to a folder."""
+    models = []
+    for number, (teacher, files) in enumerate(teachers.items()):
+        for place, content in files.items():
+            path = folder / str(number) / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        # The teacher's own files come first, in the folder that is its name, or as the file of it.
+        inside = [Path(place) for place in files]
+        parts = inside[0].parts[: inside[0].parts.index(Path(teacher).name) + 1] if inside else ()
+        models.append(str(folder.joinpath(str(number), *parts)) if inside else teacher)
+    recipe = replace(job.run.recipe, teacher=replace(job.run.recipe.teacher, models=tuple(models)))
     return replace(job, run=replace(job.run, recipe=recipe))
 
 

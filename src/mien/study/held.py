@@ -15,7 +15,7 @@ from mien.datasets.protocol import ProtocolSpec
 from mien.files import written_whole
 from mien.study.plan import Cell, Plan, PlannedRun, SplitFacts, identity_of, name_of
 from mien.study.record import RunRecord, RunStatus
-from mien.study.store import CHECKPOINT_FILE, Store
+from mien.study.store import CHECKPOINT_FILE, Store, resumed_from
 
 
 def with_held_runs(plan: Plan, facts: Mapping[ProtocolSpec, SplitFacts], store: Store) -> Plan:
@@ -111,11 +111,10 @@ def begin_from(run: PlannedRun, facts: SplitFacts, store: Store) -> str:
             "on its length from the first step on"
         )
     for record in shorter:
-        checkpoint = store.run_folder(record.id) / CHECKPOINT_FILE
-        if checkpoint.is_file():
+        files = resumed_from(store.run_folder(record.id))
+        if files:
             folder.mkdir(parents=True, exist_ok=True)
-            weights = (path for name in ("epoch-*.npz", "window-*.npz") for path in checkpoint.parent.glob(name))
-            for file in (*weights, checkpoint):  # the checkpoint last: then all is there
+            for file in files:
                 with written_whole(folder / file.name) as copied, file.open("rb") as original:
                     shutil.copyfileobj(original, copied)
             return f"going on from epoch {record.recipe['epochs']} of run {record.id}"

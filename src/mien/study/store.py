@@ -364,6 +364,13 @@ def _plan_of_none(folder: Path, record: RunRecord) -> Plan:
     return Plan(study, (), ())
 
 
+def resumed_from(folder: Path) -> list[Path]:
+    """The files of a run's folder that it goes on from; the checkpoint last, since with it all is there."""
+    checkpoint = folder / CHECKPOINT_FILE
+    weights = (path for name in ("epoch-*.npz", "window-*.npz") for path in sorted(folder.glob(name)))
+    return [*weights, checkpoint] if checkpoint.is_file() else []
+
+
 def find_run(path: Path) -> Path:
     """The folder of the run that a path names: that folder itself, or a store in which a single run is complete.
 

@@ -9,7 +9,7 @@ from mien.bundle import SUFFIX, load_bundle, shipped_bundles
 from mien.datasets.places import find_place
 from mien.errors import MienError, StudyFileError
 from mien.files import parse_json
-from mien.study.record import NETWORK_FILE, RUN_FILE
+from mien.study.record import HISTORY_FILE, NETWORK_FILE, RUN_FILE
 
 
 def find_teacher(name: str, base: Path) -> str:
@@ -70,3 +70,21 @@ def _identity(place: str, changed: int) -> str:
 def teacher_title(place: str) -> str:
     """How a teacher is called where no path of this machine may stand."""
     return f"{Path(place).name} ({teacher_identity(place)})"
+
+
+def teacher_files(place: str) -> dict[str, Path]:
+    """The files that a teacher is made of, its own first, by where they lie relative to what holds it.
+
+    Of a run these are its record, its network and what its store knows of the images that it has learned from; of a
+    bundle, all; of one that is shipped with mien, none.
+    """
+    path = Path(place)
+    if place in shipped_bundles():
+        return {}
+    if not is_run(place):
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        return {file.relative_to(path.parent).as_posix(): file for file in files}
+    store = path.parent.parent
+    own = [path / name for name in (RUN_FILE, HISTORY_FILE, NETWORK_FILE)]
+    beside = [store / "store.json", *sorted((store / "seen").glob("*.npz"))]
+    return {file.relative_to(store).as_posix(): file for file in (*own, *beside) if file.is_file()}
