@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -330,6 +331,27 @@ def test_a_teacher_counts_by_its_content_and_is_kept_without_its_path(tmp_path: 
     assert tmp_path.name not in kept
     read = Plan.from_json(study, json.loads(kept))
     assert [run.id for run in read.runs] == [run.id for run in plan.runs]
+
+
+def test_a_store_stands_for_its_finished_runs(tmp_path: Path):
+    def plan():
+        table = "rows = [{ label = 'taught', teacher.models = ['store', 'default', 'store/runs/b'] }]"
+        return make_plan(study_of(table), facts_of, base=tmp_path)
+
+    for name, files in {
+        "a": ("run.json", "network.keras"),
+        "b": ("run.json", "network.keras"),
+        "c": ("run.json",),
+    }.items():
+        for file in files:
+            path = tmp_path / "store" / "runs" / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"id": name}))
+    (tmp_path / "store" / "store.json").write_text("{}")
+    models = plan().runs[0].recipe.teacher.models
+    assert [Path(model).name for model in models] == ["a", "b", "default"]
+    shutil.rmtree(tmp_path / "store" / "runs")
+    assert "The store store has no finished run to learn from" in plan().cells[0].reason
 
 
 @pytest.mark.parametrize(

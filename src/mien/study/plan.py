@@ -17,7 +17,7 @@ from mien.study.backbones import OTHER_BACKBONES, backbone
 from mien.study.recipe import Recipe
 from mien.study.settings import parse
 from mien.study.spec import READOUT, Study, Table, with_setting
-from mien.study.teachers import find_teacher, teacher_identity, teacher_title, why_no_teacher
+from mien.study.teachers import find_teachers, teacher_identity, teacher_title, why_no_teacher
 
 # Raised whenever a change of mien's own code changes what the same recipe gives, so that old records are not
 # mistaken for new ones.
@@ -292,8 +292,8 @@ def why_impossible(recipe: Recipe, backend: str | None, base: Path) -> str | Non
         return f"{row.title} has no ImageNet weights."
     if recipe.needs_file and not find_place(recipe.weights, base).is_file():
         return f"There is no weight file {recipe.weights}."
-    for teacher in recipe.teacher.models:
-        why = why_no_teacher(find_teacher(teacher, base))
+    for teacher in find_teachers(recipe.teacher.models, base):
+        why = why_no_teacher(teacher)
         if why:
             return why
     for name, reason in row.fails_on:
@@ -335,7 +335,7 @@ def _requests(
     if recipe.needs_file:
         recipe = replace(recipe, weights=str(find_place(recipe.weights, base)))
     if recipe.teacher.models:
-        models = tuple(find_teacher(teacher, base) for teacher in recipe.teacher.models)
+        models = find_teachers(recipe.teacher.models, base)
         recipe = replace(recipe, teacher=replace(recipe.teacher, models=models))
     return [
         _Request(replace(cell, fold=fold), recipe, split, its_facts, readout or recipe.epochs)

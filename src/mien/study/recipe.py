@@ -151,8 +151,9 @@ class TeacherSpec:
     each image an epoch, so that image and answer belong together. The other augmentation stays as it is.
 
     Attributes:
-        models: bundles (a .mien file, a folder, or a name that is shipped with mien) and folders of finished runs; none
-            for no teacher. A bundle counts by its content in the run's name, a run by its own name.
+        models: bundles (a .mien file, a folder, or a name that is shipped with mien), folders of finished runs, and
+            stores, which stand for all their finished runs; none for no teacher. A bundle counts by its content in the
+            run's name, a run by its own name.
         views: how many views of each image are stored.
         share: of the teachers' answers in the loss; the targets have the rest.
         temperature: that the answers of teachers and network are softened by before they are compared. The part of the

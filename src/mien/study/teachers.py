@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,16 +12,33 @@ from mien.errors import MienError, StudyFileError
 from mien.files import parse_json
 from mien.study.record import HISTORY_FILE, NETWORK_FILE, RUN_FILE
 
+_STORE_FILE = "store.json"
 
-def find_teacher(name: str, base: Path) -> str:
-    """What a study means by a teacher: the name of a bundle that is shipped with mien, or an absolute path.
+
+def find_teachers(names: Iterable[str], base: Path) -> tuple[str, ...]:
+    """What a study means by its teachers: names of bundles that are shipped with mien, and absolute paths.
 
     Args:
-        name: as a study file has it: such a name; a .mien file, a bundle's folder or the folder of a run, relative to
-            `base` or to the current folder.
+        names: as a study file has them: such a name; or, relative to `base` or to the current folder, a .mien file, a
+            bundle's folder, the folder of a run, or a store, which stands for all its finished runs.
         base: folder of the study file.
     """
-    return name if name in shipped_bundles() else str(find_place(name, base, Path()))
+    found: dict[str, None] = {}
+    for name in names:
+        path = find_place(name, base, Path())
+        if name in shipped_bundles():
+            found[name] = None
+        elif (path / _STORE_FILE).is_file():
+            found |= dict.fromkeys(map(str, _finished_runs(path))) or {str(path): None}
+        else:
+            found[str(path)] = None
+    return tuple(found)
+
+
+def _finished_runs(store: Path) -> list[Path]:
+    """The complete runs of a store whose weights were kept."""
+    networks = sorted(store.glob(f"runs/*/{NETWORK_FILE}"))
+    return [network.parent for network in networks if is_run(str(network.parent))]
 
 
 def is_run(place: str) -> bool:
@@ -29,12 +47,16 @@ def is_run(place: str) -> bool:
 
 
 def why_no_teacher(place: str) -> str | None:
-    """Why nothing can be learned from what `find_teacher` found, in one sentence, or None."""
+    """Why nothing can be learned from one that `find_teachers` found, in one sentence, or None."""
     path = Path(place)
     if place in shipped_bundles():
         return None
     if not path.exists():
-        return f"There is no teacher {path.name}: expected a bundle ({SUFFIX}) or the folder of a finished run."
+        return (
+            f"There is no teacher {path.name}: expected a bundle ({SUFFIX}), the folder of a finished run, or a store."
+        )
+    if (path / _STORE_FILE).is_file():
+        return f"The store {path.name} has no finished run to learn from: run its study first."
     if is_run(place) and not (path / NETWORK_FILE).is_file():
         return f"The teacher {path.name} has no weights any more: its run was finished with --discard-weights."
     try:
@@ -86,5 +108,5 @@ def teacher_files(place: str) -> dict[str, Path]:
         return {file.relative_to(path.parent).as_posix(): file for file in files}
     store = path.parent.parent
     own = [path / name for name in (RUN_FILE, HISTORY_FILE, NETWORK_FILE)]
-    beside = [store / "store.json", *sorted((store / "seen").glob("*.npz"))]
+    beside = [store / _STORE_FILE, *sorted((store / "seen").glob("*.npz"))]
     return {file.relative_to(store).as_posix(): file for file in (*own, *beside) if file.is_file()}
