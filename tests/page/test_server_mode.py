@@ -20,6 +20,7 @@ from mien.web.limits import Limits
 from mien.web.server import make_server
 from support.browser import Visit, visiting
 
+RESULTS = Path(__file__).parents[2] / "results"
 TOKEN = "a-token-for-the-test"
 
 
@@ -86,6 +87,32 @@ def test_a_server_with_a_token_asks_for_it(browser: Any, recognizer: Recognizer,
         visit.page.locator("#status.good").wait_for()
         visit.give(portrait)
         assert "happiness" in visit.page.locator(".face h4").inner_text()
+
+
+@pytest.mark.usefixtures("page_folder")
+def test_a_report_of_a_store_is_opened_from_the_page(browser: Any, recognizer: Recognizer) -> None:
+    with served(recognizer, stores=[RESULTS], token=TOKEN) as url, visiting(browser, url) as visit:
+        visit.page.check("#mode-server")
+        visit.page.fill("#token", TOKEN)
+        visit.page.keyboard.press("Enter")
+        listed = visit.page.locator("#report-list a")
+        listed.first.wait_for()
+        assert listed.count() == len([*RESULTS.glob("*/report/report.html")])
+        with visit.page.expect_popup() as opened:
+            visit.page.locator("#report-list a[href*=shipped-votes]").press("Enter")
+        report = opened.value
+        assert report.locator("h1").inner_text()
+        assert report.title() in listed.all_inner_texts()
+        assert report.locator("svg").count() > 0
+        table = report.locator("a[href$='.csv']").first
+        with report.expect_download() as download:
+            table.click()
+        name = str(table.get_attribute("href"))
+        assert Path(download.value.path()).read_bytes() == (RESULTS / "shipped-votes" / "report" / name).read_bytes()
+        report.locator("a[href$='.svg']").first.click()
+        report.wait_for_url("**/*.svg")
+        assert report.evaluate("document.documentElement.tagName") == "svg"
+        assert visit.errors == []
 
 
 def sent(visit: Visit) -> list[str]:

@@ -19,9 +19,13 @@ from starlette.types import Scope
 from mien.errors import DataError
 
 REPORT = Path("report") / "report.html"
-# A report holds its own style and pictures. In the sandbox it runs no script and has no origin: whatever a store from
-# elsewhere holds, it cannot ask this service for anything.
-POLICY = "sandbox allow-popups; default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
+# A report holds its own style and pictures. In the sandbox it runs no script and sends no form, whatever a store from
+# elsewhere holds. It keeps its origin: without one, browsers ask for its tables and figures without the cookie that
+# stands for the token.
+POLICY = (
+    "sandbox allow-same-origin allow-popups allow-downloads; "
+    "default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
+)
 _SUFFIXES = frozenset({".html", ".csv", ".svg", ".png", ".txt"})
 _HEAD_BYTES = 4096
 

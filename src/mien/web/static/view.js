@@ -1,6 +1,6 @@
 // What the page shows of a result. Text that comes from files and servers is only ever set as text.
 
-import { describe, mostProbable, outcomeWords, percent } from './engine/results.js';
+import { describe, mostProbable, percent, whyNot } from './engine/results.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -15,7 +15,7 @@ export function photoItem({ file, result, view, mode }, acts) {
   const part = (selector) => item.querySelector(selector);
   part('h3').textContent = result.photo;
   part('.where').textContent = mode === 'browser' ? 'Read in this browser.' : 'Read on the server.';
-  part('.reason').textContent = result.reason ? `${capitalised(outcomeWords(result.outcome))}. ${result.reason}` : '';
+  part('.reason').textContent = result.reason ? capitalised(whyNot(result)) : '';
   part('.reason').hidden = !result.reason;
   part('.notes').append(...result.notes.map((note) => element('li', `Note: ${note}.`)));
   part('.faces').append(...result.faces.map((face) => faceItem(face, item)));
@@ -147,7 +147,7 @@ export function cardParts(card) {
     const table = element('table');
     for (const [name, entry] of Object.entries(value)) {
       const row = table.insertRow();
-      const head = element('th', name);
+      const head = element('th', name.replaceAll('_', ' '));
       head.scope = 'row';
       row.append(head);
       row.insertCell().textContent = inline(entry);

@@ -24,13 +24,16 @@ export function describe(face) {
 
 /** A photo in one sentence, to be read out. */
 export function summary(result) {
-  if (result.faces.length === 0) return `${result.photo}: ${outcomeWords(result.outcome)}. ${result.reason}`;
+  if (result.faces.length === 0) return `${result.photo}: ${whyNot(result)}`;
   const count = result.faces.length === 1 ? '1 face' : `${result.faces.length} faces`;
   return `${result.photo}: ${count}. ${result.faces.map((face) => `Face ${face.id}: ${describe(face)}`).join('. ')}.`;
 }
 
-export function outcomeWords(outcome) {
-  return { ok: 'read', unsure: 'unsure', too_small: 'too small', no_face: 'no face', unreadable: 'not readable' }[outcome];
+/** A photo's outcome and the reason for it, which alone says that there is no face. */
+export function whyNot({ outcome, reason }) {
+  if (outcome === 'no_face') return reason;
+  const words = { ok: 'read', unsure: 'unsure', too_small: 'too small', unreadable: 'not readable' }[outcome];
+  return `${words}. ${reason}`;
 }
 
 export function percent(value) {
