@@ -2,6 +2,7 @@ import itertools
 import math
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,33 @@ def test_the_threshold_of_a_bundle_holds_for_the_labels_it_was_proven_for(tmp_pa
         assert Recognizer(bundle).with_options(labels="six").recognize(portrait).faces[0].outcome is outcome
     # What the user asks for is held against what the user is shown.
     assert Recognizer(bundle, labels="six", unsure=between.threshold).recognize(portrait).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "outcome"),
+    [
+        ((0.62, 0.38, 0.0), None, Outcome.OK),
+        ((0.5, 0.3, 0.2), None, Outcome.MIXED),
+        ((0.3, 0.2, 0.5), None, Outcome.MIXED),
+        ((0.5, 0.25, 0.25), None, Outcome.MIXED),
+        ((0.5, 0.24, 0.26), None, Outcome.MIXED),
+        ((0.59, 0.2, 0.21), None, Outcome.UNSURE),  # the second has less than a quarter
+        ((0.4, 0.34, 0.26), None, Outcome.UNSURE),  # together less than three quarters
+        ((0.5, 0.3, 0.2), "anger,disgust", Outcome.OK),
+        ((0.3, 0.3, 0.4), "anger,disgust", Outcome.UNSURE),  # of two labels both would say nothing
+    ],
+)
+def test_a_face_has_a_label_two_or_none(recognizer, portrait, probabilities, labels, outcome):
+    asked = recognizer.with_options(labels=labels, unsure=0.6)
+    prepared = asked.prepare(portrait)
+    result = asked.result(prepared, np.array([[*probabilities, 0, 0, 0, 0]], dtype=np.float64))
+    (face,) = result.faces
+    assert (face.outcome, result.outcome) == (outcome, outcome)
+    assert len(face.mixture) == (2 if outcome is Outcome.MIXED else 0)
+    assert ("two together have at least 0.75" in result.reason) == (outcome is Outcome.MIXED)
+    # Where it cannot be told which way up the photo is, nothing is.
+    lying = asked.result(replace(prepared, certain=False), np.array([[*probabilities, 0, 0, 0, 0]], dtype=np.float64))
+    assert lying.faces[0].outcome is Outcome.UNSURE
 
 
 def test_six_labels_are_the_seven_without_one_renormalised(bundle, recognizer, portrait):

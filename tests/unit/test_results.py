@@ -20,11 +20,13 @@ def photo(*faces, outcome=Outcome.OK, reason="", name="a.jpg"):
     return PhotoResult(name, outcome, reason, faces, 64, 48, ("16 bits scaled to 8",), "tiny@123")
 
 
+SHARES = {"disgust": 0.01, "anger": 0.44, "happiness": 0.06, "fear": 0.42, "sadness": 0.07}
+MIXED = face(1, Outcome.MIXED, tuple((Expression(name), share) for name, share in SHARES.items()))
 RESULT = photo(face(), face(2, Outcome.UNSURE), face(3, Outcome.TOO_SMALL, ()))
 NO_FACE = photo(outcome=Outcome.NO_FACE, reason="No face was found.", name="b.jpg")
 
 
-@pytest.mark.parametrize("result", [RESULT, NO_FACE])
+@pytest.mark.parametrize("result", [RESULT, NO_FACE, photo(MIXED, outcome=Outcome.MIXED, reason="Two.")])
 def test_json_gives_the_result_back(result):
     assert PhotoResult.from_json(result.to_json()) == result
     assert "\n" not in result.to_json()
@@ -49,6 +51,17 @@ def test_only_an_ok_face_has_a_label():
 
 def test_faces_are_described_in_a_few_words():
     assert [describe(result) for result in RESULT.faces] == ["happiness 70%", "unsure (happiness 70%)", "too small"]
+
+
+def test_a_mixed_face_has_two_labels_with_their_shares_and_no_other():
+    assert describe(MIXED) == "mixed (anger 44%, fear 42%)"
+    assert MIXED.mixture == ((Expression.ANGER, 0.44), (Expression.FEAR, 0.42))
+    assert MIXED.to_dict()["mixture"] == {"anger": 0.44, "fear": 0.42}
+    assert (MIXED.label, MIXED.most_probable, MIXED.probability) == (None, Expression.ANGER, 0.44)
+    assert [result.mixture for result in RESULT.faces] == [(), (), ()]
+    assert RESULT.to_dict()["faces"][0]["mixture"] == {}
+    (row,) = photo(MIXED, outcome=Outcome.MIXED, reason="Two.").to_rows()
+    assert (row["outcome"], row["face_outcome"], row["label"]) == ("mixed", "mixed", "")
 
 
 def test_rows_have_one_face_each_and_photos_without_faces_are_not_lost():

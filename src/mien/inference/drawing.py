@@ -26,7 +26,12 @@ _LARGEST_FONT_PX = 40
 _PAPER = (255, 255, 255)
 _INK = (20, 20, 20)
 # Okabe and Ito's palette, which people with colour-blind vision can tell apart; the words say the same.
-_COLOURS = {Outcome.OK: (0, 158, 115), Outcome.UNSURE: (230, 159, 0), Outcome.TOO_SMALL: (150, 150, 150)}
+_COLOURS = {
+    Outcome.OK: (0, 158, 115),
+    Outcome.MIXED: (86, 180, 233),
+    Outcome.UNSURE: (230, 159, 0),
+    Outcome.TOO_SMALL: (150, 150, 150),
+}
 
 
 def draw_result(image: Image, result: PhotoResult) -> NDArray[np.uint8]:

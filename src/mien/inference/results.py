@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     """How it went, for a face or for a photo."""
 
     OK = "ok"
+    MIXED = "mixed"
     NO_FACE = "no_face"
     TOO_SMALL = "too_small"
     UNSURE = "unsure"
@@ -58,7 +59,8 @@ class FaceResult:
 
     Attributes:
         face: where it is.
-        outcome: `OK`, `UNSURE` (no label is probable enough) or `TOO_SMALL` (the model was not asked).
+        outcome: `OK`, `MIXED` (no label is probable enough, but two are together: see `mixture`), `UNSURE` (no label is
+            probable enough) or `TOO_SMALL` (the model was not asked).
         probabilities: (expression, probability) in the label set's order, summing to 1; empty when too small.
     """
 
@@ -99,6 +101,12 @@ class FaceResult:
         return self.most_probable if self.outcome is Outcome.OK else None
 
     @property
+    def mixture(self) -> tuple[tuple[Label, float], ...]:
+        """The two most probable expressions with their probabilities, the first one first, where it is `MIXED`."""
+        leading = sorted(self.probabilities, key=lambda pair: -pair[1])
+        return tuple(leading[:2]) if self.outcome is Outcome.MIXED else ()
+
+    @property
     def probability(self) -> float | None:
         """The probability of `most_probable`, 0 to 1; None when the face is too small."""
         return max(value for _, value in self.probabilities) if self.probabilities else None
@@ -110,6 +118,7 @@ class FaceResult:
             "outcome": self.outcome.value,
             "label": None if self.label is None else self.label.value,
             "probability": self.probability,
+            "mixture": {expression.value: value for expression, value in self.mixture},
             "probabilities": {expression.value: value for expression, value in self.probabilities},
             "box": self.face.box._asdict(),
             "landmarks": {name: list(point) for name, point in zip(LANDMARK_NAMES, self.face.landmarks, strict=False)},
@@ -146,7 +155,7 @@ class PhotoResult:
     Attributes:
         photo: the file's path, or what the photo was given as.
         outcome: `OK` when at least one face has a label, otherwise the nearest to it that a face reached
-            (`UNSURE`, `TOO_SMALL`), `NO_FACE`, or `UNREADABLE`.
+            (`MIXED`, `UNSURE`, `TOO_SMALL`), `NO_FACE`, or `UNREADABLE`.
         reason: one sentence for every outcome but `OK`; empty for that.
         faces: in reading order.
         width: of the upright photo, in pixels; 0 when unreadable.
@@ -286,14 +295,15 @@ class PhotoResult:
 
 
 def describe(result: FaceResult) -> str:
-    """A face in a few words: "happiness 93%", "unsure (fear 31%)" or "too small".
+    """A face in a few words: "happiness 93%", "mixed (anger 44%, fear 38%)", "unsure (fear 31%)" or "too small".
 
     The words are the ones that a drawing on the photo and the table in the terminal use.
     """
     if result.most_probable is None or result.probability is None:
         return "too small"
-    words = f"{result.most_probable.value} {result.probability:.0%}"
-    return words if result.outcome is Outcome.OK else f"unsure ({words})"
+    leading = result.mixture or ((result.most_probable, result.probability),)
+    words = ", ".join(f"{label.value} {value:.0%}" for label, value in leading)
+    return words if result.outcome is Outcome.OK else f"{result.outcome.value} ({words})"
 
 
 def results_table(results: Iterable[PhotoResult]) -> Table:

@@ -96,7 +96,7 @@ def crops_of(request: dict[str, Any], most: int) -> NDArray[np.uint8]:
 
 
 def response(bundle: Bundle, request: dict[str, Any], faces: list[FaceResult]) -> dict[str, Any]:
-    """The answer to a request. A face that has no label because the model is unsure has the label "unsure"."""
+    """The answer to a request. A face without a label has the label "unsure" or "mixed"."""
     values = [value for face in faces for _, value in face.probabilities]
     labels = [face.label.value if face.label else face.outcome.value for face in faces]
     made = {

@@ -30,6 +30,9 @@ class FaceShape(_Shape):
     outcome: Outcome
     label: str | None = Field(description="what people would call the face; null unless the outcome is ok")
     probability: float | None = Field(ge=0, le=1, description="of the most probable label, however unsure")
+    mixture: dict[str, float] = Field(
+        description="the two most probable labels with their probabilities where the outcome is mixed; empty otherwise"
+    )
     probabilities: dict[str, float] = Field(description="sum to 1; empty for a face that is too small")
     box: BoxShape
     landmarks: dict[str, tuple[float, float]]

@@ -9,7 +9,7 @@ const LARGEST_FONT_PX = 40;
 const PAPER = '#ffffff';
 const INK = '#141414';
 // Okabe and Ito's palette, which people with colour-blind vision can tell apart; the words say the same.
-const COLOURS = { ok: 'rgb(0 158 115)', unsure: 'rgb(230 159 0)', too_small: 'rgb(150 150 150)' };
+const COLOURS = { ok: 'rgb(0 158 115)', mixed: 'rgb(86 180 233)', unsure: 'rgb(230 159 0)', too_small: 'rgb(150 150 150)' };
 const STRONGEST = 0.65; // opacity of the largest value, so that the face is still seen
 const FOR = [255, 110, 0];
 const AGAINST = [0, 90, 255];

@@ -6,9 +6,11 @@ import { DECODED_PIXELS, Detector, LANDMARK_NAMES, anySize } from './detector.js
 import { ImageError } from './errors.js';
 import { explain } from './explanation.js';
 import { readPhoto } from './pixels.js';
-import { SCHEMA, mostProbable } from './results.js';
+import { SCHEMA, leading, mostProbable } from './results.js';
 
 const MINIMUM_FACE_PX = 24;
+const LEAST_OF_TWO = 0.75;
+const LEAST_OF_EACH = 0.25;
 
 export class Recognizer {
   constructor(bundle, detector, classifier) {
@@ -80,18 +82,22 @@ export class Recognizer {
     }
     if (faces.some((face) => face.outcome === 'ok')) return ['ok', ''];
     if (!certain) return ['unsure', 'It cannot be told which way up the photo is: turn it upright.'];
-    return ['unsure', `No label reaches the least probability, ${Number(this.threshold.toPrecision(3))}.`];
+    const reason = `No label reaches the least probability, ${Number(this.threshold.toPrecision(3))}`;
+    if (faces.some((face) => face.outcome === 'mixed')) return ['mixed', `${reason}; two together have at least ${LEAST_OF_TWO}.`];
+    return ['unsure', `${reason}.`];
   }
 
   faceResult(face, row, certain) {
     const probabilities = row === undefined ? {} : Object.fromEntries(this.bundle.labels.map((label, n) => [label, row[n]]));
     const best = mostProbable({ probabilities });
-    const outcome = best === null ? 'too_small' : certain && best[1] >= this.threshold ? 'ok' : 'unsure';
+    const two = leading(probabilities);
+    const outcome = best === null ? 'too_small' : certain ? labelled(two, this.bundle.labels.length, this.threshold) : 'unsure';
     return {
       id: face.id,
       outcome,
       label: outcome === 'ok' ? best[0] : null,
       probability: best === null ? null : best[1],
+      mixture: outcome === 'mixed' ? Object.fromEntries(two) : {},
       probabilities,
       box: face.box,
       landmarks: Object.fromEntries(LANDMARK_NAMES.map((landmark, number) => [landmark, face.landmarks[number]])),
@@ -127,6 +133,12 @@ export class Recognizer {
     const { method, heat } = await explain(this.classifier, cropFace(picture, found, rule), label);
     return { label, method, size: rule.size, heat, map: cropToPhoto(found, rule) };
   }
+}
+
+/** Whether a face has a label, two, or none. Of two labels in all, both would say nothing. */
+export function labelled([[, first], [, second]], count, threshold) {
+  if (first >= threshold) return 'ok';
+  return count > 2 && second >= LEAST_OF_EACH && first + second >= LEAST_OF_TWO ? 'mixed' : 'unsure';
 }
 
 function isLargeEnough(face) {

@@ -14,12 +14,18 @@ export function mostProbable(face) {
   return pairs.length === 0 ? null : pairs.reduce((best, pair) => (pair[1] > best[1] ? pair : best));
 }
 
-/** A face in a few words: "happiness 93%", "unsure (fear 31%)" or "too small". */
+/** The two most probable [expression, probability], the first one first. */
+export function leading(probabilities) {
+  return Object.entries(probabilities).sort((one, other) => other[1] - one[1]).slice(0, 2);
+}
+
+/** A face in a few words: "happiness 93%", "mixed (anger 44%, fear 38%)", "unsure (fear 31%)" or "too small". */
 export function describe(face) {
   const best = mostProbable(face);
   if (best === null) return 'too small';
-  const words = `${best[0]} ${percent(best[1])}`;
-  return face.outcome === 'ok' ? words : `unsure (${words})`;
+  const said = face.outcome === 'mixed' ? Object.entries(face.mixture) : [best];
+  const words = said.map(([label, value]) => `${label} ${percent(value)}`).join(', ');
+  return face.outcome === 'ok' ? words : `${face.outcome} (${words})`;
 }
 
 /** A photo in one sentence, to be read out. */
@@ -32,8 +38,8 @@ export function summary(result) {
 /** A photo's outcome and the reason for it, which alone says that there is no face. */
 export function whyNot({ outcome, reason }) {
   if (outcome === 'no_face') return reason;
-  const words = { ok: 'read', unsure: 'unsure', too_small: 'too small', unreadable: 'not readable' }[outcome];
-  return `${words}. ${reason}`;
+  const others = { ok: 'read', too_small: 'too small', unreadable: 'not readable' };
+  return `${others[outcome] ?? outcome}. ${reason}`;
 }
 
 export function percent(value) {
