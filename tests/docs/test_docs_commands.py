@@ -28,12 +28,17 @@ BLOCK = re.compile(r"^<!-- (tested|file: (?P<file>\S+)) -->\n```(?P<language>\w+
 SMALLER = (("drawn:count=2000", "drawn:count=150"), ("drawn:count=700", "drawn:count=150"), ("[2, 4]", "[1, 2]"))
 
 # Reads a list of steps and does them where it stands. One process does a whole page: most of a command's
-# time goes into its start. Each step is named on stderr before it is done.
+# time goes into its start. Each step is named on stderr before it is done. On all pages but the first, runs are trained
+# in that process too, where each would load Keras again, and with a mien_small that is quickly built.
 READER = """
 import json, sys, pathlib
 from mien.cli.main import main
 
-for kind, name, content in json.load(sys.stdin):
+in_one_process, steps = json.load(sys.stdin)
+if in_one_process:
+    from support.in_process import train_here
+    train_here()
+for kind, name, content in steps:
     print(">", name, file=sys.stderr, flush=True)
     if kind == "file":
         pathlib.Path(name).write_text(content, encoding="utf-8")
@@ -87,10 +92,11 @@ def test_what_a_page_tells_to_do_works(page, tmp_path):
         "COLUMNS": "120",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "PYTHONIOENCODING": "utf-8",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     done = subprocess.run(
         [sys.executable, "-c", READER],
-        input=json.dumps(list(steps(page))),
+        input=json.dumps([page.name != "README.md", list(steps(page))]),
         cwd=tmp_path,
         env=environment,
         capture_output=True,

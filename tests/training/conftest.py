@@ -17,6 +17,7 @@ from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
 from mien.study.record import Epoch
 from mien.study.store import Store
 from mien.training.backend import choose_backend
+from support.in_process import NARROW
 
 DATA = "drawn:count=240,size=32,seed=3"
 
@@ -25,10 +26,6 @@ DATA = "drawn:count=240,size=32,seed=3"
 def _backend() -> None:
     pytest.importorskip("keras")
     choose_backend()
-
-
-# What a run does does not depend on the size of mien_small, and most of a test's time goes into its graph.
-NARROW = ((8, 1), (16, 0))
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from mien.study.processes import Job
 from mien.study.store import Store
 
 # benchmarks/faults_long.py kills more often, and the process of the study too.
-KILLS = 4
+KILLS = 3
 
 # The graph of mien_small takes most of a worker's time, and kills do not need all of it.
 NARROW_WORKER = """
@@ -26,7 +26,7 @@ import sys
 from mien.training.backend import choose_backend
 choose_backend()
 from mien.training import mien_small, worker
-mien_small.STAGES = ((8, 1), (16, 0))
+mien_small.STAGES = ((8, 0),)
 sys.exit(worker.main())
 """
 

@@ -13,6 +13,14 @@ from mien.study.record import RunRecord
 keras = pytest.importorskip("keras")
 
 
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """Layers behind layers: what the second is given depends on how the first has settled."""
+    from mien.training import mien_small
+
+    monkeypatch.setattr(mien_small, "STAGES", ((8, 0), (16, 0)))
+
+
 def statistics(network, images: np.ndarray, batch: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Mean and variance of what each batch normalisation is given, the mean over batches, by the layer's name."""
     body = network.get_layer("backbone")

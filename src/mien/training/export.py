@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -377,17 +378,20 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
     return softmax((both[0] + both[1]) / 2)
 
 
+@lru_cache(maxsize=1)
 def comparison_images(size: int) -> NDArray[np.uint8]:
     """Images on which a network and its converted model are compared: drawn faces, as they are and spoiled, and noise.
 
     Returns:
-        Shape (1000, size, size), uint8; the same in every call.
+        Shape (1000, size, size), uint8, not to be written to; the same in every call.
     """
     count = COMPARED_IMAGES // 5
     faces = resize_crops(draw_faces(count, seed=0).images, size)
     noise = generator(0, "export", "noise").integers(0, 256, (count, size, size), dtype=np.uint8)
     dark, bright = faces // 4, 255 - (255 - faces) // 4
-    return np.concatenate([faces, dark, bright, faces // 2 + noise // 2, noise])
+    images = np.concatenate([faces, dark, bright, faces // 2 + noise // 2, noise])
+    images.setflags(write=False)
+    return images
 
 
 def _check_exportable(record: RunRecord, folder: Path, options: ExportOptions, dataset: Dataset | None) -> None:
