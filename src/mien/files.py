@@ -310,17 +310,18 @@ def hash_file(path: Path) -> str:
 
 def hash_listing(folder: Path, paths: Iterable[str]) -> str:
     """Hash of the names, sizes and times of change of files: changes when any is written to, comes or goes."""
-    lines: list[str] = []
+    digest = hashlib.sha256()
     place, stat_of = os.path.join(folder, ""), os.stat
     for path in paths:
         try:
             # Joining costs a third of the whole, and few paths are such that it is needed.
             plain = path[:1] not in ("/", "\\") and path[1:2] != ":"
             status = stat_of(place + path if plain else os.path.join(place, path))
-            lines.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n")
+            line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
         except (OSError, ValueError):  # who reads the files says which cannot be read
-            lines.append(f"{path}\0missing\n")
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+            line = f"{path}\0missing\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def lock(file: IO[bytes]) -> bool | None:

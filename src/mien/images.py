@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import Address
 from mien.decoding import DECODING, STRIP_PIXELS, allowed_pixels, decoding_bytes, is_jpeg
 from mien.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL import Image as pillow
 
-PhotoSource: TypeAlias = "str | Path | bytes | BinaryIO | NDArray[Any] | pillow.Image | Image"
+PhotoSource: TypeAlias = "str | Path | bytes | BinaryIO | Address | NDArray[Any] | pillow.Image | Image"
 
 MAX_PIXELS = 200_000_000
 # A larger photo is kept at a half, a quarter or an eighth: faces that matter have detail to spare there, and a

@@ -52,6 +52,10 @@ class Nodes:
         self._cluster.wait_for_nodes(timeout=120)
         return names
 
+    def names(self) -> list[str]:
+        """The nodes that are alive."""
+        return list(self._by_name)
+
     def working(self) -> list[str]:
         """The nodes on which a run of a study goes on."""
         return [name for name in self._by_name if any(map(_held, (self._folder / name).glob("mien-run-*/lock")))]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
+from mien.addresses import Address
 from mien.bundle import Bundle
-from mien.errors import ImageError, MienError
+from mien.errors import DataError, ImageError, MienError
 from mien.images import read_image
 from mien.inference.batch import PHOTO_SUFFIXES, FoundPhoto, Journal, drawing_paths, find_photos, write_csv
 from mien.inference.detector import Detector
+from mien.inference.parts import PART_PHOTOS, Parts
 from mien.inference.recognizer import Recognizer
 from mien.inference.results import PhotoResult, results_table
 
@@ -69,7 +71,8 @@ class Batch:
         from mien.inference.crops import gray_of
         from mien.inference.whole_photos import LOOKED_AT, look_for_whole_photos
 
-        files = [source.path for source in self.sources if source.path.suffix.lower() in PHOTO_SUFFIXES]
+        named = [source.path for source in self.sources if isinstance(source.path, Path)]
+        files = [path for path in named if path.suffix.lower() in PHOTO_SUFFIXES]
         images = []
         for place in np.unique(np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int)).tolist():
             try:
@@ -105,7 +108,8 @@ class Batch:
         from mien.datasets.unlabelled import read_crops
 
         def is_photo(source: FoundPhoto) -> bool:
-            return source.path.suffix.lower() in PHOTO_SUFFIXES or not source.path.exists()
+            path = source.path
+            return path.suffix.lower() in PHOTO_SUFFIXES or isinstance(path, Address) or not path.exists()
 
         for photos, group in groupby(self.sources, is_photo):
             if photos:
@@ -113,7 +117,8 @@ class Batch:
                     [source.path for source in group if str(source.path) not in done]
                 )
                 continue
-            named = ((f"{source.path}: {name}", image) for source in group for name, image in read_crops(source.path))
+            tables = [source.path for source in group if isinstance(source.path, Path)]
+            named = ((f"{table}: {name}", image) for table in tables for name, image in read_crops(table))
             yield from self.recognizer.recognize_named_crops(
                 (name, image.reason if isinstance(image, Problem) else image.pixels)
                 for name, image in named
@@ -135,12 +140,63 @@ class Batch:
             yield journal
 
 
+class ClusterBatch(Batch):
+    """A batch whose photos are read on the nodes of a Ray cluster, in parts of some hundred.
+
+    Parts that are done lie in a folder beside the table, NAME.parts, until all are: the same batch, asked for again
+    after an interruption, reads the others. Each photo is in the table exactly once, as in one of a single machine.
+
+    Attributes:
+        on: the cluster, as `mien.run_study` takes it.
+    """
+
+    def __init__(
+        self, recognizer: Recognizer, sources: Sequence[FoundPhoto], csv: Path, *, on: str, part_photos: int
+    ) -> None:
+        """Name a batch; nothing is read or written yet."""
+        super().__init__(recognizer, sources, csv, None)
+        self.on = on
+        self._path, self._part_photos = csv, part_photos
+
+    def __iter__(self) -> Generator[PhotoResult, None, None]:
+        """The results, in order; see `Batch`.
+
+        Raises:
+            MienError: also where the cluster cannot be reached, or a node has another mien or lacks the photos' folder.
+        """
+        folder = self._path.with_name(f"{self._path.name}.parts")
+        with (
+            _write_errors(),
+            Parts(folder, self.recognizer.settings(), self.sources, size=self._part_photos) as parts,
+        ):
+            yield from self._results_in_order(parts)
+            write_csv(parts.results(), self._path, self.recognizer.label_set, self.recognizer.choices)
+            parts.delete()
+
+    def _results_in_order(self, parts: Parts) -> Iterator[PhotoResult]:
+        shown = 0
+        for _ in chain([None], self._read_missing(parts)):  # first what is there already
+            while shown < len(parts) and parts.has(shown):
+                yield from parts.read(shown)
+                shown += 1
+
+    def _read_missing(self, parts: Parts) -> Iterator[int]:
+        from mien.scale.cluster import connected
+        from mien.scale.photos import read_parts
+
+        if not all(map(parts.has, range(len(parts)))):
+            with connected(self.on) as cluster:
+                yield from read_parts(cluster, parts, self.recognizer)
+
+
 def predict(
     paths: Sequence[Path | str] | Path | str,
     *,
     csv: Path | str | None = None,
     draw: Path | str | None = None,
     recursive: bool = False,
+    on: str | None = None,
+    part_photos: int = PART_PHOTOS,
     bundle: Bundle | Path | str = "default",
     detector: Path | None = None,
     provider: str = "cpu",
@@ -151,24 +207,35 @@ def predict(
     Nothing is read until the batch is gone through: `for result in predict("holiday/", csv="faces.csv"): ...`
 
     Args:
-        paths: photos, and folders of photos.
+        paths: photos, and folders of photos; as texts also addresses that fsspec reaches, such as s3://bucket/folder.
         csv: write a row per face to this CSV file.
         draw: write a copy of each photo with its faces to this folder.
         recursive: search folders within folders.
+        on: where photos are read: None for here; "ray" for processes on this machine, "ray:ADDRESS" for the nodes of a
+            Ray cluster (see `mien.run_study`). Needs the extra `scale`, and `csv`.
+        part_photos: how many photos a node is given at a time.
         bundle: the model, or what `load_bundle` takes.
         detector: a YuNet model file; None for the packaged one.
         provider: what computes: "cpu", or another of this onnxruntime.
         **options: of `Recognizer`.
 
     Raises:
-        MienError: a folder has no photos.
+        MienError: a folder has no photos, or an address cannot be reached.
         BundleError: the model is missing or damaged.
         DataError: an option does not fit.
     """
-    wanted = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+    wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
     folder = None if draw is None else Path(draw)
     photos = find_photos(wanted, recursive=recursive, leave_out=folder)
-    recognizer = Recognizer(bundle, detector=Detector(detector, provider=provider), provider=provider, **options)
+    if on is not None:
+        # Each processor reads photos of its own.
+        options = {**options, "threads": 1}
+    finder = Detector(detector, provider=provider, threads=options.get("threads"))
+    recognizer = Recognizer(bundle, detector=finder, provider=provider, **options)
+    if on is not None:
+        if csv is None or folder is not None:
+            raise DataError("On a cluster results go to a table and nothing is drawn: give csv (--csv), and not draw.")
+        return ClusterBatch(recognizer, photos, Path(csv), on=on, part_photos=part_photos)
     return Batch(recognizer, photos, None if csv is None else Path(csv), folder)
 
 
@@ -179,7 +246,7 @@ def sample_photo() -> Path:
     return Path(str(resources.files("mien") / "data" / "sample.jpg"))
 
 
-def _draw(photo: Path, path: Path, result: PhotoResult, max_pixels: int) -> None:
+def _draw(photo: Path | Address, path: Path, result: PhotoResult, max_pixels: int) -> None:
     from mien.inference.drawing import draw_result, save_drawing
 
     save_drawing(draw_result(read_image(photo, max_pixels=max_pixels), result), path)

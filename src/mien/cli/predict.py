@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, PRIOR_HELP, finite
+from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, PRIOR_HELP, On, finite
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,13 +26,18 @@ _LEAST_TABLE_WIDTH = 60
 
 
 def predict(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Photos, and folders of photos.")] = None,
+    # Texts: a path would make one slash of the two in s3://.
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(path_type=str, help="Photos, and folders of photos; or addresses, as s3://..."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per photo instead of tables.")] = False,
     csv: Annotated[Path | None, typer.Option(dir_okay=False, help="Write a row per face to this CSV file.")] = None,
     draw: Annotated[
         Path | None, typer.Option(file_okay=False, help="Write a copy of each photo with its faces to this folder.")
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search folders within folders.")] = False,
+    on: On = None,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +85,7 @@ def predict(
         csv=csv,
         draw=draw,
         recursive=recursive,
+        on=on,
         bundle=bundle,
         labels=labels,
         unsure=unsure,

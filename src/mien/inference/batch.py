@@ -8,10 +8,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from mien.addresses import Address, find_files, is_address
 from mien.errors import DataError, MienError
 from mien.files import hash_listing, lock, parse_json, shortened, written_whole
 from mien.inference.results import PhotoResult, columns_of
@@ -30,37 +31,62 @@ class FoundPhoto:
     """A photo to read.
 
     Attributes:
-        path: the file.
+        path: the file, or its address.
         name: its path below the folder that was searched; the file's name when it was named itself.
     """
 
-    path: Path
+    path: Path | Address
     name: Path
 
 
-def find_photos(paths: Iterable[Path], *, recursive: bool = False, leave_out: Path | None = None) -> list[FoundPhoto]:
+def find_photos(
+    paths: Iterable[Path | str], *, recursive: bool = False, leave_out: Path | None = None
+) -> list[FoundPhoto]:
     """The photos that paths stand for, each once: a file itself, of a folder its photos in the order of their names.
 
     Args:
-        paths: files and folders. A path that does not exist is kept: reading it says so.
+        paths: files and folders, each a path or an address, as a text. A path that does not exist is kept: reading it
+            says so.
         recursive: whether folders within folders are searched.
         leave_out: a folder that is not searched, because results are written to it.
 
     Raises:
-        MienError: a folder has no photos.
+        MienError: a folder has no photos, or an address cannot be reached.
     """
-    found: dict[Path, FoundPhoto] = {}
-    for path in paths:
+    found: dict[Path | Address, FoundPhoto] = {}
+    for named in paths:
+        path = Path(named)
+        if is_address(str(named)):
+            found |= {photo.path: photo for photo in _photos_at(str(named), recursive) if photo.path not in found}
+            continue
         if not os.path.isdir(path):  # unlike Path.is_dir, not surprised by a name that no file can have
             found.setdefault(path, FoundPhoto(path, Path(path.name)))
             continue
         within = list(_photos_within(path, recursive, leave_out))
         if not within:
-            hint = "" if recursive else " Photos in folders below it are taken with --recursive (recursive=True)."
-            raise MienError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}).{hint}")
+            raise _no_photos(path, recursive)
         for photo in within:
             found.setdefault(photo, FoundPhoto(photo, photo.relative_to(path)))
     return list(found.values())
+
+
+def _no_photos(folder: Path | str, recursive: bool) -> MienError:
+    hint = "" if recursive else " Photos in folders below it are taken with --recursive (recursive=True)."
+    return MienError(f"The folder {folder} has no photos ({', '.join(PHOTO_SUFFIXES)}).{hint}")
+
+
+def _photos_at(address: str, recursive: bool) -> list[FoundPhoto]:
+    files = find_files(address, recursive=recursive)
+    if files is None:
+        return [FoundPhoto(Address(address), Path(PurePosixPath(address).name))]
+    photos = [
+        FoundPhoto(file, Path(below))
+        for file, below in files
+        if file.suffix.lower() in PHOTO_SUFFIXES and not Path(below).name.startswith(".")
+    ]
+    if not photos:
+        raise _no_photos(address, recursive)
+    return photos
 
 
 def _photos_within(folder: Path, recursive: bool, leave_out: Path | None) -> Iterator[Path]:
@@ -75,9 +101,9 @@ def _photos_within(folder: Path, recursive: bool, leave_out: Path | None) -> Ite
                 yield Path(place) / name
 
 
-def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path, Path]:
+def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path | Address, Path]:
     """Where the drawing of each photo goes: "a/b.png" to "a/b.png.faces.jpg" below a folder, without clashes."""
-    paths: dict[Path, Path] = {}
+    paths: dict[Path | Address, Path] = {}
     taken: set[Path] = set()
     for photo in photos:
         stem = shortened(photo.name.name)
@@ -92,13 +118,14 @@ def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path, Path
 
 def manifest(photos: Sequence[FoundPhoto]) -> dict[str, Any]:
     """What tells one list of photos from another: their number, and a hash of names, sizes and times of change."""
-    return {"count": len(photos), "hash": hash_listing(Path(), (str(photo.path) for photo in photos))[:16]}
+    names = (f"{path}\0{path.stamp}" if isinstance(path := photo.path, Address) else str(path) for photo in photos)
+    return {"count": len(photos), "hash": hash_listing(Path(), names)[:16]}
 
 
-class Journal:
-    """The results of a batch that is under way, a line each, so that it can be interrupted and go on.
+class BatchFile:
+    """A file whose first line says what batch it belongs to: the one that is under way.
 
-    Its file is locked, so that two programs never write one table. The lock goes with its process.
+    It is locked, so that two programs never write one table. The lock goes with its process.
 
     Args:
         path: the file; made if it is not there.
@@ -110,16 +137,15 @@ class Journal:
             opened.
 
     Attributes:
-        done: the photos that have a result, as `PhotoResult.photo` names them.
+        is_new: whether the file was not there, or without a whole first line.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], photos: Sequence[FoundPhoto]) -> None:
         self.path = path
-        self.done: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._open()
         try:
-            self._begin({"schema": _JOURNAL_SCHEMA, "settings": {**settings, "photos": manifest(photos)}})
+            self.is_new = self._begin({"schema": _JOURNAL_SCHEMA, "settings": {**settings, "photos": manifest(photos)}})
         except BaseException:
             self._file.close()
             raise
@@ -141,42 +167,20 @@ class Journal:
                 raise
             file.close()  # its process finished, and removed it, while it was being opened
 
-    def _begin(self, head: dict[str, Any]) -> None:
+    def _begin(self, head: dict[str, Any]) -> bool:
         self._file.seek(0)
         first = self._file.readline()
         if not first.endswith(b"\n"):
             self._file.truncate(0)
             self._append(json.dumps(head))
-            return
+            return True
         found = _json_or_none(first)
         if found != head:
             raise MienError(
-                f"{self.path} holds an unfinished batch of other settings or photos ({_differences(found, head)}). "
+                f"{self.path} holds an unfinished batch of other settings or photos ({_difference(found, head)}). "
                 "Finish it with those, or delete the file to begin anew."
             )
-        end = self._file.tell()
-        for line in self._file:
-            value = _json_or_none(line)
-            if not line.endswith(b"\n") or not isinstance(value, dict) or not isinstance(value.get("photo"), str):
-                break  # the line that was being written at the interruption
-            self.done.add(value["photo"])
-            end += len(line)
-        self._file.truncate(end)
-
-    def append(self, result: PhotoResult) -> None:
-        """Keep one more result."""
-        self._append(result.to_json())
-        self.done.add(result.photo)
-
-    def results(self) -> Iterator[PhotoResult]:
-        """All results so far, read from the file, so that they need no memory."""
-        with self.path.open("rb") as file:
-            next(file)
-            for line in file:
-                try:
-                    yield PhotoResult.from_json(line.decode("utf-8"))
-                except (DataError, UnicodeDecodeError) as error:
-                    raise MienError(f"{self.path} is damaged. Delete it to begin anew.") from error
+        return False
 
     def close(self) -> None:
         """Close the file and keep it."""
@@ -202,6 +206,49 @@ class Journal:
         self.close()
 
 
+class Journal(BatchFile):
+    """The results of a batch that is under way, a line each, so that it can be interrupted and go on.
+
+    Args:
+        path: as `BatchFile`.
+        settings: likewise.
+        photos: likewise.
+
+    Raises:
+        MienError: as `BatchFile`.
+
+    Attributes:
+        done: the photos that have a result, as `PhotoResult.photo` names them.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], photos: Sequence[FoundPhoto]) -> None:
+        self.done: set[str] = set()
+        super().__init__(path, settings, photos)
+        end = self._file.tell()
+        for line in self._file:
+            value = _json_or_none(line)
+            if not line.endswith(b"\n") or not isinstance(value, dict) or not isinstance(value.get("photo"), str):
+                break  # the line that was being written at the interruption
+            self.done.add(value["photo"])
+            end += len(line)
+        self._file.truncate(end)
+
+    def append(self, result: PhotoResult) -> None:
+        """Keep one more result."""
+        self._append(result.to_json())
+        self.done.add(result.photo)
+
+    def results(self) -> Iterator[PhotoResult]:
+        """All results so far, read from the file, so that they need no memory."""
+        with self.path.open("rb") as file:
+            next(file)
+            for line in file:
+                try:
+                    yield PhotoResult.from_json(line.decode("utf-8"))
+                except (DataError, UnicodeDecodeError) as error:
+                    raise MienError(f"{self.path} is damaged. Delete it to begin anew.") from error
+
+
 def _json_or_none(line: bytes) -> Any:
     try:
         return parse_json(line)
@@ -209,11 +256,15 @@ def _json_or_none(line: bytes) -> Any:
         return None
 
 
-def _differences(found: Any, head: dict[str, Any]) -> str:
-    """In which settings two heads of a journal differ, in words."""
+def _difference(found: Any, head: dict[str, Any]) -> str:
+    """In what two first lines differ, in words."""
     if not isinstance(found, dict) or found.get("schema") != head["schema"] or not isinstance(found["settings"], dict):
         return "it was written by another version of mien"
-    here, now = found["settings"], head["settings"]
+    return differences(found["settings"], head["settings"])
+
+
+def differences(here: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In which settings two batches differ, in words."""
     changed = [name for name in {**now, **here} if here.get(name) != now.get(name)]
     return "; ".join(f"{name}: {_short(here.get(name))}, now {_short(now.get(name))}" for name in changed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Classifier:
         self, bundle: Bundle, *, threads: int | None = None, provider: str = "cpu", ask_golden: bool = True
     ) -> None:
         self.bundle = bundle
+        self._given: dict[str, Any] = {"threads": threads, "provider": provider}
         try:
             self._session: Any = runtime.start(bundle.onnx, threads=threads, provider=provider)
         except MienError:
@@ -43,6 +45,10 @@ class Classifier:
         self._check_signature()
         if ask_golden:
             self._check_golden()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the network is loaded anew, and has to answer the golden example there."""
+        return partial(Classifier, **self._given), (self.bundle,)
 
     @property
     def has_features(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import Address
 from mien.bundle import Bundle, load_bundle
 from mien.errors import BundleError, DataError, ImageError
 from mien.framing import FRAMINGS, crop_rule_of
@@ -319,7 +320,7 @@ class Recognizer:
         except MemoryError:
             reason = "There is not enough memory for this photo."
         if name is None:
-            name = str(photo) if isinstance(photo, (str, Path)) else type(photo).__name__
+            name = str(photo) if isinstance(photo, (str, Path, Address)) else type(photo).__name__
         return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
 
     def _prepare_crop(self, photo: PhotoSource, image: Image, name: str) -> Prepared:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import os
 import threading
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,8 @@ class FaceNetwork:
     """
 
     def __init__(self, model: bytes, path: Path, *, threads: int | None = None, provider: str = "cpu") -> None:
+        self._model, self._path = model, path
+        self._given: dict[str, Any] = {"threads": threads, "provider": provider}
         expected = "Expected: a YuNet model file (.onnx) of 2023, such as face_detection_yunet_2023mar.onnx."
         try:
             self._session = runtime.start(model.replace(_FIXED_SIZE, _ANY_SIZE, 1), threads=threads, provider=provider)
@@ -72,6 +76,10 @@ class FaceNetwork:
         # threads work on one, are enough.
         cores = os.cpu_count() or 1
         self._turns = threading.Semaphore(max(1, cores // min(2, threads or cores)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the network is loaded anew."""
+        return partial(FaceNetwork, **self._given), (self._model, self._path)
 
     def find(self, pixels: NDArray[np.uint8], threshold: float) -> NDArray[np.float32]:
         """Faces in a picture at its own size, without overlap.

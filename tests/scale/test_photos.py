@@ -1,0 +1,104 @@
+"""Photos read on the nodes of a cluster: each once, whatever is killed, and the table of one machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.api.predicting import predict
+from mien.errors import MienError
+from mien.scale.cluster import OtherVersionError, installed
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+
+PHOTOS = 26
+PART = 4
+
+# A driver that stands still when the first part is there, so that it can be killed.
+DRIVER = """
+import sys, time
+from mien.api.predicting import predict
+
+for result in predict("photos", csv="table.csv", on=sys.argv[1], bundle=sys.argv[2], part_photos=4):
+    print(result.photo, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def photos(tmp_path, portrait, monkeypatch) -> Path:
+    """A folder of photos, one of them not readable, beside which the test works."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    face = Image.open(portrait).convert("L").resize((160, 160))
+    for number in range(PHOTOS):
+        picture = np.roll(np.asarray(face), number, axis=1)
+        Image.fromarray(picture).save(folder / f"{number:02}.png")
+    (folder / "05.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def expected(photos, bundle) -> bytes:
+    """The table of one machine."""
+    list(predict("photos", csv="expected.csv", bundle=bundle.source, threads=1))
+    return Path("expected.csv").read_bytes()
+
+
+def test_the_table_is_that_of_one_machine_though_driver_and_nodes_are_killed(nodes, photos, expected, bundle):
+    command = [sys.executable, "-c", DRIVER, nodes.on, bundle.source]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout.readline() == "photos/00.png\n"
+        driver.kill()
+    kept = sorted(Path("table.csv.parts").glob("part-*.jsonl"))
+    assert kept
+    times = [path.stat().st_mtime_ns for path in kept]
+    assert not Path("table.csv").exists()
+
+    with pytest.raises(MienError, match="unfinished batch of other settings or photos"):
+        list(predict("photos", csv="table.csv", on=nodes.on, bundle=bundle.source, part_photos=PART + 1))
+
+    results = []
+    for result in predict("photos", csv="table.csv", on=nodes.on, bundle=bundle.source, part_photos=PART):
+        if not results:
+            assert [path.stat().st_mtime_ns for path in kept] == times  # what was done is not done again
+            nodes.kill(nodes.names()[0])
+        results.append(result)
+    assert Path("table.csv").read_bytes() == expected
+    assert [result.photo for result in results] == [f"photos/{number:02}.png" for number in range(PHOTOS)]
+    assert [result.photo for result in results if result.outcome == "unreadable"] == ["photos/05.png"]
+    assert not Path("table.csv.parts").exists()
+
+
+def test_photos_are_read_by_address(nodes, photos, expected, bundle):
+    list(predict(f"file://{photos}", csv="table.csv", on=nodes.on, bundle=bundle.source, part_photos=16))
+    assert Path("table.csv").read_bytes().replace(f"file://{photos}".encode(), b"photos") == expected
+
+
+def test_a_folder_that_a_node_lacks_is_no_folder_of_unreadable_photos(nodes, photos, bundle):
+    from mien.inference.recognizer import Recognizer
+    from mien.scale.photos import read_on_node
+
+    recognizer = Recognizer(bundle, threads=1)
+    with pytest.raises(MienError, match="has no folder .*elsewhere.*share the folder"):
+        read_on_node(recognizer, recognizer.settings(), installed(), ["elsewhere/a.png"], ["elsewhere"], os.getcwd())
+
+
+def test_a_node_with_another_mien_is_named_before_anything_is_read(nodes, photos, bundle, tmp_path):
+    other = tmp_path / "other" / "mien-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: mien\nVersion: 0.0.1\n", encoding="utf-8")
+    (name,) = nodes.add(PYTHONPATH=str(other.parent))
+    try:
+        with pytest.raises(OtherVersionError, match=r"Here: 0\.\d.*: 0\.0\.1, source"):
+            list(predict("photos", csv="table.csv", on=nodes.on, bundle=bundle.source))
+    finally:
+        nodes.kill(name)
+    assert not list(Path("table.csv.parts").glob("part-*"))
+    shutil.rmtree("table.csv.parts")
