@@ -12,7 +12,9 @@ from PIL import Image
 
 from mien.api.predicting import predict
 from mien.errors import MienError
+from mien.inference.recognizer import Recognizer
 from mien.scale.cluster import OtherVersionError, installed
+from mien.scale.photos import read_on_node
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
@@ -81,13 +83,11 @@ def test_photos_are_read_by_address(nodes, photos, expected, bundle):
     assert Path("table.csv").read_bytes().replace(f"file://{photos}".encode(), b"photos") == expected
 
 
-def test_a_folder_that_a_node_lacks_is_no_folder_of_unreadable_photos(nodes, photos, bundle):
-    from mien.inference.recognizer import Recognizer
-    from mien.scale.photos import read_on_node
-
+def test_a_folder_that_a_node_lacks_is_no_folder_of_unreadable_photos(photos, bundle, monkeypatch):
     recognizer = Recognizer(bundle, threads=1)
+    monkeypatch.setattr("mien.scale.photos.fetched", lambda reference: reference)
     with pytest.raises(MienError, match="has no folder .*elsewhere.*share the folder"):
-        read_on_node(recognizer, recognizer.settings(), installed(), ["elsewhere/a.png"], ["elsewhere"], os.getcwd())
+        read_on_node([recognizer], recognizer.settings(), installed(), ["elsewhere/a.png"], ["elsewhere"], os.getcwd())
 
 
 def test_a_node_with_another_mien_is_named_before_anything_is_read(nodes, photos, bundle, tmp_path):

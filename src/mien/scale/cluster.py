@@ -10,7 +10,8 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,11 @@ class Cluster:
 
     Attributes:
         ray: the library, connected.
+        version: the mien that all nodes need, as it was when they were asked for.
     """
 
     ray: Any
+    version: str | None = field(default_factory=lambda: installed())
 
     @property
     def nodes(self) -> list[dict[str, Any]]:
@@ -103,7 +106,7 @@ class Cluster:
             asked = self._asked(ask)
         finally:
             self.ray.cloudpickle.unregister_pickle_by_value(here)
-        own = installed()
+        own = self.version
         others: dict[str, str | None] = {}
         for name, reference in asked.items():
             try:
@@ -153,6 +156,14 @@ def connected(on: str) -> Iterator[Cluster]:
     finally:
         if own:
             ray.shutdown()
+
+
+@lru_cache(maxsize=1)
+def fetched(reference: Any) -> Any:
+    """On a node: what a reference stands for; fetched once by a process that does several tasks with it."""
+    import ray
+
+    return ray.get(reference)
 
 
 def node_name() -> str:

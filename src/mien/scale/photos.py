@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mien.addresses import Address
 from mien.errors import MienError
 from mien.inference.batch import differences
-from mien.scale.cluster import Cluster, OtherVersionError, check_version, installed, node_name
+from mien.scale.cluster import Cluster, OtherVersionError, check_version, fetched, node_name
 
 if TYPE_CHECKING:
     from mien.inference.parts import Parts
@@ -38,8 +38,8 @@ def read_parts(cluster: Cluster, parts: Parts, recognizer: Recognizer) -> Iterat
         MienError: a node has other versions or lacks the photos' folder, or a part was lost again and again.
     """
     ray = cluster.ray
-    # For all to share; a part that is read twice gives the same.
-    shared = ray.put(recognizer), ray.put(recognizer.settings()), ray.put(installed())
+    # In a list a reference stays one until the node asks for what it stands for.
+    shared = [ray.put(recognizer)], recognizer.settings(), cluster.version
     task = ray.remote(num_cpus=1, max_retries=_RETRIES)(read_on_node)
     waiting = deque(number for number in range(len(parts)) if not parts.has(number))
     going: dict[Any, int] = {}
@@ -75,7 +75,7 @@ def _results(cluster: Cluster, reference: Any, number: int) -> list[str]:
 
 
 def read_on_node(
-    recognizer: Recognizer,
+    recognizers: Sequence[Any],
     settings: Mapping[str, Any],
     version: str | None,
     photos: Sequence[str | Address],
@@ -85,7 +85,7 @@ def read_on_node(
     """On a node: the results of some photos, as `PhotoResult.to_json` writes them.
 
     Args:
-        recognizer: the caller's.
+        recognizers: a reference to the caller's.
         settings: what the caller's results depend on beside the photos.
         version: the caller's mien.
         photos: paths and addresses.
@@ -93,6 +93,7 @@ def read_on_node(
         beside: the folder that paths are relative to.
     """
     check_version(version)
+    recognizer: Recognizer = fetched(recognizers[0])
     if (own := recognizer.settings()) != settings:
         raise OtherVersionError(
             f"{node_name()} would give other results than the machine that asks it ({differences(own, settings)}). "

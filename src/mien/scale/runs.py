@@ -19,7 +19,7 @@ import numpy as np
 from mien.datasets.protocol import Opening
 from mien.errors import MienError, UnwritableError
 from mien.files import create_held, parse_json, remove_abandoned, written_whole
-from mien.scale.cluster import Cluster, check_version, installed, node_name
+from mien.scale.cluster import Cluster, check_version, node_name
 from mien.study.backbones import OTHER_BACKBONES
 from mien.study.backend import find_backend
 from mien.study.processes import Executor, Job, Listener, WorkerDiedError
@@ -153,7 +153,7 @@ class RayExecutor(Executor):
             needs["memory"] = self._memory[job.run.id]
         job = replace(job, threads=self._cpus)
         going = self._task.options(**needs).remote(
-            job.to_json(), self._data, self._brought, _files_of_run(job), teachers_of(job), begun, installed()
+            job.to_json(), self._data, self._brought, _files_of_run(job), teachers_of(job), begun, self._cluster.version
         )
         refusal: MienError | None = None
         self._going.add(going)
