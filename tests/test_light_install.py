@@ -10,6 +10,7 @@ import pytest
 
 from mien.cli.main import COMMANDS, GROUPS
 from mien.study.store import Store
+from mien.web import runtime
 from support.fake_records import plan_of, record_of
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -91,6 +92,11 @@ def test_the_runtime_reports_nothing_to_its_maker(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == "1", done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_wheel_is_made_with_needs_no_library():
+    done = python("import mien.web.runtime; print(mien.web.runtime.VERSION)", absent=[*ABSENT, "numpy", "cv2", "PIL"])
+    assert done.stdout.strip() == runtime.VERSION, done.stderr
 
 
 def test_importing_the_command_line_imports_no_library_that_computes():

@@ -17,10 +17,11 @@ import zipfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LONGEST_NAME = 200
 
@@ -211,6 +212,8 @@ def read_npz(
     Raises:
         ValueError: it is damaged, an array's header declares other than the archive holds, or it is over the limit.
     """
+    from numpy.lib.format import read_array
+
     try:
         with zipfile.ZipFile(file) as archive:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
@@ -225,7 +228,7 @@ def read_npz(
                 with archive.open(entry) as member:
                     _check_npy(member, entry.file_size)
                 with archive.open(entry) as member:
-                    arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+                    arrays[name] = read_array(member, allow_pickle=False)
             return arrays
     except (OSError, ValueError):
         raise
@@ -252,6 +255,8 @@ def read_npy(path: Path, *, largest_bytes: int) -> NDArray[np.generic]:
     Raises:
         ValueError: as `read_npz`.
     """
+    from numpy.lib.format import read_array
+
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -259,7 +264,7 @@ def read_npy(path: Path, *, largest_bytes: int) -> NDArray[np.generic]:
                 raise ValueError(f"it has more than {largest_bytes / 1e6:,.0f} MB")
             _check_npy(file, size)
             file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
+            return read_array(file, allow_pickle=False)
     except (OSError, ValueError):
         raise
     except Exception as error:  # of tokenize and ast, for a header they cannot read
@@ -268,6 +273,8 @@ def read_npy(path: Path, *, largest_bytes: int) -> NDArray[np.generic]:
 
 def _check_npy(file: IO[bytes], size: int) -> None:
     """Raise ValueError when an array's header declares more bytes than there are: NumPy would reserve them all."""
+    import numpy as np
+
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
