@@ -136,6 +136,8 @@ def test_the_card_says_what_was_measured_and_under_which_licence(exported, recor
     assert card["licence"]["data"] == record.data["licence"]
     assert card["origin"]["run"] == record.id
     assert card["recipe"]["preprocessing.featurewise_std"] is True
+    assert not [key for key in card["recipe"] if key.startswith("teacher.")]  # those that differ from the defaults
+    assert "teachers" not in card["licence"]
     assert card["conversion"]["other_labels"] == 0
 
 

@@ -20,6 +20,7 @@ from mien.study.plan import name_run  # noqa: E402
 from mien.study.recipe import AugmentationSpec, Recipe, TeacherSpec  # noqa: E402
 from mien.training import execute, teaching  # noqa: E402
 from mien.training.augmentation import RandomAffine  # noqa: E402
+from mien.training.card import taught_by  # noqa: E402
 from mien.training.fit import Material, epoch_rows  # noqa: E402
 from mien.training.network import build_network  # noqa: E402
 from mien.training.teaching import Teaching, prepare_teaching, view_maps  # noqa: E402
@@ -194,7 +195,11 @@ def test_a_run_with_teachers_goes_on_as_if_nothing_had_happened(dataset, few, fa
     assert [entry.comparable() for entry in first.history] == [entry.comparable() for entry in second.history]
     for key, entry in first.predictions.items():
         np.testing.assert_array_equal(second.predictions[key].outputs, entry.outputs)
+    assert (
+        f"training images: default (bundle {load_bundle('default').fingerprint}), run"
+        in taught_by(first.recipe)["teachers"]
+    )
     assert first.recipe["teacher"]["models"] == [
         f"default (bundle {load_bundle('default').fingerprint})",
-        f"{teacher.id} (run {teacher.id})",
+        f"run {teacher.id}",
     ]

@@ -91,7 +91,7 @@ def _identity(place: str, changed: int) -> str:
 
 def teacher_title(place: str) -> str:
     """How a teacher is called where no path of this machine may stand."""
-    return f"{Path(place).name} ({teacher_identity(place)})"
+    return teacher_identity(place) if is_run(place) else f"{Path(place).name} ({teacher_identity(place)})"
 
 
 def teacher_files(place: str) -> dict[str, Path]:

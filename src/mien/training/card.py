@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from mien.bundle import UnsureRule
 from mien.datasets.dataset import Role
 from mien.evaluation.evaluate import Evaluation
 from mien.evaluation.metrics import METRICS, Scores
+from mien.files import canonical_json, parse_json
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord
 
@@ -96,6 +96,7 @@ def make_card(
             "model": licence or LICENCE_NOT_STATED,
             "data": record.data["licence"],
             "pretrained_weights": weights_note or _pretrained(record.recipe),
+            **taught_by(record.recipe),
         },
         "data": {key: record.data[key] for key in ("name", "fingerprint", "split", "source", "framing", "notes")},
         "protocol": dict(record.protocol),
@@ -156,7 +157,8 @@ def _calibration(
 
 def _recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that differ from mien's defaults, nested ones by their path, and those always asked for."""
-    defaults = _flat(asdict(Recipe()))
+    # As a record has them: a list where the recipe has a tuple.
+    defaults = _flat(parse_json(canonical_json(Recipe().to_json())))
     asked_for = ("backbone", "weights", "epochs", "batch_size", "optimizer", "learning_rate", "loss", "seed")
     values = _flat({**recipe, "weights": _file_name(recipe["weights"])})
     return {key: value for key, value in values.items() if key in asked_for or value != defaults.get(key)}
@@ -167,6 +169,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def taught_by(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """What a card says of a recipe's teachers, whose own licences may bind; nothing where there are none."""
+    models = recipe.get("teacher", {}).get("models", ())
+    if not models:
+        return {}
+    return {"teachers": f"Learned from what these models say of the training images: {', '.join(models)}."}
 
 
 def _pretrained(recipe: Mapping[str, Any]) -> str:
