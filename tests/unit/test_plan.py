@@ -9,7 +9,7 @@ import pytest
 from mien.bundle import shipped_bundles
 from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ProtocolError, StudyFileError
-from mien.study.plan import Plan, SplitFacts, identity_of, make_plan, name_of, name_run
+from mien.study.plan import Plan, SplitFacts, identity_of, make_plan, name_of, name_run, portable
 from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe, TeacherSpec
 from mien.study.spec import parse_study, with_setting
 
@@ -331,6 +331,8 @@ def test_a_teacher_counts_by_its_content_and_is_kept_without_its_path(tmp_path: 
     assert tmp_path.name not in kept
     read = Plan.from_json(study, json.loads(kept))
     assert [run.id for run in read.runs] == [run.id for run in plan.runs]
+    copied.unlink()  # a run that fails since its teacher is gone still has a record
+    assert portable(plan.runs[1].recipe)["teacher"]["models"] == ["copy.mien"]
 
 
 def test_a_store_stands_for_its_finished_runs(tmp_path: Path):

@@ -90,8 +90,12 @@ def _identity(place: str, changed: int) -> str:
 
 
 def teacher_title(place: str) -> str:
-    """How a teacher is called where no path of this machine may stand."""
-    return teacher_identity(place) if is_run(place) else f"{Path(place).name} ({teacher_identity(place)})"
+    """How a teacher is called where no path of this machine may stand, also when it is gone by then."""
+    try:
+        identity = teacher_identity(place)
+    except MienError:
+        return Path(place).name
+    return identity if is_run(place) else f"{Path(place).name} ({identity})"
 
 
 def teacher_files(place: str) -> dict[str, Path]:
