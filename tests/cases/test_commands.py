@@ -56,6 +56,8 @@ def numbered(tmp_path):
         (["--set", "learning_rate=-1"], "--set learning_rate: "),
         (["--set", "augmentation.flip=3"], "--set augmentation.flip: "),
         (["--set", "protocol.folds=1"], "--set protocol.folds: folds is a number from 2"),
+        (["--set", "epochs=1", "--epochs", "2"], "epochs is said by --epochs. Received: --set epochs."),
+        (["--set", "backbone=vgg16"], "backbone is said by --backbone. Received: --set backbone."),
         (["--labels", "seven,eleven"], "--labels: labels cannot be"),
         (["--roles", "offical"], "--roles: roles cannot be 'offical'. Did you mean 'official'"),
         (["--backbone", "resnet"], "--backbone: "),
@@ -72,6 +74,8 @@ def test_the_same_from_python(tmp_path):
 
     with pytest.raises(MienError, match="^settings\\['lerning_rate'\\]: There is no setting"):
         mien.train("drawn:count=40", settings={"lerning_rate": 0.1}, store=tmp_path / "s")
+    with pytest.raises(MienError, match="^epochs is said by epochs. Received: settings\\['epochs'\\]"):
+        mien.train("drawn:count=40", settings={"epochs": 1}, store=tmp_path / "s")
 
 
 def test_train_takes_classes_and_another_data_set_to_test_on(tmp_path, monkeypatch):

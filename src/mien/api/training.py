@@ -16,7 +16,7 @@ from mien.api.studying import StudyPlan, planned_of, run_study
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.reading import refuse_keys
 from mien.datasets.spec import DataSpec
-from mien.errors import DataError, MienError
+from mien.errors import DataError, MienError, StudyFileError
 from mien.evaluation.metrics import METRICS, Scores
 from mien.files import parse_toml, written_whole
 from mien.frame import Display, frame
@@ -121,6 +121,7 @@ def train(
     place = store if isinstance(store, Store) else Store.create(Path(store))
     place = Store.create(place.folder)
     spec = _described(data, place, keys)
+    _refuse_arguments(settings, "{}", "settings[{!r}]")
     fixed = {"backbone": network, "epochs": epochs, **(settings or {})}
     text = study_text(spec, labels_text(labels), roles, fixed)
     study = parse_study(text, place=lambda path: said_by(path, "{}", "settings[{!r}]"))
@@ -167,12 +168,20 @@ def plan_training(
         DataError: the data cannot be read.
         StudyFileError: there is no such setting.
     """
+    _refuse_arguments(settings, "--{}", "--set {}")
     spec = DataSpec.of(data, **keys)
     if test is not None:
         spec = DataSpec(sources=(spec, DataSpec(path=str(test), role="test")))
     text = study_text(spec, labels, roles, {"backbone": backbone, "epochs": epochs, **(settings or {})})
     study = parse_study(text, place=lambda path: said_by(path, "--{}", "--set {}"))
     return planned_of(study, text, Path.cwd(), store=store)
+
+
+def _refuse_arguments(settings: Mapping[str, Any] | None, argument: str, setting: str) -> None:
+    """Refuse, among the further settings, what has an argument of its own: only one of the two could count."""
+    for key in ("backbone", "epochs"):
+        if key in (settings or {}):
+            raise StudyFileError(f"{key} is said by {argument.format(key)}. Received: {setting.format(key)}.")
 
 
 def study_text(data: DataSpec, labels: str, roles: str, fixed: Mapping[str, Any]) -> str:
