@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -16,8 +16,10 @@ from mien.errors import NetworkError  # noqa: E402
 from mien.inference.classifier import Classifier  # noqa: E402
 from mien.inference.crops import resize_crops, warp_crops  # noqa: E402
 from mien.labels import project  # noqa: E402
-from mien.study.plan import name_run  # noqa: E402
+from mien.study.plan import name_run, portable  # noqa: E402
 from mien.study.recipe import AugmentationSpec, Recipe, TeacherSpec  # noqa: E402
+from mien.study.record import NETWORK_FILE, RunRecord, RunStatus, data_facts  # noqa: E402
+from mien.study.store import Store  # noqa: E402
 from mien.training import execute, teaching  # noqa: E402
 from mien.training.augmentation import RandomAffine  # noqa: E402
 from mien.training.card import taught_by  # noqa: E402
@@ -170,18 +172,48 @@ def test_moves_are_not_made_twice():
     assert "random_affine" not in [layer.name for layer in network.layers]
 
 
-def test_a_run_with_teachers_goes_on_as_if_nothing_had_happened(dataset, few, facts, planned, recorder, tmp_path):
-    """A run of mien is among the teachers, everything is blended, and the death comes in the second epoch."""
-    from mien.study.store import Store
+@pytest.fixture
+def finished(dataset, few, planned, tmp_path):
+    """The folder of a run as it is left, and its network, which was not trained."""
+    run, store = planned(), Store.create(tmp_path / "teacher")
+    folder = store.run_folder(run.id)
+    network = build_network(run.recipe, image_size=(32, 32), classes=len(few.label_set), statistics=None)
+    RunRecord(
+        id=run.id,
+        status=RunStatus.COMPLETE,
+        reason=None,
+        recipe=portable(run.recipe),
+        protocol=asdict(run.protocol),
+        data=data_facts(dataset, few),
+        label_set=few.label_set,
+        readouts=(),
+    ).write(folder)
+    network.save(folder / NETWORK_FILE)
+    store.keep_data(few, None)
+    return folder, network
 
-    store = Store.create(tmp_path / "teacher")
-    protocol = ProtocolSpec(train_fraction=0.2)
-    teacher = replace(planned(epochs=1), protocol=protocol)
-    execute.execute(teacher, dataset, few, store, watch=recorder())
+
+def test_a_run_teaches_what_its_network_says(finished, few, store, dataset):
+    folder, network = finished
+    recipe = lessons(models=(str(folder),), temperature=1.0)
+    taught = prepare_teaching(recipe, few, store, silent)
+    seen = warp_crops(few.train.images, taught.maps[:, 1])
+    samples = np.arange(len(seen))
+    expected = network.predict(seen[..., None], verbose=0)
+    np.testing.assert_allclose(taught.softened(samples, np.ones_like(samples)), expected, atol=2e-3)
+    assert taught_by({"teacher": {"models": portable(recipe)["teacher"]["models"]}})["teachers"].endswith(
+        f"training images: run {folder.name}."
+    )
+    other = apply_protocol(dataset, ProtocolSpec(roles="split", seed=5))
+    with pytest.raises(NetworkError, match="has learned from .* test images"):
+        prepare_teaching(recipe, other, store, silent)
+
+
+def test_a_run_with_teachers_goes_on_as_if_nothing_had_happened(dataset, few, facts, planned, recorder, tmp_path):
+    """Everything is blended, and the death comes in the second epoch."""
     changes = replace(MOVED, mixup=0.2, cutmix=0.5, brightness=0.1)
-    models = ("default", str(store.run_folder(teacher.id)))
-    recipe = replace(lessons(models=models), augmentation=changes, average_last=2)
-    run = replace(planned(), id=name_run(recipe, facts), recipe=recipe, readouts=(2,), protocol=protocol)
+    recipe = replace(lessons(), augmentation=changes, average_last=2)
+    run = replace(planned(), id=name_run(recipe, facts), recipe=recipe, readouts=(2,))
     records = []
     for name, die_at in (("undisturbed", None), ("disturbed", (2, 1))):
         place = Store.create(tmp_path / name)
@@ -195,11 +227,4 @@ def test_a_run_with_teachers_goes_on_as_if_nothing_had_happened(dataset, few, fa
     assert [entry.comparable() for entry in first.history] == [entry.comparable() for entry in second.history]
     for key, entry in first.predictions.items():
         np.testing.assert_array_equal(second.predictions[key].outputs, entry.outputs)
-    assert (
-        f"training images: default (bundle {load_bundle('default').fingerprint}), run"
-        in taught_by(first.recipe)["teachers"]
-    )
-    assert first.recipe["teacher"]["models"] == [
-        f"default (bundle {load_bundle('default').fingerprint})",
-        f"run {teacher.id}",
-    ]
+    assert first.recipe["teacher"]["models"] == [f"default (bundle {load_bundle('default').fingerprint})"]
