@@ -30,10 +30,8 @@ class _Watch:
 
 def submit(executor: SubprocessExecutor, job: Job, listen: Listener) -> None:
     """Do a job as `mien.training.worker` does, but here."""
-    from mien.training import mien_small
     from mien.training.execute import execute
 
-    mien_small.STAGES = NARROW
     assert job.action == "run"
     dataset = read_dataset(job.data)
     split = apply_protocol(dataset, job.run.protocol)
@@ -54,4 +52,11 @@ def train_here() -> None:
     from mien.training.backend import choose_backend
 
     choose_backend()
-    SubprocessExecutor.submit = submit  # type: ignore[method-assign]
+
+    def narrow(executor: SubprocessExecutor, job: Job, listen: Listener) -> None:
+        from mien.training import mien_small
+
+        mien_small.STAGES = NARROW
+        submit(executor, job, listen)
+
+    SubprocessExecutor.submit = narrow  # type: ignore[method-assign]

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from mien.cli.main import main
+from mien.study import processes
 from mien.study.store import Store
+from support import in_process
 
 STUDY = """
 schema = 1
@@ -74,7 +76,8 @@ def test_a_study_from_plan_to_report(mien, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_run_with_train(mien, tmp_path):
+def test_one_run_with_train(mien, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.SubprocessExecutor, "submit", in_process.submit)
     words = (
         "train",
         "drawn:count=120,size=32",

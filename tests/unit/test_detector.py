@@ -40,7 +40,7 @@ def test_a_photo_without_a_face_gives_none(detector, size):
 def test_the_answer_for_a_narrow_photo_does_not_depend_on_what_memory_held(detector, size):
     strip = read_image(np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8))
     answers = []
-    for value in (1e9, -3e5, 50.0, -50.0, 1e30, np.nan):
+    for value in (1e9, -3e5, np.nan):
         # Freed at once, so that the detector's next buffers are made of it.
         [np.full(length, value, np.float32) for length in (3_000, 40_000, 500_000, 2_000_000)]
         answers.append(detector.detect(strip, score_threshold=0.001))
