@@ -88,7 +88,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, portrait: Path) -> list[Pat
         save(f"lying-{turned}.png", whole.rotate(turned, expand=True))
     save("large.png", whole.resize((1300, 1300)))
     save("reduced.jpg", whole.resize((3300, 3200)), quality=90)
-    crowd = Image.new("RGB", (3300, 3200), (120, 130, 140))
+    crowd = Image.new("RGB", (3301, 3201), (120, 130, 140))  # which no block divides
     crowd.paste(whole.resize((150, 150)), (600, 500))
     crowd.paste(whole.resize((700, 700)), (1600, 1500))
     save("reduced-small.jpg", crowd, quality=90)

@@ -1,11 +1,11 @@
 // Rounding as Python and OpenCV do it, so that both modes give the same boxes.
 
-/** Round to the nearest whole number, halves to the even one. */
+// Where numbers of 64 bits have no digits behind the point: what is added to this is rounded by the processor.
+const WHOLE_FROM = 1.5 * 2 ** 52;
+
+/** Round to the nearest whole number, halves to the even one; for values below 2^51. */
 export function roundHalfEven(value) {
-  const below = Math.floor(value);
-  const part = value - below;
-  if (part !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
+  return value + WHOLE_FROM - WHOLE_FROM;
 }
 
 /** Round to some decimals. */

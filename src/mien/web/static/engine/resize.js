@@ -88,14 +88,16 @@ function meanOf(across, down) {
 
 function addRow(data, rowStart, columns, rowWeight, sums, width) {
   const { starts, sources, weights } = columns;
+  let end = 0;
   for (let x = 0, at = 0; x < width; x += 1, at += 3) {
     let red = 0;
     let green = 0;
     let blue = 0;
-    const end = starts[x + 1];
-    for (let column = starts[x]; column < end; column += 1) {
+    let column = end;
+    end = starts[x + 1];
+    // The columns that a pixel covers lie side by side.
+    for (let from = rowStart + sources[column] * 4; column < end; column += 1, from += 4) {
       const weight = weights[column];
-      const from = rowStart + sources[column] * 4;
       red += data[from] * weight;
       green += data[from + 1] * weight;
       blue += data[from + 2] * weight;
