@@ -37,7 +37,8 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 # Ray gives way to whatever else runs on a machine; to be compared with a process of this one it may not.
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (that is its name)
-USUAL = {"object_store_memory": 80 * 2**20, "include_dashboard": False, "node_ip_address": "127.0.0.2"}
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its address is 127.0.0.1 then, and no other
+USUAL = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
 class Nodes:

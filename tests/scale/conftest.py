@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ from mien.files import lock
 # Before the first import of Ray, which reads them: nothing is reported, and nobody else can reach a node.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its address is 127.0.0.1 then, and no other
 
 
 def _held(path: Path) -> bool:
@@ -30,8 +29,10 @@ class Nodes:
     """The cluster, and what the tests do to it."""
 
     def __init__(self, folder: Path) -> None:
+        from ray._private import ray_constants
         from ray.cluster_utils import Cluster
 
+        ray_constants.ENABLE_RAY_CLUSTER = False  # should a test have imported Ray already
         self._folder = folder
         self._count = 0
         self._by_name: dict[str, Any] = {}
@@ -75,7 +76,7 @@ class Nodes:
 
     @staticmethod
     def _usual() -> dict[str, Any]:
-        return {"object_store_memory": 80 * 2**20, "include_dashboard": False, "node_ip_address": LOOPBACK}
+        return {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
 @pytest.fixture(scope="session")

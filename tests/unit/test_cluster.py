@@ -1,5 +1,6 @@
 """What is said of a cluster and done on it, without one."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -159,3 +160,41 @@ def test_what_a_run_goes_on_from_is_sent_with_the_weights_of_its_last_epochs(tmp
     assert resumed_from(tmp_path) == []
     (tmp_path / "checkpoint.npz").write_bytes(b"")
     assert [path.name for path in resumed_from(tmp_path)] == ["epoch-1.npz", "window-2.npz", "checkpoint.npz"]
+
+
+def test_what_is_started_here_is_reached_from_here_alone_and_reports_nothing(monkeypatch):
+    pytest.importorskip("ray")
+    from ray._private import services
+
+    said = {}
+
+    def init(**options):
+        said.update(options, at=services.get_node_ip_address())
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("ray.shutdown", lambda: said.update(ended=True))
+    monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "192.0.2.2")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    with pytest.raises(MienError, match="where other machines reach it"), connected("ray"):
+        pass
+    assert (said["at"], said["address"], said["include_dashboard"], said["ended"]) == (
+        "127.0.0.1",
+        "local",
+        False,
+        True,
+    )
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+@pytest.mark.parametrize(("on", "where"), [("ray", "on this machine"), ("ray:10.0.0.5:6379", r"at 10\.0\.0\.5:6379")])
+def test_a_cluster_that_is_not_there_is_said_so(on, where, monkeypatch):
+    pytest.importorskip("ray")
+
+    def init(**options):
+        raise ConnectionError("nobody\nanswers")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(MienError, match=f"Ray cannot be reached {where}: nobody answers"), connected(on):
+        pass

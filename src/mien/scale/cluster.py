@@ -18,8 +18,6 @@ from typing import Any
 
 from mien.errors import MienError, MissingExtraError
 
-# Of a loopback address of its own: what Ray calls 127.0.0.1 is one that other machines reach.
-_LOOPBACK = "127.0.0.2"
 _ANSWER_SECONDS = 300
 
 
@@ -225,9 +223,28 @@ def _connect(ray: Any, address: str | None) -> None:
         if address is not None:
             ray.init(address=address, **quiet)
             return
-        # Elsewhere Ray listens on the loopback address unasked.
-        loopback = {"_node_ip_address": _LOOPBACK} if sys.platform == "linux" else {}
-        ray.init(address="local", include_dashboard=False, **loopback, **quiet)
+        with _on_loopback():
+            ray.init(address="local", include_dashboard=False, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = "on this machine" if address is None else f"at {address}"
         raise MienError(f"Ray cannot be reached {where}: {' '.join(str(error).split())}") from error
+    if not ray.util.get_node_ip_address().startswith("127."):
+        ray.shutdown()
+        raise MienError("This Ray would listen where other machines reach it, and they could run code here. Update it.")
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have Ray take 127.0.0.1 for its address, as it does on macOS and Windows.
+
+    On Linux it listens on every address, even where it is told 127.0.0.1, which it takes for a name of the outward
+    one (`ray._private.services.resolve_ip_for_localhost`, 2.60).
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
