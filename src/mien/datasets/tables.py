@@ -250,12 +250,14 @@ def find_tables(path: Path, wanted: Callable[[Columns], bool]) -> list[Path]:
         inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
         found = [entry for entry in inside if _holds_labels(entry, wanted)]
         if not found:
+            # Only those with names of columns: label.csv in FER2013Train, without them, holds boxes and votes (FER+).
             found = [
                 table
                 for folder in inside
                 if folder.is_dir() and find_role(folder.name) is not None
                 for table in sorted(folder.iterdir())
-                if not table.name.startswith(".") and _holds_labels(table, wanted)
+                if not table.name.startswith(".")
+                and _holds_labels(table, lambda columns: bool(columns.names) and wanted(columns))
             ]
         if found or len(inside) != 1 or not inside[0].is_dir():
             return found
