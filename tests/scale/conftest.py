@@ -17,6 +17,9 @@ from mien.files import lock
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its address is 127.0.0.1 then, and no other
+# A process of Ray costs a second of computing: none is started before it has something to do.
+os.environ["RAY_prestart_worker_first_driver"] = "0"  # noqa: SIM112 (that is its name)
+os.environ["RAY_enable_worker_prestart"] = "0"  # noqa: SIM112
 
 
 def _held(path: Path) -> bool:
@@ -29,6 +32,7 @@ class Nodes:
     """The cluster, and what the tests do to it."""
 
     def __init__(self, folder: Path) -> None:
+        import ray
         from ray._private import ray_constants
         from ray.cluster_utils import Cluster
 
@@ -39,6 +43,8 @@ class Nodes:
         self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **self._usual()})
         self.on = f"ray:{self._cluster.address}"
         self.add(3)
+        # This process stays connected, so that the processes of the nodes serve all its tests.
+        ray.init(address=self._cluster.address, log_to_driver=False, logging_level="ERROR")
 
     def add(self, count: int = 1, **variables: str) -> list[str]:
         """Start nodes, each with a folder of temporary files of its own, by which a test knows who works."""
@@ -72,6 +78,9 @@ class Nodes:
 
     def shutdown(self) -> None:
         """End all of it."""
+        import ray
+
+        ray.shutdown()
         self._cluster.shutdown()
 
     @staticmethod

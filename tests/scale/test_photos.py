@@ -79,7 +79,7 @@ def test_the_table_is_that_of_one_machine_though_driver_and_nodes_are_killed(nod
 
 
 def test_photos_are_read_by_address(nodes, photos, expected, bundle):
-    list(predict(f"file://{photos}", csv="table.csv", on=nodes.on, bundle=bundle.source, part_photos=16))
+    list(predict(f"file://{photos}", csv="table.csv", on=nodes.on, bundle=bundle.source, part_photos=PHOTOS))
     assert Path("table.csv").read_bytes().replace(f"file://{photos}".encode(), b"photos") == expected
 
 

@@ -20,7 +20,7 @@ name = "small"
 [data]
 path = "drawn:count=60,size=16,seed=3"
 [recipe]
-epochs = 5
+epochs = 8
 batch_size = 16
 dropout = 0.2
 backbone = "net.py:tiny"
@@ -88,10 +88,10 @@ def test_a_run_outlives_its_driver_and_its_node_and_is_the_run_of_one_machine(no
         driver.kill()
     until(lambda: not nodes.working())  # the cluster ends the work of a driver that is gone
 
-    killer = Killer(nodes, epoch=4)
+    killer = Killer(nodes, epoch=3)
     assert mien.run_study("study.toml", store="store", on=nodes.on, watch=killer).complete
     assert killer.killed
-    assert killer.epochs == [3, 4, 5]  # from the last epoch each time, and no epoch twice
+    assert killer.epochs == [3, 4, 5, 6, 7, 8]  # from the last epoch each time, and no epoch twice
     store = Store.open(tmp_path / "store")
     (record,) = store.finished()
     assert record.status is RunStatus.COMPLETE

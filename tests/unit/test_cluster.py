@@ -198,3 +198,18 @@ def test_a_cluster_that_is_not_there_is_said_so(on, where, monkeypatch):
     monkeypatch.setattr("ray.init", init)
     with pytest.raises(MienError, match=f"Ray cannot be reached {where}: nobody answers"), connected(on):
         pass
+
+
+def test_what_ray_tells_of_its_nodes_does_not_come_between_results(monkeypatch, capsys):
+    worker = pytest.importorskip("ray._private.worker")
+    monkeypatch.setattr(worker, "_worker_logs_enabled", True)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "192.0.2.2")
+
+    def init(**options):
+        worker.print_to_stdstream({"lines": ["a node has died"], "pid": "raylet", "is_err": False}, ignore_prefix=False)
+
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(MienError), connected("ray"):
+        pass
+    assert capsys.readouterr().out == ""

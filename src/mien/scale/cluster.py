@@ -219,6 +219,8 @@ def _address(on: str) -> str | None:
 
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # It prints what becomes of nodes to standard output, whatever it is told of logs; results go there.
+    ray._private.worker._worker_logs_enabled = False
     try:
         if address is not None:
             ray.init(address=address, **quiet)

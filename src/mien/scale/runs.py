@@ -164,10 +164,12 @@ class RayExecutor(Executor):
                     raise Abandoned
                 if said["say"] == "files":
                     _take_over(said, store, folder)
-                    continue
+                    said = said["with"]
                 if said["say"] == "refused":
                     refusal = (UnwritableError if said["unwritable"] else MienError)(said["reason"])
                 listen(said)
+                if said["say"] in ("ended", "refused"):
+                    break  # whatever becomes of the node now
         except BaseException:
             self._cluster.ray.cancel(going, force=True)
             raise
@@ -215,9 +217,9 @@ def run_on_node(
         heard: queue.Queue[Mapping[str, Any] | BaseException | None] = queue.Queue(_UNHEARD)
 
         def hear(said: Mapping[str, Any]) -> None:
-            # The files first: whoever has heard of an epoch can go on from it.
+            # With its files: whoever has heard of an epoch can go on from it.
             if said["say"] in ("epoch", "ended"):
-                heard.put({"say": "files", **sent.news(whole=said["say"] == "ended")})
+                said = {"say": "files", "with": said, **sent.news(whole=said["say"] == "ended")}
             heard.put(said)
 
         def do() -> None:
