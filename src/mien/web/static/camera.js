@@ -25,7 +25,10 @@ export async function openCamera(dialog, video, take, close) {
   }
 }
 
-function still(video) {
+async function still(video) {
+  if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
+    await new Promise((resolve) => video.addEventListener('loadeddata', resolve, { once: true }));
+  }
   const canvas = document.createElement('canvas');
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;
