@@ -18,7 +18,7 @@ from mien.study.processes import Job
 from mien.study.store import Store
 
 # benchmarks/faults_long.py kills more often, and the process of the study too.
-KILLS = 3
+KILLS = 2
 
 # The graph of mien_small takes most of a worker's time, and kills do not need all of it.
 NARROW_WORKER = """

@@ -172,7 +172,7 @@ def export_run(
     exact = to_onnx(network, mirror=options.mirror)
     exact_classifier = _classifier(record, exact)
     say(f"comparing the answers for {COMPARED_IMAGES:,} images")
-    compared = comparison_images(_crop_rule(record).size)
+    compared = comparison_images(_crop_rule(record).size, COMPARED_IMAGES)
     parity = compare(network, exact_classifier, compared, mirror=options.mirror)
 
     content = store_weights(exact, options.weights_type)
@@ -276,7 +276,7 @@ def convert_run(
         model = _Model(read(content))
     except Exception as error:  # what reads it may raise anything
         raise ExportError(f"The {ending} file that was made of the network cannot be read back: {error}") from error
-    images = comparison_images(_crop_rule(record).size)
+    images = comparison_images(_crop_rule(record).size, COMPARED_IMAGES)
     parity = compare(network, model, images, mirror=options.mirror)
     _check_batches(model, images[:: COMPARED_IMAGES // _SINGLE_IMAGES])
     return content, parity
@@ -379,13 +379,17 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
 
 
 @lru_cache(maxsize=1)
-def comparison_images(size: int) -> NDArray[np.uint8]:
+def comparison_images(size: int, count: int) -> NDArray[np.uint8]:
     """Images on which a network and its converted model are compared: drawn faces, as they are and spoiled, and noise.
 
+    Args:
+        size: of each, in pixels.
+        count: how many; a multiple of five.
+
     Returns:
-        Shape (1000, size, size), uint8, not to be written to; the same in every call.
+        Shape (count, size, size), uint8, not to be written to; the same in every call.
     """
-    count = COMPARED_IMAGES // 5
+    count //= 5
     faces = resize_crops(draw_faces(count, seed=0).images, size)
     noise = generator(0, "export", "noise").integers(0, 256, (count, size, size), dtype=np.uint8)
     dark, bright = faces // 4, 255 - (255 - faces) // 4
