@@ -619,3 +619,15 @@ def test_no_error_is_a_traceback_of_another_library(tmp_path):
     for name, content in {"a.zip": data.getvalue(), "b.tar.gz": b"no archive", "c.tar": b""}.items():
         with pytest.raises(MienError):
             read(write(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("columns", ["xmin,ymin,xmax,ymax", "x_min,y_min,x_max,y_max", "X1,Y1,X2,Y2", "bbox,,,"])
+def test_a_table_of_boxes_is_refused_unless_faces_are_found(tmp_path, portrait, columns):
+    """Roboflow's _annotations.csv and its like: each photo would be read whole, background and neighbours with it."""
+    for name in ("a.jpg", "b.jpg"):
+        write(tmp_path / "set" / name, portrait.read_bytes())
+    table = f"filename,width,height,class,{columns}\na.jpg,512,512,happy,1,2,30,40\nb.jpg,512,512,sad,1,2,30,40\n"
+    write(tmp_path / "set" / "_annotations.csv", table.encode())
+    with pytest.raises(DataError, match=r"_annotations\.csv has boxes: .*--crop-faces"):
+        read_dataset(tmp_path / "set", cache=None)
+    assert len(read_dataset(tmp_path / "set", faces="find", cache=None)) == 2

@@ -41,6 +41,8 @@ LICENCE_FILE = "LICENCE.txt"
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "faces", "data", "photos", "pictures")
 _ENDINGS = ("", ".jpg", ".png", ".jpeg")
 _TRIED = 50
+# What people call the columns of a face's box in a photo, underscores left out.
+_BOXES = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"bbox"})
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = 
     Raises:
         DataError: a column is missing, no image can be read, or there is one class only.
     """
-    table = _read_tables(path)
+    table = _read_tables(path, boxes=options.framing is not None)
     if not options.outside:
         refuse_outside(table.folder, table.paths, path)
     licence = table.folder / LICENCE_FILE
@@ -180,7 +182,8 @@ def _tables_of(path: Path) -> list[Path]:
     return find_tables(path, lambda columns: columns.holds_paths and "label" in columns.at)
 
 
-def _read_tables(path: Path) -> _Table:
+def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
+    """The rows of all tables; those with boxes are refused, unless that does not matter."""
     files = _tables_of(path)
     if not files:
         raise DataError(_no_manifest(path / MANIFEST_FILE if path.is_dir() else path))
@@ -195,6 +198,8 @@ def _read_tables(path: Path) -> _Table:
         names: list[str] = []
         read: list[Sample] = []
         with open_table(file) as (columns, lines):
+            if not boxes:
+                _refuse_boxes(file, columns.names)
             voted = [name for name in columns.names if name.startswith(VOTES)]
             others = [name for name in columns.names if name.startswith(OTHER_VOTES)]
             expressions = [parse_expression(name.removeprefix(VOTES), where=str(file)) for name in voted]
@@ -214,6 +219,17 @@ def _read_tables(path: Path) -> _Table:
         notes += [] if note is None or note in notes else [note]
     refuse_repeated_ids(samples, f"The manifest {path}")
     return _Table(root, paths, samples, expressions, problems, notes)
+
+
+def _refuse_boxes(file: Path, names: Sequence[str]) -> None:
+    """Refuse a table that says where in a photo each face is: the whole photos would be read for faces."""
+    plain = {name.strip().lower().replace("_", "") for name in names}
+    if any(box <= plain for box in _BOXES):
+        raise DataError(
+            f"{file} has boxes: its columns are {', '.join(names)[:120]}. mien reads faces that are cut out. If the "
+            "images are, take these columns away. Else cut the boxes out into one folder per expression, or have the "
+            "faces of the photos found (mien data convert --crop-faces, mien evaluate --find-faces)."
+        )
 
 
 def _no_manifest(file: Path) -> str:
