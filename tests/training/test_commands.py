@@ -10,6 +10,7 @@ import pytest
 from mien.cli.main import main
 from mien.study import processes
 from mien.study.store import Store
+from mien.training import backend
 from support import in_process
 
 STUDY = """
@@ -78,6 +79,7 @@ def test_a_study_from_plan_to_report(mien, tmp_path):
 @pytest.mark.slow
 def test_one_run_with_train(mien, tmp_path, monkeypatch):
     monkeypatch.setattr(processes.SubprocessExecutor, "submit", in_process.submit)
+    monkeypatch.setattr(backend, "configure", lambda **_: None)  # of a process of its own; other tests share this one
     words = (
         "train",
         "drawn:count=120,size=32",

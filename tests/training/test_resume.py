@@ -16,17 +16,18 @@ import pytest
 from mien.datasets.spec import DataSpec
 from mien.study.processes import Job
 from mien.study.store import Store
+from support.in_process import NARROW
 
 # benchmarks/faults_long.py kills more often, and the process of the study too.
 KILLS = 2
 
 # The graph of mien_small takes most of a worker's time, and kills do not need all of it.
-NARROW_WORKER = """
+NARROW_WORKER = f"""
 import sys
 from mien.training.backend import choose_backend
 choose_backend()
 from mien.training import mien_small, worker
-mien_small.STAGES = ((8, 0),)
+mien_small.STAGES = {NARROW}
 sys.exit(worker.main())
 """
 

@@ -22,11 +22,11 @@ from mien.study.held import unanswered
 from mien.study.order import order_runs
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.processes import Executor, SubprocessExecutor
-from mien.study.record import RunRecord
+from mien.study.record import STORE_FILE, RunRecord
 from mien.study.reference import read_references
 from mien.study.running import Progress, StudyWatch
 from mien.study.spec import Study, parse_study, read_study, tables_named
-from mien.study.store import STORE_FILE, Store
+from mien.study.store import Store
 
 
 class Unwatched(StudyWatch):

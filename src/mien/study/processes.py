@@ -101,8 +101,7 @@ class SubprocessExecutor(Executor):
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
-        # Before anything is planned or read: whoever lacks the extra need not wait to be told.
-        find_backend()
+        find_backend()  # before a process is begun that would end without it
 
     def submit(self, job: Job, listen: Listener) -> None:
         """Do a job; see `Executor`."""

@@ -134,7 +134,12 @@ class AugmentationSpec:
     @property
     def moves(self) -> bool:
         """Whether pixels change their places: flip, shift, rotation, zoom."""
-        return bool(self.flip or self.shift or self.rotation or self.zoom)
+        return self != self.unmoved
+
+    @property
+    def unmoved(self) -> AugmentationSpec:
+        """The same without them."""
+        return replace(self, flip=False, shift=0.0, rotation=0.0, zoom=0.0)
 
     @property
     def active(self) -> bool:

@@ -30,6 +30,8 @@ from mien.shapes import check_shape
 from mien.study.recipe import Recipe
 from mien.study.settings import convert
 
+# Marks a folder as a store of runs.
+STORE_FILE = "store.json"
 RUN_FILE = "run.json"
 # The weights of the last readout, where they are kept.
 NETWORK_FILE = "network.keras"

@@ -22,14 +22,14 @@ from mien.frame import frame
 from mien.seen import Seen
 from mien.study.plan import Plan
 from mien.study.recipe import Recipe
-from mien.study.record import RunRecord, RunStatus, is_complete
+from mien.study.record import STORE_FILE, RunRecord, RunStatus, is_complete
 from mien.study.reference import Reference, read_references
 from mien.study.settings import parse
 from mien.study.spec import Study, read_study
 
 # Of a run that goes on, or may be gone on from.
 CHECKPOINT_FILE = "checkpoint.npz"
-STORE_FILE = "store.json"
+EPOCH_FILES, WINDOW_FILES = "epoch-*.npz", "window-*.npz"
 STUDY_FILE = "study.toml"
 PLAN_FILE = "plan.json"
 OPENINGS_FILE = "openings.jsonl"
@@ -367,7 +367,7 @@ def _plan_of_none(folder: Path, record: RunRecord) -> Plan:
 def resumed_from(folder: Path) -> list[Path]:
     """The files of a run's folder that it goes on from; the checkpoint last, since with it all is there."""
     checkpoint = folder / CHECKPOINT_FILE
-    weights = (path for name in ("epoch-*.npz", "window-*.npz") for path in sorted(folder.glob(name)))
+    weights = (path for name in (EPOCH_FILES, WINDOW_FILES) for path in sorted(folder.glob(name)))
     return [*weights, checkpoint] if checkpoint.is_file() else []
 
 

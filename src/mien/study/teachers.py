@@ -10,9 +10,7 @@ from mien.bundle import SUFFIX, load_bundle, shipped_bundles
 from mien.datasets.places import find_place
 from mien.errors import MienError, StudyFileError
 from mien.files import parse_json
-from mien.study.record import HISTORY_FILE, NETWORK_FILE, RUN_FILE
-
-_STORE_FILE = "store.json"
+from mien.study.record import HISTORY_FILE, NETWORK_FILE, RUN_FILE, STORE_FILE
 
 
 def find_teachers(names: Iterable[str], base: Path) -> tuple[str, ...]:
@@ -28,7 +26,7 @@ def find_teachers(names: Iterable[str], base: Path) -> tuple[str, ...]:
         path = find_place(name, base, Path())
         if name in shipped_bundles():
             found[name] = None
-        elif (path / _STORE_FILE).is_file():
+        elif (path / STORE_FILE).is_file():
             found |= dict.fromkeys(map(str, _finished_runs(path))) or {str(path): None}
         else:
             found[str(path)] = None
@@ -55,7 +53,7 @@ def why_no_teacher(place: str) -> str | None:
         return (
             f"There is no teacher {path.name}: expected a bundle ({SUFFIX}), the folder of a finished run, or a store."
         )
-    if (path / _STORE_FILE).is_file():
+    if (path / STORE_FILE).is_file():
         return f"The store {path.name} has no finished run to learn from: run its study first."
     if is_run(place) and not (path / NETWORK_FILE).is_file():
         return f"The teacher {path.name} has no weights any more: its run was finished with --discard-weights."
@@ -112,5 +110,5 @@ def teacher_files(place: str) -> dict[str, Path]:
         return {file.relative_to(path.parent).as_posix(): file for file in files}
     store = path.parent.parent
     own = [path / name for name in (RUN_FILE, HISTORY_FILE, NETWORK_FILE)]
-    beside = [store / _STORE_FILE, *sorted((store / "seen").glob("*.npz"))]
+    beside = [store / STORE_FILE, *sorted((store / "seen").glob("*.npz"))]
     return {file.relative_to(store).as_posix(): file for file in (*own, *beside) if file.is_file()}

@@ -20,7 +20,7 @@ from mien.files import written_whole
 from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
-from mien.study.store import CHECKPOINT_FILE
+from mien.study.store import CHECKPOINT_FILE, EPOCH_FILES
 from mien.training.backend import in_batches, taken_in_batches
 from mien.training.blending import blend, draw_blend
 from mien.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
@@ -303,7 +303,7 @@ def class_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def weights_file(folder: Path, epoch: int) -> Path:
     """Where the weights of a chosen epoch are kept while the run goes on."""
-    return folder / f"epoch-{epoch}.npz"
+    return folder / EPOCH_FILES.replace("*", str(epoch))
 
 
 def save_weights(
@@ -339,7 +339,7 @@ def load_weights(folder: Path, network: keras.Model, epoch: int) -> list[NDArray
 def drop_weights(folder: Path, keep: set[int]) -> None:
     """Remove kept weights that no readout and no best epoch refers to any more."""
     kept = {weights_file(folder, epoch) for epoch in keep}
-    for path in folder.glob("epoch-*.npz"):
+    for path in folder.glob(EPOCH_FILES):
         if path not in kept:
             path.unlink()
 

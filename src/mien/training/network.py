@@ -14,7 +14,6 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def build_network(
     faces = keras.Input((*image_size, 1), dtype="float32", name="faces")
     changes = recipe.augmentation
     if recipe.teacher.models:  # what teachers have answered for has been moved already
-        changes = replace(changes, flip=False, shift=0.0, rotation=0.0, zoom=0.0)
+        changes = changes.unmoved
     x = augment(faces, changes, recipe.seed)
     x = preprocess(x, spec, statistics, scaling=row.scaling, channels=row.channels)
     with precision(recipe.precision):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.errors import RecordError
 from mien.files import written_whole
+from mien.study.store import WINDOW_FILES
 
 
 class Window:
@@ -68,7 +69,7 @@ class Window:
                 path.unlink()
 
     def _file(self, epoch: int) -> Path:
-        return self._folder / f"window-{epoch}.npz"
+        return self._folder / WINDOW_FILES.replace("*", str(epoch))
 
     def _read(self, epoch: int, count: int) -> list[NDArray[np.float32]]:
         path = self._file(epoch)
@@ -84,4 +85,4 @@ class Window:
 
 def window_files(folder: Path) -> list[Path]:
     """The files of a run that its next epochs need for their means."""
-    return sorted(folder.glob("window-*.npz"))
+    return sorted(folder.glob(WINDOW_FILES))
