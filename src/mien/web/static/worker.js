@@ -41,14 +41,17 @@ const ACTIONS = {
   },
 
   async recognize({ file, name }) {
-    const { result, picture } = await recognizer.recognize(file, name);
-    return { result, view: picture && (await viewBlob(picture)) };
+    let encoded = null; // beside the networks: the browser does it in a thread of its own
+    const result = await recognizer.recognize(file, name, async (picture) => {
+      encoded = toJpeg(await viewOf(picture, VIEW_LONGEST_PX));
+    });
+    return { result, view: await encoded };
   },
 
   /** Only a small copy to look at; null where this browser cannot read the file. */
   async view({ file, name }) {
     try {
-      return await viewBlob(await readPhoto(file, name));
+      return await toJpeg(await viewOf(await readPhoto(file, name), VIEW_LONGEST_PX));
     } catch {
       return null;
     }
@@ -107,8 +110,7 @@ async function unpacked(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-async function viewBlob(picture) {
-  const view = await viewOf(picture, VIEW_LONGEST_PX);
+function toJpeg(view) {
   const canvas = new OffscreenCanvas(view.width, view.height);
   canvas.getContext('2d').drawImage(view, 0, 0);
   return toBlob(canvas, 'image/jpeg');

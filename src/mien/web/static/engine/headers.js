@@ -1,5 +1,6 @@
-// What the header of a photo file tells and a decoded picture does not: EXIF's orientation, frames, 16 bits. The notes are
-// those of src/mien/images.py; the browser itself turns the picture, takes the first frame and keeps 8 bits.
+// What the header of a photo file tells and a decoded picture does not: EXIF's orientation, frames, 16 bits, the size of a
+// JPEG. The notes are those of src/mien/images.py; the browser itself turns the picture, takes the first frame and keeps
+// 8 bits.
 
 const JPEG_HEAD_BYTES = 1 << 20;
 const ORIENTATION = 0x0112;
@@ -12,7 +13,8 @@ const LONG_TYPES = [4, 9, 13];
  * What to note of a file.
  *
  * @param {Blob} file a photo in any form.
- * @returns {Promise<{first: string[], exif: string[]}>} what is noted before and after what happens to its pixels.
+ * @returns {Promise<{first: string[], exif: string[], orientation: number}>} what is noted before and after what happens
+ *   to its pixels; EXIF's orientation, 1 to 8, by which they are turned.
  */
 export async function headerNotes(file) {
   const kind = ascii(new Uint8Array(await file.slice(0, 12).arrayBuffer()), 0, 12);
@@ -25,13 +27,13 @@ export async function headerNotes(file) {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // the file ends within its header: the decoder says more of it
   }
-  return { first: [], exif: [] };
+  return { first: [], exif: [], orientation: 1 };
 }
 
 function notesOf(frames, deep, exif) {
   const first = frames > 1 ? [`frame 1 of ${frames}`] : [];
   if (deep) first.push('16 bits scaled to 8');
-  return { first, exif: exif === null || exif.length === 0 ? [] : notesOfExif(exif) };
+  return { first, ...(exif === null || exif.length === 0 ? { exif: [], orientation: 1 } : readExif(exif)) };
 }
 
 function ascii(bytes, start, end) {
@@ -42,9 +44,26 @@ function viewOfBytes(bytes) {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The EXIF block of a JPEG: all of its segments, one after the other. */
-function exifOfJpeg(bytes) {
-  const parts = [];
+/**
+ * The width and height of a JPEG as its pixels are stored, without a turn by EXIF.
+ *
+ * @param {Blob} file a JPEG.
+ * @returns {Promise<[number, number] | null>} null when they are not within its first megabyte.
+ */
+export async function jpegSize(file) {
+  const bytes = new Uint8Array(await file.slice(0, JPEG_HEAD_BYTES).arrayBuffer());
+  for (const { marker, start, end } of segmentsOfJpeg(bytes)) {
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker); // those hold tables
+    if (isFrame && start + 5 <= Math.min(end, bytes.length)) {
+      const view = viewOfBytes(bytes);
+      return [view.getUint16(start + 3), view.getUint16(start + 1)];
+    }
+  }
+  return null;
+}
+
+/** The segments of a JPEG before its pixels: marker, first byte of the content, byte after it. */
+function* segmentsOfJpeg(bytes) {
   const view = viewOfBytes(bytes);
   let place = 2;
   while (place + 4 <= bytes.length && bytes[place] === 0xff) {
@@ -53,10 +72,18 @@ function exifOfJpeg(bytes) {
       place += 1; // padding
       continue;
     }
-    if (marker === 0xda) break; // the pixels begin
+    if (marker === 0xda) return; // the pixels begin
     const end = place + 2 + view.getUint16(place + 2);
-    if (marker === 0xe1 && ascii(bytes, place + 4, place + 10) === 'Exif\0\0') parts.push(bytes.subarray(place + 10, end));
+    yield { marker, start: place + 4, end };
     place = end;
+  }
+}
+
+/** The EXIF block of a JPEG: all of its segments, one after the other. */
+function exifOfJpeg(bytes) {
+  const parts = [];
+  for (const { marker, start, end } of segmentsOfJpeg(bytes)) {
+    if (marker === 0xe1 && ascii(bytes, start, start + 6) === 'Exif\0\0') parts.push(bytes.subarray(start + 6, end));
   }
   return parts.length === 0 ? null : joined(parts);
 }
@@ -121,11 +148,11 @@ function notesOfWebp(bytes) {
 }
 
 /** What Pillow makes of an EXIF block: its orientation, and that it is damaged. */
-function notesOfExif(block) {
+function readExif(block) {
   const bytes = ascii(block, 0, 6) === 'Exif\0\0' ? block.subarray(6) : block;
   const order = ascii(bytes, 0, 4);
   const little = order === 'II*\0';
-  if (bytes.length < 8 || !(little || order === 'MM\0*')) return [DAMAGED];
+  if (bytes.length < 8 || !(little || order === 'MM\0*')) return { exif: [DAMAGED], orientation: 1 };
   const view = viewOfBytes(bytes);
   const notes = new Set();
   let orientation = 1;
@@ -156,6 +183,7 @@ function notesOfExif(block) {
     }
   }
   if (left === 0 && !holds(4)) notes.add(DAMAGED);
-  if (orientation > 1 && orientation < 9) notes.add(`EXIF rotation ${orientation} applied`);
-  return [...notes];
+  if (orientation < 1 || orientation > 8) orientation = 1;
+  if (orientation > 1) notes.add(`EXIF rotation ${orientation} applied`);
+  return { exif: [...notes], orientation };
 }

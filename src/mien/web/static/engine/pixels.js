@@ -2,7 +2,7 @@
 // no colour management (the command line has none), no premultiplied transparency.
 
 import { ImageError } from './errors.js';
-import { headerNotes } from './headers.js';
+import { headerNotes, jpegSize } from './headers.js';
 import { roundHalfEven } from './numbers.js';
 import { halvedTo } from './resize.js';
 
@@ -29,34 +29,77 @@ export async function readPhoto(file, name, leastPixels = Infinity) {
   if (file.size === 0) throw new ImageError(`${name} is empty (0 bytes).`);
   let cutOff = false;
   const jpeg = await isJpeg(file);
-  let bitmap = await decoded(file);
-  if (bitmap === null && jpeg) {
+  const size = jpeg ? await jpegSize(file) : null;
+  let source = await decoded(file, size, leastPixels);
+  if (source === null && jpeg) {
     // A JPEG that is cut off: ended properly, what is missing is filled with middle gray.
-    bitmap = await decoded(new Blob([file, END_OF_JPEG]));
-    cutOff = bitmap !== null;
+    source = await decoded(new Blob([file, END_OF_JPEG]), size, leastPixels);
+    cutOff = source !== null;
   }
-  if (bitmap === null) {
+  if (source === null) {
     throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
   }
   try {
     const header = await headerNotes(file);
-    const picture = pixelsOf(bitmap, name, jpeg, leastPixels);
+    const picture = pixelsOf(source, name, jpeg, leastPixels);
     const { notes } = picture;
     notes.unshift(...header.first);
-    if (cutOff) notes.push(missingRows(picture, name));
+    if (cutOff) notes.push(missingRows(picture, name, header.orientation));
     notes.push(...header.exif);
     if (picture.finest > 1) notes.push(`kept at 1/${picture.finest} of its size`);
     return picture;
   } finally {
-    bitmap.close();
+    source.drawn.close();
   }
 }
 
-async function decoded(blob) {
+/**
+ * What a file is drawn from.
+ *
+ * @returns {Promise<{drawn: CanvasImageSource, width: number, height: number, photoWidth: number, photoHeight: number}
+ *   | null>} null: it cannot be decoded, and browsers give no reason.
+ */
+async function decoded(blob, jpegSides, leastPixels) {
+  const part = jpegSides && (await decodedPart(blob, jpegSides, leastPixels));
+  if (part) return part;
   try {
-    return await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+    const drawn = await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+    const { width, height } = drawn;
+    return { drawn, width, height, photoWidth: width, photoHeight: height };
   } catch {
-    return null; // browsers give no reason
+    return null;
+  }
+}
+
+/** A JPEG at a part of its size by the decoder itself, as the command line reads it; null where a browser cannot. */
+async function decodedPart(blob, [storedWidth, storedHeight], leastPixels) {
+  // Without its rotation a frame does not tell which of its sides is the photo's width.
+  if (!('ImageDecoder' in globalThis && 'rotation' in VideoFrame.prototype)) return null;
+  if (storedWidth * storedHeight > MAX_PIXELS) return null;
+  const { reduction } = reductions(storedWidth, storedHeight, true, leastPixels);
+  if (reduction === 1) return null;
+  const [desiredWidth, desiredHeight] = [storedWidth, storedHeight].map((side) => Math.ceil(side / reduction));
+  const decoder = new ImageDecoder({
+    data: await blob.arrayBuffer(),
+    type: 'image/jpeg',
+    colorSpaceConversion: 'none',
+    desiredWidth,
+    desiredHeight,
+  });
+  try {
+    const { image: drawn } = await decoder.decode();
+    const turned = drawn.rotation % 180 !== 0;
+    const [width, height] = turned ? [desiredHeight, desiredWidth] : [desiredWidth, desiredHeight];
+    const [photoWidth, photoHeight] = turned ? [storedHeight, storedWidth] : [storedWidth, storedHeight];
+    if (drawn.displayWidth === width && drawn.displayHeight === height) {
+      return { drawn, width, height, photoWidth, photoHeight };
+    }
+    drawn.close();
+    return null;
+  } catch {
+    return null;
+  } finally {
+    decoder.close();
   }
 }
 
@@ -65,35 +108,42 @@ async function isJpeg(file) {
   return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
 }
 
-function pixelsOf(bitmap, name, jpeg, leastPixels) {
-  const { width: photoWidth, height: photoHeight } = bitmap;
-  if (photoWidth * photoHeight > MAX_PIXELS) {
-    throw new ImageError(
-      `${name} has ${photoWidth} x ${photoHeight} pixels, which is more than the limit of ${MAX_PIXELS / 1e6} megapixels.`,
-    );
-  }
+/** At what part of its sides a photo is kept at most, and at what part it is read: [1, 2, 4 or 8]. */
+function reductions(photoWidth, photoHeight, jpeg, leastPixels) {
   const finest = [1, 2, 4].find(
     (factor) =>
       photoWidth * photoHeight <= KEPT_PIXELS * factor ** 2 && Math.max(photoWidth, photoHeight) <= KEPT_SIDE * factor,
   ) ?? 8;
   const left = (factor) => Math.floor(photoWidth / factor) * Math.floor(photoHeight / factor);
   const reduction = Math.max(finest, (jpeg && [8, 4, 2].find((factor) => left(factor) >= leastPixels)) || 1);
+  return { finest, reduction };
+}
+
+function pixelsOf(source, name, jpeg, leastPixels) {
+  const { drawn, photoWidth, photoHeight } = source;
+  if (photoWidth * photoHeight > MAX_PIXELS) {
+    throw new ImageError(
+      `${name} has ${photoWidth} x ${photoHeight} pixels, which is more than the limit of ${MAX_PIXELS / 1e6} megapixels.`,
+    );
+  }
+  const { finest, reduction } = reductions(photoWidth, photoHeight, jpeg, leastPixels);
   const width = Math.ceil(photoWidth / reduction);
   const height = Math.ceil(photoHeight / reduction);
-  const data = new Uint8ClampedArray(width * height * 4);
-  const rows = Math.max(1, Math.floor(STRIP_PIXELS / (photoWidth * reduction))) * reduction;
-  const canvas = new OffscreenCanvas(photoWidth, Math.min(rows, photoHeight));
+  const left = source.width === photoWidth ? reduction : 1; // what the decoder has not done of the reduction
+  const rows = Math.max(1, Math.floor(STRIP_PIXELS / (source.width * left))) * left;
+  let data = null;
+  const canvas = new OffscreenCanvas(source.width, Math.min(rows, source.height));
   const context = canvas.getContext('2d', { willReadFrequently: true });
   let transparent = false;
-  for (let top = 0; top < photoHeight; top += rows) {
-    const count = Math.min(rows, photoHeight - top);
-    context.clearRect(0, 0, photoWidth, count);
-    context.drawImage(bitmap, 0, top, photoWidth, count, 0, 0, photoWidth, count);
-    const strip = context.getImageData(0, 0, photoWidth, count).data;
+  for (let top = 0; top < source.height; top += rows) {
+    const count = Math.min(rows, source.height - top);
+    context.clearRect(0, 0, source.width, count);
+    context.drawImage(drawn, 0, top, source.width, count, 0, 0, source.width, count);
+    const strip = context.getImageData(0, 0, source.width, count).data;
     transparent = (!jpeg && layOnWhite(strip)) || transparent;
-    const start = (top / reduction) * width * 4;
-    if (reduction === 1) data.set(strip, start);
-    else data.set(reduced(strip, photoWidth, count, reduction), start);
+    const part = left === 1 ? strip : reduced(strip, source.width, count, left);
+    if (count === source.height) data = part;
+    else (data ??= new Uint8ClampedArray(width * height * 4)).set(part, (top / left) * width * 4);
   }
   const notes = transparent ? ['transparent parts shown on white'] : [];
   return { data, width, height, reduction, finest, photoWidth, photoHeight, notes };
@@ -183,16 +233,22 @@ function reducedRagged(data, width, height, factor) {
   return result;
 }
 
-function missingRows({ data, width, height }, name) {
-  let last = height;
+/** What to note of a JPEG that is cut off: its last rows are middle gray, wherever its orientation has put them. */
+function missingRows({ data, width, height }, name, orientation) {
+  const [rows, along] = orientation < 5 ? [height, width] : [width, height];
+  const [down, across] = orientation < 5 ? [width, 1] : [1, width];
+  const fromEnd = [3, 4, 6, 7].includes(orientation);
   const isGray = (row) => {
-    for (let at = row * width * 4; at < (row + 1) * width * 4; at += 4) {
+    const start = (fromEnd ? rows - 1 - row : row) * down;
+    for (let place = 0; place < along; place += 1) {
+      const at = (start + place * across) * 4;
       if (data[at] !== 128 || data[at + 1] !== 128 || data[at + 2] !== 128) return false;
     }
     return true;
   };
+  let last = rows;
   while (last > 0 && isGray(last - 1)) last -= 1;
-  const part = last / height;
+  const part = last / rows;
   if (part < LEAST_READABLE_PART) {
     throw new ImageError(`${name} is cut off: only ${roundHalfEven(part * 100)}% of its rows can be read.`);
   }
@@ -206,11 +262,11 @@ export async function viewOf(picture, longest, least = 0) {
   const factor = Math.min(longest, Math.max(least, side)) / side;
   const small = halvedTo(picture, longest ** 2);
   const image = new ImageData(small.data, small.width, small.height);
-  return createImageBitmap(image, {
-    resizeWidth: Math.max(1, Math.round(picture.width * factor)),
-    resizeHeight: Math.max(1, Math.round(picture.height * factor)),
-    resizeQuality: 'medium',
-  });
+  const resizeWidth = Math.max(1, Math.round(picture.width * factor));
+  const resizeHeight = Math.max(1, Math.round(picture.height * factor));
+  // Below a half, looking at the nearest pixels only would leave some of them out.
+  const resizeQuality = 2 * resizeWidth < small.width ? 'medium' : 'low';
+  return createImageBitmap(image, { resizeWidth, resizeHeight, resizeQuality });
 }
 
 /** Whether the browser gives pixels back as they are: some add noise to them, so that visitors cannot be told apart. */

@@ -39,15 +39,18 @@ export class Recognizer {
    *
    * @param {Blob} file
    * @param {string} name
-   * @returns {Promise<{result: object, picture: object | null}>} picture: its pixels, null when it is unreadable.
+   * @param {(picture: object) => Promise<void>} onPicture told its pixels before they are looked at, unless it is
+   *   unreadable.
+   * @returns {Promise<object>}
    */
-  async recognize(file, name) {
+  async recognize(file, name, onPicture = async () => {}) {
     try {
       const picture = await readPhoto(file, name, DECODED_PIXELS);
-      return { result: await this.recognizePixels(file, picture, name), picture };
+      await onPicture(picture);
+      return await this.recognizePixels(file, picture, name);
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      return { result: this.result(name, 'unreadable', error.message, [], null), picture: null };
+      return this.result(name, 'unreadable', error.message, [], null);
     }
   }
 

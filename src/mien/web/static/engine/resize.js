@@ -46,10 +46,17 @@ function shrink(picture, width, height, planes, planeWidth, planeHeight) {
   const rows = coverage(picture.height, height);
   const plane = planeWidth * planeHeight;
   const sums = new Float32Array(3 * width);
+  const narrow = new Float32Array(3 * width);
+  let narrowed = -1; // one row of the picture may be part of two rows
   for (let y = 0; y < height; y += 1) {
     sums.fill(0);
     for (let row = rows.starts[y]; row < rows.starts[y + 1]; row += 1) {
-      addRow(picture.data, rows.sources[row] * picture.width * 4, columns, rows.weights[row], sums, width);
+      if (rows.sources[row] !== narrowed) {
+        narrowed = rows.sources[row];
+        narrowRow(picture.data, narrowed * picture.width * 4, columns, narrow, width);
+      }
+      const weight = rows.weights[row];
+      for (let at = 0; at < sums.length; at += 1) sums[at] += narrow[at] * weight;
     }
     const start = y * planeWidth;
     for (let x = 0, at = 0; x < width; x += 1, at += 3) {
@@ -86,7 +93,8 @@ function meanOf(across, down) {
   return (sum) => roundHalfEven(Math.fround(sum * share));
 }
 
-function addRow(data, rowStart, columns, rowWeight, sums, width) {
+/** A row of a picture at `width` pixels: red, green and blue of each, into `narrow`. */
+function narrowRow(data, rowStart, columns, narrow, width) {
   const { starts, sources, weights } = columns;
   let end = 0;
   for (let x = 0, at = 0; x < width; x += 1, at += 3) {
@@ -102,9 +110,9 @@ function addRow(data, rowStart, columns, rowWeight, sums, width) {
       green += data[from + 1] * weight;
       blue += data[from + 2] * weight;
     }
-    sums[at] += red * rowWeight;
-    sums[at + 1] += green * rowWeight;
-    sums[at + 2] += blue * rowWeight;
+    narrow[at] = red;
+    narrow[at + 1] = green;
+    narrow[at + 2] = blue;
   }
 }
 
