@@ -28,14 +28,11 @@ def _backend() -> None:
     choose_backend()
 
 
-@pytest.fixture(autouse=True)
-def narrow(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Make mien_small narrow and shallow, in this process, unless a test is marked `whole_network`."""
+@pytest.fixture(scope="module", autouse=True)
+def narrow() -> Iterator[None]:
+    """Make mien_small narrow and shallow, in this process, also for what the tests of a module share."""
     from mien.training import mien_small
 
-    if request.node.get_closest_marker("whole_network"):
-        yield
-        return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mien_small, "STAGES", NARROW)
         yield
@@ -134,6 +131,6 @@ class Recorder:
         self.epochs.append(entry)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recorder() -> type[Recorder]:
     return Recorder

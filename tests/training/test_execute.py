@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,27 +8,60 @@ import pytest
 
 from mien.datasets.dataset import Role
 from mien.errors import RecordError
-from mien.study.recipe import PreprocessingSpec
 from mien.study.record import RunRecord, RunStatus, read_history
 from mien.training import execute, fit
 from mien.training.checkpoint import CHECKPOINT_FILE
 from support.in_process import NARROW
 
 
+@pytest.fixture(scope="module")
+def usual(planned, dataset, split, tmp_path_factory, recorder):
+    """A run of three epochs that is read out after each: its store, record and watch, and what the watch saw."""
+    from mien.study.store import Store
+
+    store = Store.create(tmp_path_factory.mktemp("usual") / "store")
+    seen = {"openings": [], "commit": "before"}
+
+    class Watch(recorder):
+        def epoch(self, entry):
+            super().epoch(entry)
+            seen["openings"] += store.openings()
+            seen["commit"] = "after"  # as when someone pulls while a run goes on
+
+    watch = Watch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "_source_commit", lambda: seen["commit"])
+        execute.execute(planned(epochs=3, readouts=(1, 2, 3)), dataset, split, store, watch=watch)
+    (record,) = store.finished()
+    return store, record, watch, seen
+
+
+@pytest.fixture(scope="module")
+def undisturbed(planned, dataset, split, tmp_path_factory, recorder):
+    """The record of a run that nobody disturbed; each is run once."""
+    from mien.study.store import Store
+
+    store = Store.create(tmp_path_factory.mktemp("undisturbed") / "store")
+
+    def record_of(run):
+        if not store.has(run.id):
+            execute.execute(run, dataset, split, store, watch=recorder())
+        return store.read(run.id)
+
+    return record_of
+
+
 def comparable(record: RunRecord) -> list[dict[str, float]]:
     return [epoch.comparable() for epoch in record.history]
 
 
-def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
-    run = planned(epochs=3, readouts=(1, 3))
-    watch = recorder()
-    execute.execute(run, dataset, split, store, watch=watch)
-    record = store.read(run.id)
+def test_a_run_leaves_a_whole_record(usual, split):
+    store, record, watch, _ = usual
     assert record.status is RunStatus.COMPLETE
     assert [entry.epoch for entry in record.history] == [1, 2, 3]
-    assert read_history(store.run_folder(run.id)) == record.history == tuple(watch.epochs)
-    assert record.chosen == (1, 3)
-    for readout in (1, 3):
+    assert read_history(store.run_folder(record.id)) == record.history == tuple(watch.epochs)
+    assert record.chosen == (1, 2, 3)
+    for readout in record.readouts:
         test, validation = record.outcome(Role.TEST, readout), record.outcome(Role.VALIDATION, readout)
         assert test.outputs.shape == (len(split.test), 7)
         assert np.array_equal(test.ids, split.test.ids)
@@ -42,7 +74,7 @@ def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
     assert record.network["statistics"] is None
     assert {"python", "keras", "mien", "commit", "devices"} <= record.environment.keys()
     assert record.peak_memory_mib > 50
-    assert sorted(path.name for path in store.run_folder(run.id).iterdir()) == [
+    assert sorted(path.name for path in store.run_folder(record.id).iterdir()) == [
         "history.jsonl",
         "network.keras",
         "predictions.npz",
@@ -50,43 +82,28 @@ def test_a_run_leaves_a_whole_record(dataset, split, store, planned, recorder):
     ]
 
 
-def test_a_record_says_on_how_many_images_the_statistics_were_fitted(dataset, split, store, planned, recorder):
-    run = planned(epochs=1, preprocessing=PreprocessingSpec(featurewise_center=True, featurewise_std=True))
-    record = execute.execute(run, dataset, split, store, watch=recorder())
-    statistics = record.network["statistics"]
+def test_a_record_says_on_how_many_images_the_statistics_were_fitted(undisturbed, split, planned, everything):
+    statistics = undisturbed(planned(**everything, epochs=4, readouts=(2, 4))).network["statistics"]
     assert statistics["images"] == len(split.train)
     assert 0 < statistics["mean"] < 1
     assert 0 < statistics["std"] < 1
     assert statistics["whitening"] is False
 
 
-def test_a_record_names_the_code_that_was_there_at_the_start(dataset, split, store, planned, recorder, monkeypatch):
-    now = ["before"]
-    monkeypatch.setattr(execute, "_source_commit", lambda: now[0])
-
-    class Watch(recorder):
-        def epoch(self, entry):
-            now[0] = "after"  # as when someone pulls while a run goes on
-
-    record = execute.execute(planned(epochs=1), dataset, split, store, watch=Watch())
-    assert (now, record.environment["commit"]) == (["after"], "before")
+def test_a_record_names_the_code_that_was_there_at_the_start(usual):
+    _, record, _, seen = usual
+    assert (seen["commit"], record.environment["commit"]) == ("after", "before")
 
 
-def test_the_test_labels_are_opened_once_at_the_end(dataset, split, store, planned, recorder, monkeypatch):
-    run = planned()
-
-    class Watch(recorder):
-        def epoch(self, entry):
-            assert store.openings() == []
-
-    execute.execute(run, dataset, split, store, watch=Watch())
+def test_the_test_labels_are_opened_once_at_the_end(usual, split):
+    store, record, _, seen = usual
+    assert seen["openings"] == []
     (opening,) = store.openings()
-    assert (opening.by, opening.count, opening.split) == (run.id, len(split.test), split.hash)
+    assert (opening.by, opening.count, opening.split) == (record.id, len(split.test), split.hash)
 
 
-def test_validation_figures_are_those_of_the_predictions(dataset, split, store, planned, recorder):
-    run = planned(epochs=2)
-    record = execute.execute(run, dataset, split, store, watch=recorder())
+def test_validation_figures_are_those_of_the_predictions(usual, split):
+    _, record, _, _ = usual
     outputs = record.outcome(Role.VALIDATION).outputs
     accuracy = (outputs.argmax(axis=1) == split.validation.labels).mean()
     assert record.history[-1].validation_accuracy == pytest.approx(accuracy)
@@ -105,9 +122,9 @@ def test_the_best_validation_epoch_is_what_is_evaluated(dataset, split, store, p
         assert record.history[epoch - 1].validation_accuracy == pytest.approx(accuracy)
 
 
-def test_a_run_reads_out_fewer_epochs_as_a_shorter_run_would(dataset, split, store, planned, recorder):
-    long = execute.execute(planned(epochs=3, readouts=(2, 3)), dataset, split, store, watch=recorder())
-    short = execute.execute(planned(epochs=2), dataset, split, store, watch=recorder())
+def test_a_run_reads_out_fewer_epochs_as_a_shorter_run_would(usual, undisturbed, planned):
+    _, long, _, _ = usual
+    short = undisturbed(planned(epochs=2))
     assert comparable(long)[:2] == comparable(short)
     assert np.array_equal(long.outcome(Role.TEST, 2).outputs, short.outcome(Role.TEST, 2).outputs)
 
@@ -122,11 +139,11 @@ def test_a_loss_that_is_no_number_ends_the_run_as_diverged(dataset, split, store
     assert store.openings() == []
 
 
-def test_two_seeds_differ_and_one_seed_does_not(dataset, split, store, planned, recorder):
-    first = execute.execute(planned(seed=1, epochs=1), dataset, split, store, watch=recorder())
-    second = execute.execute(planned(seed=2, epochs=1), dataset, split, store, watch=recorder())
-    shutil.rmtree(store.run_folder(first.id))
-    again = execute.execute(planned(seed=1, epochs=1), dataset, split, store, watch=recorder())
+def test_two_seeds_differ_and_one_seed_does_not(usual, dataset, split, store, planned, recorder):
+    _, first, _, _ = usual
+    again = execute.execute(planned(epochs=3, readouts=(1, 2, 3)), dataset, split, store, watch=recorder())
+    second = execute.execute(planned(epochs=3, seed=1), dataset, split, store, watch=recorder())
+    assert first.recipe["seed"] != 1
     assert comparable(first) == comparable(again) != comparable(second)
 
 
@@ -148,36 +165,33 @@ def test_a_frozen_backbone_answers_once_for_all_heads(dataset, split, store, pla
 
 
 class TestInterrupted:
-    def undisturbed(self, run, dataset, split, tmp_path, recorder):
-        from mien.study.store import Store
-
-        return execute.execute(run, dataset, split, Store.create(tmp_path / "undisturbed"), watch=recorder())
-
-    def test_death_at_any_step_changes_nothing(self, dataset, split, store, planned, recorder, everything, tmp_path):
+    def test_death_at_any_step_and_stops_between_epochs_change_nothing(
+        self, dataset, split, store, planned, recorder, everything, undisturbed
+    ):
         run = planned(**everything, epochs=4, readouts=(2, 4))
-        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
-        for die_at in [(1, 3), (2, 1), (2, 10), (4, 5)]:
+        expected = undisturbed(run)
+
+        def die(at):
             with pytest.raises(KeyboardInterrupt):
-                execute.execute(run, dataset, split, store, watch=recorder(die_at=die_at))
+                execute.execute(run, dataset, split, store, watch=recorder(die_at=at))
             assert not store.has(run.id)
+
+        def stop(*, after):
+            watch = recorder()
+            assert execute.execute(run, dataset, split, store, watch=watch, stop=lambda: True) is None
+            assert [entry.epoch for entry in watch.epochs] == [after]  # from where it stood
+
+        die((1, 3))
+        stop(after=1)
+        die((2, 1))
+        die((2, 10))
+        stop(after=2)
+        die((4, 5))
         record = execute.execute(run, dataset, split, store, watch=recorder())
         assert comparable(record) == comparable(expected)
         assert record.chosen == expected.chosen
         for key, entry in expected.predictions.items():
             assert np.array_equal(record.predictions[key].outputs, entry.outputs)
-
-    def test_a_stop_between_epochs_goes_on_where_it_stood(
-        self, dataset, split, store, planned, recorder, everything, tmp_path
-    ):
-        run = planned(**everything, epochs=3)
-        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
-        first = recorder()
-        assert execute.execute(run, dataset, split, store, watch=first, stop=lambda: True) is None
-        assert [entry.epoch for entry in first.epochs] == [1]
-        second = recorder()
-        assert execute.execute(run, dataset, split, store, watch=second, stop=lambda: len(second.epochs) > 0) is None
-        record = execute.execute(run, dataset, split, store, watch=recorder())
-        assert comparable(record) == comparable(expected)
 
     def test_a_readout_that_is_asked_for_too_late_is_left_out(self, dataset, split, store, planned, recorder):
         run = planned(epochs=2)
@@ -186,15 +200,15 @@ class TestInterrupted:
         assert (record.readouts, record.chosen) == ((2,), (2,))
         assert {readout for readout, _ in record.predictions} == {2}
 
-    def test_cosine_and_momentum_resume_too(self, dataset, split, store, planned, recorder, tmp_path):
+    def test_cosine_and_momentum_resume_too(self, dataset, split, store, planned, recorder, undisturbed):
         run = planned(optimizer="sgd", momentum=0.9, nesterov=True, schedule="cosine", warmup_epochs=1, epochs=3)
-        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
+        expected = undisturbed(run)
         execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
         assert comparable(execute.execute(run, dataset, split, store, watch=recorder())) == comparable(expected)
 
-    def test_a_full_disk_loses_nothing(self, dataset, split, store, planned, recorder, monkeypatch, tmp_path):
+    def test_a_full_disk_loses_nothing(self, dataset, split, store, planned, recorder, monkeypatch, undisturbed):
         run = planned(epochs=2)
-        expected = self.undisturbed(run, dataset, split, tmp_path, recorder)
+        expected = undisturbed(run)
         execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
 
         def full(*_, **__):

@@ -20,6 +20,16 @@ DATA = "drawn:count=240,size=32,seed=3"
 RISK = 0.99
 
 
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    """Make mien_small shallow, but wide enough that most of a model is its weights."""
+    from mien.training import mien_small
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mien_small, "STAGES", ((16, 0), (64, 1)))
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, planned, dataset, split):
     """The folder of a finished run of mien_small."""

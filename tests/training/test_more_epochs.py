@@ -63,7 +63,6 @@ def test_a_recipe_without_it_keeps_its_name(facts):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("narrow")
 def test_more_epochs_go_on_from_a_finished_run_and_end_as_if_asked_for_at_once(
     planned, facts, dataset, split, store, recorder, tmp_path
 ):
