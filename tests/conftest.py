@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.bundle import Bundle, Golden, write_bundle
+from mien.channels import count_of, shape_of, with_channel_axis
 from mien.framing import CropRule
 from mien.labels import SEVEN, LabelSet
 from mien.randomness import generator
@@ -55,10 +56,12 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-def make_onnx(*, size: int = 48, classes: int = 7, seed: int = 0, channels: int = 8, steepness: float = 2.0) -> bytes:
+def make_onnx(
+    *, size: int = 48, classes: int = 7, seed: int = 0, channels: int = 8, steepness: float = 2.0, colours: int = 1
+) -> bytes:
     """A network of one random convolution, averaged and mapped to logits, with the signature of a bundle's model."""
     random = generator(seed, "tiny onnx")
-    kernel = random.normal(size=(channels, 1, 5, 5)).astype(np.float32)
+    kernel = random.normal(size=(channels, colours, 5, 5)).astype(np.float32)
     weights = random.normal(size=(channels, classes)).astype(np.float32) * np.float32(steepness)
     return conv_onnx(kernel, weights, size=size)
 
@@ -84,7 +87,7 @@ def conv_onnx(kernel: np.ndarray, weights: np.ndarray, *, size: int = 48) -> byt
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("faces", TensorProto.UINT8, ["N", size, size, 1])],
+        [helper.make_tensor_value_info("faces", TensorProto.UINT8, ["N", size, size, kernel.shape[1]])],
         [
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes]),
             helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", None, None, channels]),
@@ -109,10 +112,11 @@ def make_bundle(
     rule = crop_rule or CropRule()
     import onnxruntime
 
-    onnx = onnx or make_onnx(size=rule.size, classes=len(label_set), seed=seed)
-    crops = generator(seed, "golden").integers(0, 256, (3, rule.size, rule.size), dtype=np.uint8)
+    onnx = onnx or make_onnx(size=rule.size, classes=len(label_set), seed=seed, colours=count_of(rule.channels))
+    shape = shape_of(rule.channels, 3, rule.size, rule.size)
+    crops = generator(seed, "golden").integers(0, 256, shape, dtype=np.uint8)
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    logits = session.run(["logits"], {"faces": crops[..., None]})[0].astype(np.float64) / temperature
+    logits = session.run(["logits"], {"faces": with_channel_axis(crops)})[0].astype(np.float64) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     parts: dict[str, Any] = {
         "name": "tiny",

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import Channels, shape_of
 from mien.errors import BundleError, MienError
 from mien.files import parse_json, read_file, read_npz, text_bytes, write_json, written_whole
 from mien.framing import CropRule
@@ -29,7 +30,9 @@ from mien.labels import LabelSet, label_text, to_label
 from mien.seen import Seen
 from mien.shapes import check_shape
 
-SCHEMA = 2
+SCHEMA = 3
+# Of a bundle whose crops are gray: what was read before there were colours reads it.
+_GRAY_SCHEMA = 2
 SUFFIX = ".mien"
 MODEL_INPUT = "faces"
 LOGITS_OUTPUT = "logits"
@@ -100,7 +103,7 @@ class Golden:
     """Crops with the probabilities that the model must give for them.
 
     Attributes:
-        crops: shape (N, size, size), uint8.
+        crops: shape (N, size, size), or (N, size, size, 3) in colour, uint8.
         probabilities: shape (N, classes), float64, after the temperature.
     """
 
@@ -115,10 +118,12 @@ class Bundle:
     Attributes:
         name: short name of the model.
         label_set: the expressions, in the order of the model's outputs.
-        crop_rule: which square of a photo the model wants; `crop_rule.size` is the side of its input.
+        crop_rule: which square of a photo the model wants, and whether in colour; `crop_rule.size` is the side of its
+            input.
         temperature: the logits are divided by it before the softmax; above 0.
         unsure: when no label is given, or None.
-        onnx: the model file. Input "faces" uint8 (N, size, size, 1); output "logits" float32 (N, classes) and, where
+        onnx: the model file. Input "faces" uint8 (N, size, size, 1), or (N, size, size, 3) in RGB; output
+            "logits" float32 (N, classes) and, where
             the head allows class activation maps, "features" float32 (N, h, w, channels).
         card: what the model is, what it was trained and measured on, and what it is not for; plain JSON values.
         golden: crops and expected probabilities.
@@ -143,7 +148,15 @@ class Bundle:
 
     def __repr__(self) -> str:
         size = self.crop_rule.size
-        return f"<bundle {self.identity}: {len(self.label_set)} expressions, {size}×{size} px, from {self.source}>"
+        form = "" if self.channels == "gray" else " in colour"
+        return (
+            f"<bundle {self.identity}: {len(self.label_set)} expressions, {size}×{size} px{form}, from {self.source}>"
+        )
+
+    @property
+    def channels(self) -> Channels:
+        """What its crops have: "gray" or "rgb"."""
+        return self.crop_rule.channels
 
     @property
     def identity(self) -> str:
@@ -199,7 +212,7 @@ def write_bundle(
         files[_SEEN] = _npz(train=seen.train, validation=seen.validation)
     refuse_other_ending(path)
     head = {
-        "schema": SCHEMA,
+        "schema": _GRAY_SCHEMA if crop_rule.channels == "gray" else SCHEMA,
         "name": name,
         "labels": [label_text(label) for label in label_set.expressions],
         "crop_rule": crop_rule.to_json(),
@@ -375,7 +388,7 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
         _check_files(where, hashes, files)
         expressions = tuple(map(to_label, head["labels"]))
         card = _card(files[_CARD])
-        upgraded = head if head["schema"] == SCHEMA else _from_schema_1(head, card)
+        upgraded = head if head["schema"] > 1 else _from_schema_1(head, card)
         crop_rule = CropRule.from_json(upgraded["crop_rule"])
         bundle = Bundle(
             name=str(head["name"]),
@@ -423,9 +436,10 @@ def _check_files(where: str, hashes: Mapping[str, str], files: Mapping[str, byte
 def _check_shapes(where: str, bundle: Bundle) -> None:
     size, classes = bundle.crop_rule.size, len(bundle.label_set)
     crops, probabilities = bundle.golden.crops, bundle.golden.probabilities
-    if crops.dtype != np.uint8 or crops.shape != (len(crops), size, size) or not len(crops):
+    expected = shape_of(bundle.channels, size, size)
+    if crops.dtype != np.uint8 or crops.shape != (len(crops), *expected) or not len(crops):
         raise BundleError(
-            f"{where}: expected golden crops of shape (N, {size}, {size}), uint8. "
+            f"{where}: expected golden crops of shape (N, {', '.join(map(str, expected))}), uint8. "
             f"Received: {crops.shape}, {crops.dtype}."
         )
     if probabilities.shape != (len(crops), classes):

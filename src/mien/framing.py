@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from mien.errors import BundleError, did_you_mean
+from mien.channels import Channels, check_channels
+from mien.errors import BundleError, DataError, did_you_mean
 
 
 class CropKind(StrEnum):
@@ -35,6 +36,7 @@ class CropRule:
         size: side of the crop, in pixels.
         framing: what this is the framing of: a name in `FRAMINGS`, or what someone said; None when nobody knows how the
             network's training faces were framed. Then the rule is a guess, and photos are not read by it.
+        channels: what the crop has: gray, or the photo's colours (RGB).
     """
 
     kind: CropKind = CropKind.ALIGNED
@@ -42,6 +44,7 @@ class CropRule:
     vertical_shift: float = 0.0
     size: int = 48
     framing: str | None = "fer2013"
+    channels: Channels = "gray"
 
     def __post_init__(self) -> None:
         if not (0.2 <= self.margin <= 10 and -1 <= self.vertical_shift <= 1 and 1 <= self.size <= 1024):
@@ -51,8 +54,11 @@ class CropRule:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The rule as plain JSON values."""
-        return {**asdict(self), "kind": self.kind.value}
+        """The rule as plain JSON values. Rules for gray crops, of which there were no others once, say no channels."""
+        values = {**asdict(self), "kind": self.kind.value}
+        if self.channels == "gray":
+            del values["channels"]
+        return values
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -68,8 +74,9 @@ class CropRule:
                 vertical_shift=float(value["vertical_shift"]),
                 size=int(value["size"]),
                 framing=None if value["framing"] is None else str(value["framing"]),
+                channels=check_channels(value.get("channels", "gray")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, DataError) as error:
             raise BundleError(
                 "A crop rule needs kind (upright or aligned), margin, vertical_shift, size and framing. "
                 f"Received: {value!r}."
@@ -118,7 +125,7 @@ FRAMINGS: dict[str, Framing] = {
 _SAID = re.compile(r"(?:(aligned|upright)\b[:,]?)?\s*margin=([\d.]+)(?:\s*,\s*shift=(-?[\d.]+))?")
 
 
-def crop_rule_of(framing: str | None, size: int) -> CropRule:
+def crop_rule_of(framing: str | None, size: int, channels: Channels = "gray") -> CropRule:
     """The crop rule of a framing.
 
     Args:
@@ -126,15 +133,16 @@ def crop_rule_of(framing: str | None, size: int) -> CropRule:
             box, and how far its centre lies below that of the box; "upright" where faces were not turned); or None
             when nobody knows.
         size: side of the crop, in pixels.
+        channels: what the crop has.
 
     Raises:
         BundleError: there is no such framing, or the numbers are impossible.
     """
     if framing is None:
-        return CropRule(size=size, framing=None)
+        return CropRule(size=size, framing=None, channels=channels)
     if framing in FRAMINGS:
         known = FRAMINGS[framing]
-        return CropRule(known.kind, known.margin, known.vertical_shift, size, framing)
+        return CropRule(known.kind, known.margin, known.vertical_shift, size, framing, channels)
     said = _SAID.fullmatch(framing.strip())
     if said is None:
         raise BundleError(
@@ -142,6 +150,7 @@ def crop_rule_of(framing: str | None, size: int) -> CropRule:
             "Or say it in numbers: aligned:margin=1.11,shift=0."
         )
     try:
-        return CropRule(CropKind(said[1] or "aligned"), float(said[2]), float(said[3] or 0), size, framing.strip())
+        kind = CropKind(said[1] or "aligned")
+        return CropRule(kind, float(said[2]), float(said[3] or 0), size, framing.strip(), channels)
     except ValueError as error:
         raise BundleError(f"The framing {framing!r} has a number that is none: {error}.") from error

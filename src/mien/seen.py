@@ -42,12 +42,13 @@ def hash_images(images: NDArray[np.uint8]) -> NDArray[np.str_]:
     """A hash of each image's pixels and size.
 
     Args:
-        images: shape (N, H, W), uint8.
+        images: shape (N, H, W), or (N, H, W, 3) in colour; uint8.
 
     Returns:
         Shape (N,), 32 hexadecimal digits each; equal exactly for exact copies of one size.
     """
-    begun = hashlib.blake2b(f"{images.shape[1]}x{images.shape[2]}:".encode(), digest_size=16)
+    shape = "x".join(map(str, images.shape[1:]))
+    begun = hashlib.blake2b(f"{shape}:".encode(), digest_size=16)
 
     def hash_one(image: NDArray[np.uint8]) -> str:
         whole = begun.copy()

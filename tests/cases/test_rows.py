@@ -67,6 +67,15 @@ ROWS = {
     ),
     "19 zips of sets": (FORMS,),
     "20 CK+ as a table": (FORMS, "cases/test_data_forms.py::test_a_table_of_another_set_has_no_licence_of_fer2013"),
+    "21 colour against gray": (
+        "cases/test_colour.py::test_every_form_is_read_in_colour_where_that_is_said_and_in_gray_otherwise",
+        "cases/test_colour.py::test_a_model_of_colours_is_measured_in_colour_and_says_where_there_are_none",
+        "cases/test_colour.py::test_a_model_of_gray_faces_meets_colours_in_gray",
+        "cases/test_colour.py::test_a_recognizer_of_colours_sees_them_in_the_right_order",
+        "training/test_colour.py::test_what_only_colour_tells_is_learned_measured_exported_and_explained",
+        "training/test_colour.py::test_colours_are_scaled_as_the_weights_of_imagenet_expect",
+        "page/test_page.py::test_a_model_of_colours_is_used_as_on_the_command_line",
+    ),
     "21 networks of the user's own": (
         "training/test_others.py::test_networks_and_a_reader_of_others_from_a_study_to_report_and_bundle",
         "training/test_others.py::test_a_row_may_name_a_network_of_keras_that_mien_has_not",

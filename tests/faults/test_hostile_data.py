@@ -56,9 +56,9 @@ def test_a_png_whose_chunks_claim_more_than_the_file_holds_is_not_for_opencv(mon
     handed = []
     plain = pixels.cv2.imdecode
     monkeypatch.setattr(pixels.cv2, "imdecode", lambda data, flags: (handed.append(bytes(data)), plain(data, flags))[1])
-    pixels.decode_gray(whole)
+    pixels.decode_image(whole)
     with contextlib.suppress(ImageError):
-        pixels.decode_gray(bytes(damaged))
+        pixels.decode_image(bytes(damaged))
     assert handed == [whole]
 
 

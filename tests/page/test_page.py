@@ -34,6 +34,7 @@ BOX_PX = 2
 # Of probabilities: where both cut out the very same square, and where a coordinate was rounded to the next hundredth of
 # a pixel (docs/page.md).
 SAME, ROUNDED = 1e-4, 5e-3
+RED = (1.3, 0, 0, 0, 0, 0.7, 0, 0, 0, 0, 0.7, 0)  # what each channel of a photo is made of
 WRITTEN = ("name", "onnx", "label_set", "crop_rule", "temperature", "unsure", "card", "cam_weights")
 
 DROP = """([name, type, text]) => {
@@ -420,6 +421,34 @@ def test_a_model_that_is_not_as_it_was_made_is_not_used(
         visit.page.set_input_files("#files", str(portrait))
         visit.page.locator("#said .error").wait_for()
         assert visit.page.locator("#results > li").count() == 0
+
+
+def test_a_model_of_colours_is_used_as_on_the_command_line(
+    browser: Any, page_folder: Path, tmp_path: Path, portrait: Path, bundle_maker: Any
+) -> None:
+    rule = CropRule(size=32, channels="rgb")
+    bundle = bundle_maker(tmp_path / "colour.mien", crop_rule=rule)
+    folder = tmp_path / "site"
+    write_page(folder, tmp_path / "colour.mien")
+    whole = Image.open(portrait).convert("RGB")
+    photos = {"colour.png": whole, "red.png": whole.convert("RGB", RED)}
+    photos["gray.png"] = whole.convert("L")
+    for name, photo in photos.items():
+        photo.save(tmp_path / name)
+    recognizer = Recognizer(bundle)
+    with Host(folder) as host, visiting(browser, host.url) as visit:
+        visit.give(*(tmp_path / name for name in photos))
+        received = {value["photo"]: PhotoResult.from_dict(value) for value in json.loads(visit.downloaded("#json"))}
+        assert visit.errors == []
+    answers = []
+    for name in photos:
+        expected, result = recognizer.recognize(tmp_path / name), received[name]
+        assert result.notes == expected.notes
+        for face, other in zip(result.faces, expected.faces, strict=True):
+            assert dict(face.probabilities) == pytest.approx(dict(other.probabilities), abs=ROUNDED)
+            answers.append(list(dict(face.probabilities).values()))
+    assert received["gray.png"].notes == ("gray, and the model learned from colours",)
+    assert np.abs(np.subtract(answers[0], answers[1])).max() > 2 * ROUNDED  # colours count
 
 
 def spoil(file: Path, change: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.bundle import Bundle, Golden, UnsureRule, card_markdown, load_bundle
+from mien.bundle import SCHEMA, Bundle, Golden, UnsureRule, card_markdown, load_bundle
 from mien.errors import BundleError
 from mien.framing import CropKind, CropRule
 from mien.labels import EIGHT, SEVEN, SIX
@@ -66,7 +66,7 @@ def test_a_changed_or_missing_file_is_noticed(folder, file):
 
 
 def test_a_newer_schema_says_to_update(folder):
-    edit_head(folder, schema=3)
+    edit_head(folder, schema=SCHEMA + 1)
     with pytest.raises(BundleError, match="pip install --upgrade mien"):
         load_bundle(folder)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mien.datasets.dataset import Role
 from mien.datasets.folders import list_folder, read_folder, read_zip
-from mien.datasets.pixels import decode_gray
+from mien.datasets.pixels import decode_image
 from mien.datasets.samples import ReadOptions
 from mien.errors import DataError, ImageError, UnknownLabelError
 from mien.labels import SEVEN, Expression
@@ -220,7 +220,7 @@ def test_decoding_agrees_with_pillow(kind, mode, options):
     source = Image.fromarray(smooth[:, :, :3]) if mode != "L" else Image.fromarray(smooth[:, :, 0])
     source.convert(mode).save(file, kind, **options)
     expected = np.asarray(Image.open(io.BytesIO(file.getvalue())).convert("RGB").convert("L"), dtype=int)
-    difference = np.abs(decode_gray(file.getvalue()).pixels.astype(int) - expected)
+    difference = np.abs(decode_image(file.getvalue()).pixels.astype(int) - expected)
     assert difference.max() <= 3
 
 
@@ -230,22 +230,22 @@ def test_exif_rotation_alpha_and_depth_are_respected():
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
     Image.fromarray(left_dark).save(file, "JPEG", quality=95, exif=exif)
-    turned = decode_gray(file.getvalue()).pixels
+    turned = decode_image(file.getvalue()).pixels
     assert turned.shape == (24, 16)
     assert turned[0].mean() < turned[-1].mean()
 
     file = io.BytesIO()
     Image.fromarray(np.zeros((8, 8, 4), dtype=np.uint8)).save(file, "PNG")
-    assert decode_gray(file.getvalue()).pixels.min() == 255  # fully transparent black shows the white behind it
+    assert decode_image(file.getvalue()).pixels.min() == 255  # fully transparent black shows the white behind it
 
     file = io.BytesIO()
     Image.fromarray(np.full((8, 8), 0x8000, dtype=np.uint16)).save(file, "PNG")
-    assert abs(int(decode_gray(file.getvalue()).pixels[0, 0]) - 128) <= 1
+    assert abs(int(decode_image(file.getvalue()).pixels[0, 0]) - 128) <= 1
 
 
 def test_decoding_refuses_what_is_no_image():
     with pytest.raises(ImageError):
-        decode_gray(b"GIF89a nothing more")
+        decode_image(b"GIF89a nothing more")
 
 
 SHARED_ZIP = Path(__file__).parents[2] / ".." / "shared" / "data" / "facial-recognition-dataset.zip"

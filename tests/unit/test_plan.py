@@ -30,12 +30,12 @@ def plan_of(*tables: str, recipe: str = "", backend: str | None = None) -> Plan:
     return make_plan(study_of(*tables, recipe=recipe), facts_of, backend=backend)
 
 
-def run_id(**changes) -> str:
+def run_id(channels: str = "gray", **changes) -> str:
     """The name of the one run that a study with these settings asks for."""
     study = study_of("rows.epochs = [4]")
     recipe, protocol = with_setting(study, {"epochs": 4, **changes})
-    facts = facts_of(protocol)
-    return name_run(recipe.resolved(facts.image_size), facts)
+    facts = replace(facts_of(protocol), channels=channels)
+    return name_run(recipe.resolved(facts.image_size, facts.channels), facts)
 
 
 class TestCells:
@@ -75,6 +75,7 @@ class TestCells:
             ("rows.backbone = ['nasnetmobile']", "torch", "does not work on Keras' torch backend"),
             ("rows.weights = ['nowhere.h5']", None, "There is no weight file nowhere.h5"),
             ("rows.protocol.labels = ['eight']", None, "asks for contempt"),
+            ("rows.preprocessing.channels = ['rgb']", None, "channels = 'rgb' in [data]"),
         ],
     )
     def test_what_cannot_be_run_is_skipped_with_its_reason(self, table, backend, reason):
@@ -203,6 +204,7 @@ MATTERS = {
     "preprocessing.zca": (True, CENTRED),
     "preprocessing.zca_epsilon": (1e-3, {**CENTRED, "preprocessing.zca": True}),
     "preprocessing.size": (64, {}),
+    "preprocessing.channels": ("gray", {}),
     "augmentation.flip": (True, {}),
     "augmentation.shift": (0.1, {}),
     "augmentation.rotation": (10.0, {}),
@@ -235,7 +237,8 @@ def test_every_setting_of_a_recipe_is_asked_whether_it_matters():
 @pytest.mark.parametrize("name", MATTERS)
 def test_a_setting_that_can_change_the_result_changes_the_runs_name(name):
     value, company = MATTERS[name]
-    assert run_id(**company) != run_id(**company, **{name: value})
+    # In colour, so that turning gray has something to turn.
+    assert run_id("rgb", **company) != run_id("rgb", **company, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -250,6 +253,7 @@ def test_a_setting_that_can_change_the_result_changes_the_runs_name(name):
         ("preprocessing.statistics", "pixel", {**CENTRED, "preprocessing.zca": True}),
         ("preprocessing.zca_epsilon", 0.1, CENTRED),
         ("preprocessing.size", 48, {}),
+        ("preprocessing.channels", "gray", {}),
         ("preprocessing.rescale", "unit", {}),
         ("preprocessing.rescale", "imagenet", {"backbone": "vgg16", "weights": "imagenet"}),
         ("learning_rate", 0.001, {}),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import images_in_channels
 from mien.datasets.audit.findings import Finding, LabelDoubt
 from mien.datasets.audit.run import Audit, audit_dataset
 from mien.datasets.cleaning import write_cleaning
@@ -151,7 +152,7 @@ def _face_certainty(dataset: Dataset, tell: Doing) -> NDArray[np.float64]:
     # Threads gain little within an image of this size; one image for each core gains nearly all of it.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(dataset), _BLOCK):
-            block = np.asarray(dataset.images[start : start + _BLOCK])
+            block = images_in_channels(np.asarray(dataset.images[start : start + _BLOCK]), "gray")
             found[start : start + len(block)] = list(pool.map(detector.face_certainty, block))
             tell("looking for faces", start + len(block), len(dataset))
     return found

@@ -81,7 +81,7 @@ def describe(data: Dataset | DataSpec | Path | str, **keys: Any) -> Description:
 def convert(
     data: Dataset | DataSpec | Path | str, output: Path | str, form: Form | None = None, **keys: Any
 ) -> Converted:
-    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as gray PNG.
+    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as PNG.
 
     Args:
         data: a data set, or what `read_dataset` takes.

@@ -266,7 +266,8 @@ def evaluate(
 
     On the data of the model's card, what is not said of labels, roles and targets is as in its protocol, so that they
     give the card's figures again. On other data all images are measured, or those of the test role where there are
-    some; the classes are those that the model and the data share, and `notes` says what was left out.
+    some; the classes are those that the model and the data share, and `notes` says what was left out. A model of
+    colours gets colours, any other gets gray; where images were changed for that, `notes` says so.
 
     Args:
         bundle: the model, or what `mien.load_bundle` takes.
@@ -293,7 +294,7 @@ def evaluate(
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     wanted, said = _wanted(corruptions), read_prior(prior)
-    dataset = _read(model, data, find_faces, keys)
+    dataset = _read(model, data, find_faces, keys).in_channels(model.channels)
     asked = None if labels is None else labels_text(labels)
     measured = _measured(model, dataset, role, asked, roles, targets, said, log)
     samples = measured.samples
@@ -383,12 +384,19 @@ def _wanted(corruptions: bool | Sequence[str]) -> tuple[str, ...]:
 
 
 def _read(model: Bundle, data: Dataset | DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
+    if not isinstance(data, Dataset):
+        keys = _in_channels_of(model, keys)
     if isinstance(data, Dataset) or not find_faces:
         return as_dataset(data, **keys, **({"find_faces": True} if find_faces else {}))
     from mien.datasets.framing import Framer
     from mien.inference.recognizer import Recognizer
 
     return read_dataset(data, framer=Framer(Recognizer(model)), **{**keys, "faces": "find"})
+
+
+def _in_channels_of(model: Bundle, keys: dict[str, Any]) -> dict[str, Any]:
+    """How data are read for a model: in colour where it learned from colours, unless it is said."""
+    return keys if model.channels == "gray" else {"channels": model.channels, **keys}
 
 
 @dataclass(frozen=True, eq=False)
@@ -507,7 +515,7 @@ def add_seen(
     wanted = model.card.get("data", {}).get("split")
     if wanted is None:
         raise BundleError(f"The card of {model.name} does not say which split its run was trained on.")
-    dataset = as_dataset(data, **keys)
+    dataset = as_dataset(data, **(keys if isinstance(data, Dataset) else _in_channels_of(model, keys)))
     split = apply_protocol(dataset, ProtocolSpec(**model.card.get("protocol", {})))
     if split.hash != wanted:
         raise BundleError(
@@ -545,7 +553,7 @@ def _seen_of(split: Split, size: int) -> Seen:
 
 def _hashes(samples: Samples, size: int) -> NDArray[np.str_]:
     """Hashes of the images as the model gets them, so that one size of the same data knows another again."""
-    if samples.images.shape[1:] == (size, size):
+    if samples.images.shape[1:3] == (size, size):
         return samples.hashes
     return hash_images(resize_crops(np.asarray(samples.images), size))
 

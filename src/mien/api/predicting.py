@@ -68,7 +68,6 @@ class Batch:
             return None
         import numpy as np
 
-        from mien.inference.crops import gray_of
         from mien.inference.whole_photos import LOOKED_AT, look_for_whole_photos
 
         named = [source.path for source in self.sources if isinstance(source.path, Path)]
@@ -76,7 +75,7 @@ class Batch:
         images = []
         for place in np.unique(np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int)).tolist():
             try:
-                images.append(gray_of(read_image(files[place], max_pixels=self.recognizer.max_pixels)))
+                images.append(read_image(files[place], max_pixels=self.recognizer.max_pixels).pixels)
             except (ImageError, OSError):
                 continue  # its result says so
         warning = look_for_whole_photos(images, self.recognizer.detector).warning
@@ -117,8 +116,9 @@ class Batch:
                     [source.path for source in group if str(source.path) not in done]
                 )
                 continue
+            channels = self.recognizer.bundle.channels
             tables = [source.path for source in group if isinstance(source.path, Path)]
-            named = ((f"{table}: {name}", image) for table in tables for name, image in read_crops(table))
+            named = ((f"{table}: {name}", image) for table in tables for name, image in read_crops(table, channels))
             yield from self.recognizer.recognize_named_crops(
                 (name, image.reason if isinstance(image, Problem) else image.pixels)
                 for name, image in named

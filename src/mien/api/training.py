@@ -251,7 +251,8 @@ def _described(data: Dataset | DataSpec | Path | str, store: Store, keys: Mappin
         groups: dict[str, Any] = {} if data.groups is None else {"groups": data.groups}
         with written_whole(path) as file:
             np.savez(file, images=data.images, labels=names[data.labels], roles=data.roles, ids=data.ids, **groups)
-    return DataSpec(path=str(path.resolve()), reader="numpy", framing=data.framing)
+    channels = None if data.channels == "gray" else data.channels
+    return DataSpec(path=str(path.resolve()), reader="numpy", framing=data.framing, channels=channels)
 
 
 def parse_value(text: str) -> Any:

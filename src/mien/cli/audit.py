@@ -9,7 +9,7 @@ import typer
 
 import mien
 from mien.cli.bar import Bar
-from mien.cli.options import CLASSES_HELP, OUTSIDE_HELP, print_json
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, OUTSIDE_HELP, ChannelsChoice, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +25,7 @@ def audit(
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    channels: Annotated[ChannelsChoice | None, typer.Option(help=CHANNELS_HELP)] = None,
     allow_outside: Annotated[bool, typer.Option("--allow-outside", help=OUTSIDE_HELP)] = False,
     record: Annotated[
         Path | None, typer.Option(help="A run's folder in a store: its answers rank labels that are likely wrong.")
@@ -52,6 +53,7 @@ def audit(
             reader=reader,
             votes=votes,
             classes=classes,
+            channels=channels,
             outside=allow_outside,
         )
     remark = None if output is None else found.write(output)

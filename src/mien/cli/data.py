@@ -10,7 +10,7 @@ import typer
 
 from mien.cli.audit import audit
 from mien.cli.data_get import get
-from mien.cli.options import CLASSES_HELP, OUTSIDE_HELP, print_json
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, OUTSIDE_HELP, ChannelsChoice, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,13 +48,16 @@ def describe(
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
     ] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    channels: Annotated[ChannelsChoice | None, typer.Option(help=CHANNELS_HELP)] = None,
     allow_outside: Annotated[bool, typer.Option("--allow-outside", help=OUTSIDE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what is in a data set: roles, expressions, copies, licence, and what could not be read."""
     from mien.api.data import describe as describe_data
 
-    description = describe_data(path, reader=reader, votes=votes, classes=classes, outside=allow_outside)
+    description = describe_data(
+        path, reader=reader, votes=votes, classes=classes, channels=channels, outside=allow_outside
+    )
     if as_json:
         print_json(description.to_json())
         return
@@ -75,13 +78,14 @@ def convert(
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    channels: Annotated[ChannelsChoice | None, typer.Option(help=CHANNELS_HELP)] = None,
     allow_outside: Annotated[bool, typer.Option("--allow-outside", help=OUTSIDE_HELP)] = False,
     crop_faces: Annotated[
         bool, typer.Option("--crop-faces", help="Find the face in each image and cut it out, as predicting does.")
     ] = False,
     size: Annotated[int | None, typer.Option(min=1, help="Side of the images, in pixels.")] = None,
 ) -> None:
-    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as gray PNG.
+    """Write a data set as a manifest or as Parquet, with label, role, group and votes, and its images as PNG.
 
     With --crop-faces, faces.csv beside it says of each photo whether it shows one face, several or none.
     """
@@ -94,6 +98,7 @@ def convert(
         votes=votes,
         reader=reader,
         classes=classes,
+        channels=channels,
         faces="find" if crop_faces else "whole",
         size=size,
         outside=allow_outside,
@@ -112,7 +117,8 @@ def _show(description: Description, console: Console) -> None:
     height, width = description.size
     total = sum(sum(numbers.values()) for numbers in description.counts.values())
     votes = ", with the votes of several taggers" if description.has_votes else ""
-    console.print(f"[bold]{escape(description.name)}[/bold]: {total:,} gray images of {width}x{height} pixels{votes}")
+    form = "gray images" if description.channels == "gray" else "images in colour"
+    console.print(f"[bold]{escape(description.name)}[/bold]: {total:,} {form} of {width}x{height} pixels{votes}")
     console.print(_count_table(description))
     console.print(_remarks(description))
     if description.problems:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.options import CLASSES_HELP, LABELS_HELP
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, LABELS_HELP, ChannelsChoice
 
 
 class KindChoice(StrEnum):
@@ -46,6 +46,7 @@ def import_(
     targets: Annotated[str, typer.Option(help="What is right: labels, votes, majority or multi_target.")] = "labels",
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    channels: Annotated[ChannelsChoice | None, typer.Option(help=CHANNELS_HELP)] = None,
 ) -> None:
     """Put another model's answers for a data set into a store, as a run that was not trained here."""
     from mien.api.foreign import import_answers
@@ -63,6 +64,7 @@ def import_(
         targets=targets,
         votes=votes,
         classes=classes,
+        channels=channels,
     )
     scores = run.scores(role.value)
     typer.echo(f"{run.folder}: {name}, {scores.count:,} images, accuracy {scores.accuracy:.1%}")

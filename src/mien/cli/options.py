@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+
+class ChannelsChoice(StrEnum):
+    """In what images are read."""
+
+    GRAY = "gray"
+    RGB = "rgb"
+
+
+CHANNELS_HELP = "Read images in gray, or in colour: networks then take red, green and blue. Default: gray."
 OUTSIDE_HELP = "Take images that a manifest names outside its folder."
 CLASSES_HELP = (
     "What labels stand for: an order of numbers (fer2013, alphabetical, affectnet, raf-db, ck-plus), the names of the "

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import CLASSES_HELP, LABELS_HELP, finite
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, LABELS_HELP, ChannelsChoice, finite
 
 
 def train(
@@ -17,6 +17,7 @@ def train(
     labels: Annotated[str, typer.Option(help=LABELS_HELP)] = "dataset",
     roles: Annotated[str, typer.Option(help="Roles: auto, official, deck or split.")] = "auto",
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+    channels: Annotated[ChannelsChoice | None, typer.Option(help=CHANNELS_HELP)] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     test: Annotated[
         str | None,
@@ -45,6 +46,7 @@ def train(
         settings=_settings(settings or []),
         store=output,
         classes=classes,
+        channels=channels,
         votes=votes,
     )
     complete = watched(ahead, minutes=minutes, keep_checkpoints=True)

@@ -18,7 +18,7 @@ import numpy as np
 from mien.datasets.classes import as_number
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files, list_folder, read_below
-from mien.datasets.pixels import GrayImage
+from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted, refuse_repeated_ids
 from mien.datasets.tables import normal_name, open_table, read_columns
 from mien.errors import DataError
@@ -99,7 +99,7 @@ def read_affectnet(path: Path, options: ReadOptions, progress: Progress | None =
         notes.append(f"{counted(others.total(), 'image')} left out, annotated with no expression ({answers})")
     return build_dataset(
         samples,
-        decode_files([sample.id for sample in samples], read_below(path), progress, options.framing),
+        decode_files([sample.id for sample in samples], read_below(path), progress, options),
         path=path,
         licence=LICENCE,
         options=options,
@@ -179,7 +179,7 @@ def _read_older(path: Path, options: ReadOptions, progress: Progress | None) -> 
                     boxes.append(_box(row))
     refuse_repeated_ids(samples, str(path))
     root = _older_images(path, samples)
-    decoded = decode_files([sample.id for sample in samples], read_below(root), progress, options.framing)
+    decoded = decode_files([sample.id for sample in samples], read_below(root), progress, options)
     cut = decoded if options.framing else (_cut(image, box) for image, box in zip(decoded, boxes, strict=True))
     answers = ", ".join(f"{answer} {count:,}" for answer, count in others.most_common())
     return build_dataset(
@@ -208,9 +208,9 @@ def _box(row: Mapping[str, str]) -> tuple[int, int, int, int] | None:
     return left, top, left + width, top + height
 
 
-def _cut(image: GrayImage | Problem, box: tuple[int, int, int, int] | None) -> GrayImage | Problem:
+def _cut(image: DecodedImage | Problem, box: tuple[int, int, int, int] | None) -> DecodedImage | Problem:
     if isinstance(image, Problem) or box is None:
         return image
     left, top, right, bottom = box
     pixels = image.pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    return GrayImage(pixels.copy(), image.notes) if pixels.size else image
+    return DecodedImage(pixels.copy(), image.notes) if pixels.size else image

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import IN_COLOUR, Channels, has_equal_channels, images_in_channels
 from mien.datasets.dataset import Dataset, Miss, Problem, Role
 from mien.datasets.folders import Progress, is_sorted
-from mien.datasets.pixels import IN_COLOUR, GrayImage, to_gray
+from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     ReadOptions,
@@ -97,11 +98,12 @@ def read_arrays(path: Path, options: ReadOptions, progress: Progress | None = No
             f"{path} is not a data set of arrays. Expected {_FORM}. Received: {', '.join(names)[:200] or 'none'}."
         )
     samples: list[Sample] = []
-    images: list[GrayImage | Problem] = []
+    images: list[DecodedImage | Problem] = []
     problems: list[Problem] = []
     notes: list[str] = []
     for part in parts:
-        pixels, in_colour = _images(arrays[part.images], f"{part.images} of {path}", notes, part.images)
+        what = f"{part.images} of {path}"
+        pixels, in_colour = _images(arrays[part.images], what, notes, part.images, options.channels)
         labels = _labels(arrays, part, len(pixels), path)
         columns = _columns(arrays, part, len(pixels), path)
         for index, label in enumerate(labels):
@@ -110,7 +112,7 @@ def read_arrays(path: Path, options: ReadOptions, progress: Progress | None = No
                 continue
             role, group, name = columns[index]
             samples.append(Sample(name, label, role, group))
-            images.append(_framed(GrayImage(pixels[index], (IN_COLOUR,) if in_colour else ()), options, name))
+            images.append(_framed(DecodedImage(pixels[index], (IN_COLOUR,) if in_colour else ()), options, name))
     refuse_repeated_ids(samples, str(path))
     if progress is not None:
         progress(len(images), len(images))
@@ -126,8 +128,12 @@ def read_arrays(path: Path, options: ReadOptions, progress: Progress | None = No
     )
 
 
-def unlabelled_arrays(path: Path) -> Iterator[tuple[str, GrayImage]]:
+def unlabelled_arrays(path: Path, channels: Channels = "gray") -> Iterator[tuple[str, DecodedImage]]:
     """Each image of arrays, with its name; labels are not looked at and need not be there.
+
+    Args:
+        path: a file or folder of arrays.
+        channels: what the images are wanted in; gray ones stay gray.
 
     Raises:
         DataError: there are no images, or they are damaged.
@@ -145,9 +151,9 @@ def unlabelled_arrays(path: Path) -> Iterator[tuple[str, GrayImage]]:
             f"Received: {', '.join(names)[:200] or 'none'}."
         )
     for name in found:
-        pixels, in_colour = _images(arrays[name], f"{name} of {path}", [], name)
+        pixels, in_colour = _images(arrays[name], f"{name} of {path}", [], name, channels)
         for number, image in enumerate(pixels):
-            yield f"{name}[{number}]", GrayImage(image, (IN_COLOUR,) if in_colour else ())
+            yield f"{name}[{number}]", DecodedImage(image, (IN_COLOUR,) if in_colour else ())
 
 
 def _load_one(path: Path) -> NDArray[np.generic]:
@@ -157,7 +163,7 @@ def _load_one(path: Path) -> NDArray[np.generic]:
         raise DataError(f"{path} cannot be read as an array: {error}.") from error
 
 
-def _framed(image: GrayImage, options: ReadOptions, name: str) -> GrayImage | Problem:
+def _framed(image: DecodedImage, options: ReadOptions, name: str) -> DecodedImage | Problem:
     if options.framing is None:
         return image
     found = options.framing.cut(png_bytes(image.pixels))
@@ -242,8 +248,10 @@ def _parts(names: Iterable[str]) -> list[_Part]:
     return [_Part(pairs[role]["images"], pairs[role]["labels"], role) for role in order if role in pairs]
 
 
-def _images(array: NDArray[np.generic], what: str, notes: list[str], name: str) -> tuple[NDArray[np.uint8], bool]:
-    """Gray images, shape (N, H, W), and whether they were in colour; what was done is noted."""
+def _images(
+    array: NDArray[np.generic], what: str, notes: list[str], name: str, channels: Channels
+) -> tuple[NDArray[np.uint8], bool]:
+    """Images, (N, H, W) or (N, H, W, 3) where colours are kept, and whether they were turned gray; done is noted."""
     shape = array.shape
     if array.ndim == 2 and (side := round(shape[1] ** 0.5)) ** 2 == shape[1] and side > 1:
         array = array.reshape(-1, side, side)
@@ -260,10 +268,10 @@ def _images(array: NDArray[np.generic], what: str, notes: list[str], name: str) 
     pixels = _bytes(array, what, notes, name)
     if pixels.ndim == 3:
         return pixels, False
-    if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
+    if has_equal_channels(pixels):
         notes.append(f"{name}: three equal channels, one of them taken")
         return np.ascontiguousarray(pixels[..., 0]), False
-    return np.stack([to_gray(image) for image in pixels]), True
+    return images_in_channels(pixels, channels), channels == "gray"
 
 
 def _bytes(array: NDArray[np.generic], what: str, notes: list[str], name: str) -> NDArray[np.uint8]:

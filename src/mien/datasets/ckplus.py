@@ -94,7 +94,7 @@ def read_ck_plus(path: Path, options: ReadOptions, progress: Progress | None = N
         )
     return build_dataset(
         samples,
-        decode_files([sample.id for sample in samples], read_below(path), progress, options.framing),
+        decode_files([sample.id for sample in samples], read_below(path), progress, options),
         path=path,
         licence=LICENCE,
         options=options,

@@ -58,6 +58,12 @@ def combine(parts: Sequence[Part]) -> Dataset:
     if len(sizes) > 1:
         said = ", ".join(f"{p.dataset.name} {p.dataset.size[1]}x{p.dataset.size[0]}" for p in parts)
         raise DataError(f"The images of several sources must have one size. Received: {said}. Say size in [data].")
+    if len({part.dataset.channels for part in parts}) > 1:
+        said = ", ".join(f"{p.dataset.name} {p.dataset.channels}" for p in parts)
+        raise DataError(
+            f"The images of several sources must all be gray, or all in colour. Received: {said}. Say channels in "
+            "[data]."
+        )
     names = _names([part.dataset.name for part in parts])
     label_set = _merged_labels(parts)
     kept, notes = _without_replaced_roles(parts, names)

@@ -1,4 +1,4 @@
-"""The one form in which every data set is used: gray images, labels, names, roles, and where they came from."""
+"""The one form in which every data set is used: images, labels, names, roles, and where they came from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.channels import (
+    IN_COLOUR,
+    IN_GRAY,
+    Channels,
+    channels_of,
+    check_channels,
+    images_in_channels,
+)
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError
 from mien.frame import frame
@@ -74,11 +82,12 @@ _OPTIONAL_COLUMNS = ("votes", "other_votes", "groups", "sources", "source_sizes"
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled gray face images.
+    """Labelled face images, all gray or all in colour.
 
     Attributes:
         name: short name, for tables and file names.
-        images: shape (N, H, W), uint8, 0 black to 255 white. May be memory-mapped: treat as read-only.
+        images: shape (N, H, W), uint8, gray, 0 black to 255 white; or (N, H, W, 3), uint8, RGB. May be memory-mapped:
+            treat as read-only.
         labels: shape (N,), int64, class numbers in `label_set`.
         label_set: the expressions that the class numbers stand for.
         roles: shape (N,), str, values of `Role`.
@@ -127,9 +136,10 @@ class Dataset:
 
     def __post_init__(self) -> None:
         count = len(self.images)
-        if self.images.ndim != 3 or self.images.dtype != np.uint8:
+        form = self.images.ndim == 3 or (self.images.ndim == 4 and self.images.shape[3] == 3)
+        if not form or self.images.dtype != np.uint8:
             raise DataError(
-                f"{self.name}: expected images of shape (N, H, W), uint8. "
+                f"{self.name}: expected images of shape (N, H, W), or (N, H, W, 3) in colour, uint8. "
                 f"Received: {self.images.shape}, {self.images.dtype}."
             )
         for what in ("labels", "roles", "ids", *_OPTIONAL_COLUMNS):
@@ -149,6 +159,8 @@ class Dataset:
         roles: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         ids: ArrayLike | None = None,
+        channels: Channels | None = None,
+        order: Literal["rgb", "bgr"] = "rgb",
         name: str = "arrays",
         licence: str = "Not stated.",
         framing: str | None = None,
@@ -156,12 +168,16 @@ class Dataset:
         """A data set of arrays.
 
         Args:
-            images: shape (N, H, W) or (N, H, W, 1), uint8, gray, 0 black to 255 white.
+            images: shape (N, H, W) or (N, H, W, 1), uint8, gray, 0 black to 255 white; or (N, H, W, 3), uint8, with
+                `channels`.
             labels: shape (N,): names of expressions, or numbers that count `classes`.
             classes: the expressions that numbers stand for, in their order.
             roles: shape (N,): "train", "validation", "test" or "" each; None to let the protocol decide.
             groups: shape (N,): samples of one group never fall on two sides of a split.
             ids: shape (N,): unique names; None for numbers.
+            channels: "rgb" keeps colours, so that networks take three channels; "gray" turns them gray. None for gray
+                images: three channels are refused then, since it is not said what shall become of them.
+            order: "bgr" for colours in the order blue, green, red, as `cv2.imread` gives them.
             name: short name.
             licence: what the data may be used for.
             framing: how the faces are framed (see `mien.framing.crop_rule_of`); None when it is not known.
@@ -171,17 +187,26 @@ class Dataset:
         """
         pixels = np.asarray(images)
         pixels = pixels[..., 0] if pixels.ndim == 4 and pixels.shape[3] == 1 else pixels
+        if order not in ("rgb", "bgr"):
+            raise DataError(f"order is 'rgb' or 'bgr'. Received: {order!r}.")
         if pixels.dtype != np.uint8:
             raise DataError(
                 f"{name}: expected images of shape (N, H, W), uint8. Received: {pixels.shape}, {pixels.dtype}. "
                 "Numbers in 0..1 become such with (255 * images).round().astype('uint8'), and those in 0..255 with "
                 "images.round().astype('uint8')."
             )
-        if pixels.ndim == 4 and pixels.shape[3] in (3, 4):
+        if pixels.ndim == 4 and pixels.shape[3] == 4:
             raise DataError(
-                f"{name}: expected gray images of shape (N, H, W), uint8. Received: {pixels.shape}. Colours (RGB) "
-                "become gray with (images[..., :3] @ [0.299, 0.587, 0.114]).round().astype('uint8')."
+                f"{name}: expected images of shape (N, H, W) or (N, H, W, 3), uint8. Received: {pixels.shape}. Leave "
+                "the fourth channel out: images[..., :3]."
             )
+        if pixels.ndim == 4 and channels is None:
+            raise DataError(
+                f"{name}: expected gray images of shape (N, H, W), uint8. Received: {pixels.shape}. Colours are kept "
+                "with channels='rgb' and turned gray with channels='gray'; order='bgr' says that blue comes first."
+            )
+        if pixels.ndim == 4 and order == "bgr":
+            pixels = np.ascontiguousarray(pixels[..., ::-1])
         expressions = _expressions(np.asarray(labels), classes, name)
         label_set = LabelSet.of(expressions)
         count = len(pixels)
@@ -195,18 +220,19 @@ class Dataset:
         names = np.array([f"{number:06d}" for number in range(count)]) if ids is None else texts(ids)
         if len(set(names.tolist())) < len(names):
             raise DataError(f"{name}: an id occurs more than once.")
-        return cls(
+        dataset = cls(
             name=name,
             images=pixels,
             labels=np.array([label_set.index(expression) for expression in expressions], dtype=np.int64),
             label_set=label_set,
-            roles=texts(roles),
+            roles=texts(roles).astype("U10"),  # wide enough for the roles that a protocol gives
             ids=names,
             source=name,
             licence=licence,
             groups=None if groups is None else texts(groups),
             framing=framing,
         )
+        return dataset if channels is None else dataset.in_channels(channels)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -218,7 +244,8 @@ class Dataset:
         height, width = self.size
         known = self.label_set.name != "custom"
         labels = f"{self.label_set.name} labels" if known else "labels " + self.label_set.text
-        return f"<data set {self.name}: {len(self):,} images of {width}x{height} ({counts}), {labels}>"
+        form = "" if self.channels == "gray" else " in colour"
+        return f"<data set {self.name}: {len(self):,} images of {width}x{height}{form} ({counts}), {labels}>"
 
     def frame(self) -> Any:
         """How many images each expression has: a row each, a column for each role that occurs, and "all".
@@ -244,6 +271,25 @@ class Dataset:
     def size(self) -> tuple[int, int]:
         """Height and width of the images, in pixels."""
         return (int(self.images.shape[1]), int(self.images.shape[2]))
+
+    @property
+    def channels(self) -> Channels:
+        """What the images have: "gray" or "rgb"."""
+        return channels_of(self.images)
+
+    def in_channels(self, channels: Channels) -> Self:
+        """The same samples with images of these channels, and a note where that changed them.
+
+        Colours are turned gray by ITU-R BT.601 luma; gray is repeated, which has no colours still.
+
+        Raises:
+            DataError: `channels` is none of "gray" and "rgb".
+        """
+        if check_channels(channels) == self.channels:
+            return self
+        how = IN_COLOUR if channels == "gray" else IN_GRAY
+        images = images_in_channels(self.images, channels)
+        return replace(self, images=images, spec=None, notes=(*self.notes, f"{len(self):,} images: {how}"))
 
     @cached_property
     def sample_hashes(self) -> NDArray[np.str_]:

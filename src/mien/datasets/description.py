@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.channels import Channels
 from mien.datasets.dataset import Dataset, Problem, Role
 
 
@@ -39,6 +40,7 @@ class Description:
         fingerprint: hash of its content.
         licence: what it may be used for.
         size: height and width in pixels.
+        channels: what the images were read in: "gray" or "rgb".
         counts: for each role, the number of images of each expression.
         has_votes: whether it has the votes of several taggers.
         copies: exact copies.
@@ -51,6 +53,7 @@ class Description:
     fingerprint: str
     licence: str
     size: tuple[int, int]
+    channels: Channels
     counts: dict[str, dict[str, int]]
     has_votes: bool
     copies: Copies
@@ -66,6 +69,7 @@ class Description:
             "licence": self.licence,
             "height": self.size[0],
             "width": self.size[1],
+            "channels": self.channels,
             "counts": self.counts,
             "votes": self.has_votes,
             "copies": {
@@ -102,6 +106,7 @@ def describe(dataset: Dataset) -> Description:
         fingerprint=dataset.fingerprint,
         licence=dataset.licence,
         size=dataset.size,
+        channels=dataset.channels,
         counts=counts,
         has_votes=dataset.votes is not None,
         copies=_find_copies(dataset, roles),

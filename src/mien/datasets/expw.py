@@ -7,12 +7,12 @@ Computer Vision, 2018.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, is_sorted, read_below
-from mien.datasets.pixels import GrayImage
+from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
 from mien.errors import DataError
 from mien.labels import Expression
@@ -80,7 +80,7 @@ def read_expw(path: Path, options: ReadOptions, progress: Progress | None = None
     for face in unique:
         by_photo.setdefault(face.photo, []).append(face)
     photos = list(by_photo)
-    decoded = decode_files(photos, read_below(path / found.images), progress)
+    decoded = decode_files(photos, read_below(path / found.images), progress, replace(options, framing=None))
     images = (crop for name, photo in zip(photos, decoded, strict=True) for crop in _crops(photo, by_photo[name]))
     repeated = len(faces) - len(unique)
     return build_dataset(
@@ -135,7 +135,7 @@ def _samples(faces: Sequence[_Face]) -> list[Sample]:
     return list(samples.values())
 
 
-def _crops(photo: GrayImage | Problem, faces: Sequence[_Face]) -> Iterator[GrayImage | Problem]:
+def _crops(photo: DecodedImage | Problem, faces: Sequence[_Face]) -> Iterator[DecodedImage | Problem]:
     for face in faces:
         if isinstance(photo, Problem):
             yield Problem(f"{face.photo} face {face.number}", photo.reason)
@@ -146,6 +146,6 @@ def _crops(photo: GrayImage | Problem, faces: Sequence[_Face]) -> Iterator[GrayI
         # A box may reach over the photo's border.
         pixels = photo.pixels[max(face.top, 0) : max(face.bottom, 0), max(face.left, 0) : max(face.right, 0)]
         if pixels.size:
-            yield GrayImage(pixels.copy(), photo.notes)  # a copy, so that the photo can go
+            yield DecodedImage(pixels.copy(), photo.notes)  # a copy, so that the photo can go
         else:
             yield Problem(f"{face.photo} face {face.number}", "Its box holds no pixel of the photo.")

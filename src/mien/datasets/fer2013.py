@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress
 from mien.datasets.known import LICENCE_FER2013, match_known
-from mien.datasets.pixels import GrayImage
+from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import LICENCE_NOT_STATED, ReadOptions, Sample, build_dataset, refuse_repeated_ids
 from mien.datasets.tables import Columns, find_tables, normal_name, open_table, other_tables, role_of, root_of
 from mien.errors import DataError
@@ -39,7 +39,7 @@ _OWN_USAGES = frozenset({"publictest", "privatetest"})
 class _Rows:
     """What the tables hold, as they are read."""
 
-    images: list[GrayImage] = field(default_factory=list)
+    images: list[DecodedImage] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -146,7 +146,7 @@ def _read_rows(columns: Columns, lines: Iterator[list[str]], rows: _Rows, severa
         except RowError as error:
             rows.problems.append(Problem(name, str(error)))
             continue
-        rows.images.append(GrayImage(image))
+        rows.images.append(DecodedImage(image))
         rows.samples.append(
             Sample(
                 columns.cell(cells, "id") or name,

@@ -15,11 +15,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import images_in_channels
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.fer2013 import Vote, read_csv, read_votes
 from mien.datasets.folders import LabelFiles, LabelledFile, label_files
 from mien.datasets.known import LICENCE_FER2013
-from mien.datasets.pixels import GrayImage, stack_images
+from mien.datasets.pixels import DecodedImage, stack_images
 from mien.datasets.samples import ReadOptions
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError
@@ -146,7 +147,7 @@ def _match(dataset: Dataset, pixels: Dataset) -> dict[int, tuple[int, float]]:
     """
     names = [np.array([e.value for e in part.label_set.expressions])[part.labels] for part in (dataset, pixels)]
     pairs = []
-    for image, row, difference in _near_pairs(np.asarray(dataset.images), np.asarray(pixels.images)):
+    for image, row, difference in _near_pairs(images_in_channels(dataset.images, "gray"), np.asarray(pixels.images)):
         unlike = int(_other_role(str(dataset.roles[image]), str(pixels.roles[row])))
         unlike += int(names[0][image] != names[1][row])
         pairs.append((difference > 0, unlike, difference, row, image))
@@ -220,6 +221,13 @@ def _with_rows(dataset: Dataset, table: Sequence[Vote], rows: NDArray[np.int64],
 
 
 def _at_size(dataset: Dataset, size: int, on_mismatch: OnMismatch) -> Dataset:
-    images = [GrayImage(np.asarray(image)) for image in dataset.images]
-    resized, notes = stack_images(images, dataset.ids.tolist(), name=dataset.name, size=size, on_mismatch=on_mismatch)
+    images = [DecodedImage(np.asarray(image)) for image in dataset.images]
+    resized, notes = stack_images(
+        images,
+        dataset.ids.tolist(),
+        name=dataset.name,
+        size=size,
+        on_mismatch=on_mismatch,
+        channels=dataset.channels,
+    )
     return replace(dataset, images=resized, notes=(*dataset.notes, *notes))

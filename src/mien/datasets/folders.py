@@ -21,10 +21,9 @@ from mien.datasets.classes import Classes, as_number, parse_classes
 from mien.datasets.dataset import Dataset, Miss, Problem, Role
 from mien.datasets.known import LICENCE_FER2013
 from mien.datasets.other_forms import other_form
-from mien.datasets.pixels import IMAGE_SUFFIXES, GrayImage, decode_gray
+from mien.datasets.pixels import IMAGE_SUFFIXES, DecodedImage, decode_image
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
-    Framing,
     ReadOptions,
     Sample,
     build_dataset,
@@ -218,7 +217,7 @@ def _read_files(
     )
     dataset = build_dataset(
         [Sample(file.path, file.label, file.role, file.group) for file in files],
-        decode_files([file.path for file in files], read, progress, options.framing),
+        decode_files([file.path for file in files], read, progress, options),
         path=source,
         licence=LICENCE_FER2013 if any(_prefix_role(file.path) for file in files) else LICENCE_NOT_STATED,
         options=options,
@@ -443,19 +442,19 @@ def read_below(folder: Path) -> Callable[[str], bytes]:
 
 
 def decode_files(
-    paths: Sequence[str], read: Callable[[str], bytes], progress: Progress | None, framing: Framing | None = None
-) -> Iterator[GrayImage | Problem]:
+    paths: Sequence[str], read: Callable[[str], bytes], progress: Progress | None, options: ReadOptions
+) -> Iterator[DecodedImage | Problem]:
     """The image of each path, or why it has none, in order; decoded in threads.
 
     Args:
         paths: names of files.
         read: gives the bytes of one.
         progress: called with files done and files to be done.
-        framing: cuts the face out of each; None to take the image as it is.
+        options: whether the face is cut out of each, and which channels are kept.
     """
 
-    def decode_batch(start: int) -> list[GrayImage | Problem]:
-        return [_decode_one(path, read, framing) for path in paths[start : start + _BATCH]]
+    def decode_batch(start: int) -> list[DecodedImage | Problem]:
+        return [_decode_one(path, read, options) for path in paths[start : start + _BATCH]]
 
     done = 0
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -466,11 +465,11 @@ def decode_files(
                 progress(done, len(paths))
 
 
-def _decode_one(path: str, read: Callable[[str], bytes], framing: Framing | None) -> GrayImage | Problem:
+def _decode_one(path: str, read: Callable[[str], bytes], options: ReadOptions) -> DecodedImage | Problem:
     try:
-        if framing is None:
-            return decode_gray(read(path))
-        found = framing.cut(read(path))
+        if options.framing is None:
+            return decode_image(read(path), options.channels)
+        found = options.framing.cut(read(path))
         return replace(found, name=path) if isinstance(found, Miss) else found
     except ImageError as error:
         return Problem(path, _sentence(str(error)))

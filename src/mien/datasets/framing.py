@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.datasets.dataset import Dataset, Miss
-from mien.datasets.pixels import GrayImage
+from mien.datasets.pixels import DecodedImage
 from mien.errors import DataError
 from mien.files import canonical_json, write_text
 from mien.framing import CropRule
@@ -42,7 +42,7 @@ class Framer:
         deciding = {name: settings[name] for name in ("detector", "minimum_face_px", "max_megapixels", "versions")}
         return canonical_json({"rule": self.rule.to_json(), **deciding})
 
-    def cut(self, data: bytes) -> GrayImage | Miss:
+    def cut(self, data: bytes) -> DecodedImage | Miss:
         """The largest face of an encoded photo, or why there is none."""
         prepared = self._recognizer.prepare(data, name="photo")
         if prepared.failure is not None:
@@ -52,7 +52,7 @@ class Framer:
         large = [face for face in prepared.faces if min(face.box.width, face.box.height) >= least]
         best = int(np.argmax([face.box.area for face in large]))
         notes = (SEVERAL,) if len(large) > 1 else ()
-        return GrayImage(prepared.crops[best], (*prepared.notes, *notes), len(large))
+        return DecodedImage(prepared.crops[best], (*prepared.notes, *notes), len(large))
 
 
 def write_face_table(dataset: Dataset, path: Path) -> None:

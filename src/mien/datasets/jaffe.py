@@ -55,7 +55,7 @@ def read_jaffe(path: Path, options: ReadOptions, progress: Progress | None = Non
             samples.append(Sample(name, parse_expression(match["expression"]), group=match["person"]))
     return build_dataset(
         samples,
-        decode_files([sample.id for sample in samples], read_below(folder), progress, options.framing),
+        decode_files([sample.id for sample in samples], read_below(folder), progress, options),
         path=path,
         licence=LICENCE,
         options=options,

@@ -97,7 +97,7 @@ def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = 
     licence = table.folder / LICENCE_FILE
     return build_dataset(
         table.samples,
-        decode_files(table.paths, read_below(table.folder), progress, options.framing),
+        decode_files(table.paths, read_below(table.folder), progress, options),
         path=path,
         licence=licence.read_text(encoding="utf-8").strip() if licence.is_file() else LICENCE_NOT_STATED,
         options=options,
@@ -124,7 +124,7 @@ def _lies_in(root: str, path: str) -> bool:
 
 
 def write_manifest(dataset: Dataset, folder: Path) -> Path:
-    """Write a data set as a manifest with its images as gray PNG files: read again, it has the same fingerprint.
+    """Write a data set as a manifest with its images as PNG: read again in its channels, it has the same fingerprint.
 
     Args:
         dataset: any data set.

@@ -116,7 +116,7 @@ def read_named(path: Path, named: NamedSet, options: ReadOptions, progress: Prog
         raise DataError(f"{path} is not {named.name}. Expected a folder of images such as {named.example}.")
     return build_dataset(
         samples,
-        decode_files([s.id for s in samples], read_below(path), progress, options.framing),
+        decode_files([s.id for s in samples], read_below(path), progress, options),
         path=path,
         licence=named.licence,
         options=options,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import images_in_channels
 from mien.datasets.cache import default_cache
 from mien.datasets.dataset import Dataset
 from mien.files import hash_file, written_whole
@@ -33,7 +34,7 @@ def picture_names(dataset: Dataset, *, cache: Path | None = None) -> NDArray[np.
         from mien.datasets.duplicates import find_duplicates
 
         # In the order of their hashes: what is compared may depend on the order for sets of more than 1,000 images.
-        sets = find_duplicates(np.asarray(dataset.images[first]), hashes).sets
+        sets = find_duplicates(images_in_channels(dataset.images[first], "gray"), hashes).sets
         _keep(entry, sets)
     return np.asarray(hashes[sets][inverse], dtype=np.str_)
 

@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.emonet_face import RATINGS_NOTE, label_by_ratings, rating_columns
 from mien.datasets.folders import Progress, decode_files, holds_expression_folders, list_folder
-from mien.datasets.pixels import GrayImage
+from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
     VOTES,
-    Framing,
     ReadOptions,
     Sample,
     build_dataset,
@@ -110,10 +109,9 @@ def read_parquet(path: Path, options: ReadOptions, progress: Progress | None = N
     if any(found.votes != votes for found in columns):
         raise DataError(f"The files of {path} have different columns of votes. Give one of them.")
     total = sum(table.metadata.num_rows for table in tables)
-    rows = _Rows()
+    rows = _Rows(options)
 
     rated = [found.ratings for found in columns if found.ratings]
-    rows.framing = options.framing
 
     def report() -> None:
         if progress is not None:
@@ -139,7 +137,7 @@ def read_parquet(path: Path, options: ReadOptions, progress: Progress | None = N
 
 
 def write_parquet(dataset: Dataset, file: Path) -> Path:
-    """Write a data set as one table with its images as gray PNG: read again, it has the same fingerprint.
+    """Write a data set as one table with its images as PNG: read again in its channels, it has the same fingerprint.
 
     Labels are numbers, and the table's `huggingface` metadata has their names, so that `datasets.load_dataset` shows
     images and names.
@@ -177,12 +175,12 @@ def write_parquet(dataset: Dataset, file: Path) -> Path:
 class _Rows:
     """What the tables hold, as they are read; `own` is the name that a row gives itself, or empty."""
 
+    options: ReadOptions
     samples: list[Sample] = field(default_factory=list)
     own: list[str] = field(default_factory=list)
-    images: list[GrayImage | Problem] = field(default_factory=list)
+    images: list[DecodedImage | Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
-    framing: Framing | None = None
 
 
 def _libraries(what: str) -> tuple[Any, Any]:
@@ -319,7 +317,7 @@ def _read_table(table: Any, columns: _Columns, where: str, rows: _Rows, report: 
                     )
                 )
                 rows.own.append(name if columns.id is None else _text(row[columns.id]))
-            rows.images += decode_files(list(encoded), encoded.__getitem__, None, rows.framing)
+            rows.images += decode_files(list(encoded), encoded.__getitem__, None, rows.options)
             rows.count += len(cells)
             report()
     except _ARROW_ERRORS as error:

@@ -1,4 +1,4 @@
-"""Encoded images of a data set as gray pixels of one size."""
+"""Encoded images of a data set as pixels of one size, gray or in colour."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import (
+    IN_COLOUR,
+    IN_GRAY,
+    Channels,
+    has_equal_channels,
+    image_in_channels,
+    shape_of,
+    to_gray,
+)
 from mien.datasets.spec import OnMismatch
 from mien.decoding import DECODING, STRIP_PIXELS
 from mien.errors import DataError, ImageError
@@ -26,15 +35,14 @@ IMAGE_SUFFIXES = frozenset(
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # What OpenCV takes for a pixel of a plain picture: its colours, and what a progressive JPEG keeps.
 _PLAIN_BYTES = 9
-IN_COLOUR = "in colour, turned gray"
 
 
 @dataclass(frozen=True, eq=False)
-class GrayImage:
+class DecodedImage:
     """One decoded image.
 
     Attributes:
-        pixels: shape (H, W), uint8.
+        pixels: shape (H, W), gray, or (H, W, 3), RGB; uint8.
         notes: what was done to the image on the way, each a short phrase.
         faces: how many faces the photo shows out of which this one was cut; None where nothing was cut.
         size_found: height and width that it had before it was resized; None where it was not.
@@ -50,15 +58,20 @@ class GrayImage:
         """Height and width as the data set has them."""
         return self.size_found or (self.pixels.shape[0], self.pixels.shape[1])
 
-    def resized(self, side: int) -> GrayImage:
+    def resized(self, side: int) -> DecodedImage:
         """This image as a square; it remembers the size that it had."""
-        if self.pixels.shape == (side, side):
+        if self.pixels.shape[:2] == (side, side):
             return self
         return replace(self, pixels=_resize(self.pixels, side, side), size_found=self.shape)
 
 
-def decode_gray(data: bytes) -> GrayImage:
-    """Decode the bytes of an image file, upright, as 8-bit gray (ITU-R BT.601 luma).
+def decode_image(data: bytes, channels: Channels = "gray") -> DecodedImage:
+    """Decode the bytes of an image file, upright, 8 bits, transparency on white.
+
+    Args:
+        data: the file's content.
+        channels: "gray": colours are turned gray (ITU-R BT.601 luma); "rgb": they are kept. An image whose channels are
+            equal is gray, and has one, under both.
 
     Raises:
         ImageError: not an image, damaged, or cut off; the message is a phrase such as "is cut off".
@@ -68,8 +81,8 @@ def decode_gray(data: bytes) -> GrayImage:
     if pixels is None:
         pixels = _decode_any(data, notes)
     if pixels.ndim == 3:
-        pixels = _gray_of(pixels, notes)
-    return GrayImage(pixels, tuple(notes))
+        pixels = _as_wanted(pixels, channels, notes)
+    return DecodedImage(pixels, tuple(notes))
 
 
 def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
@@ -133,21 +146,24 @@ def _decode_any(data: bytes, notes: list[str]) -> NDArray[np.uint8]:
     return image.pixels
 
 
-def _gray_of(rgb: NDArray[np.uint8], notes: list[str]) -> NDArray[np.uint8]:
+def _as_wanted(rgb: NDArray[np.uint8], channels: Channels, notes: list[str]) -> NDArray[np.uint8]:
     # Many gray data sets are stored with three equal channels: those are gray already, and need no note.
-    if np.array_equal(rgb[:, :, 0], rgb[:, :, 1]) and np.array_equal(rgb[:, :, 0], rgb[:, :, 2]):
+    if has_equal_channels(rgb):
         return np.ascontiguousarray(rgb[:, :, 0])
+    if channels == "rgb":
+        return np.ascontiguousarray(rgb)
     notes.append(IN_COLOUR)
     return to_gray(rgb)
 
 
-def to_gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gray of colour by ITU-R BT.601 luma: shape (H, W, 3) in RGB to (H, W), uint8."""
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-
-
 def stack_images(
-    images: Sequence[GrayImage], ids: Sequence[str], *, name: str, size: int | None, on_mismatch: OnMismatch
+    images: Sequence[DecodedImage],
+    ids: Sequence[str],
+    *,
+    name: str,
+    size: int | None,
+    on_mismatch: OnMismatch,
+    channels: Channels = "gray",
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Images as one array of one size.
 
@@ -156,10 +172,11 @@ def stack_images(
         ids: their names, for the message.
         name: the data set's name, for the message.
         size: side of the square images wanted, in pixels; None for the most common size among the images.
-        on_mismatch: whether images of another size, or in colour, are converted with a note, or refused.
+        on_mismatch: whether images of another size, or of other channels, are converted with a note, or refused.
+        channels: what all images shall have.
 
     Returns:
-        Shape (N, H, W), uint8, and the notes.
+        Shape (N, H, W), or (N, H, W, 3) for "rgb", uint8, and the notes.
 
     Raises:
         DataError: an image differs and `on_mismatch` is "refuse".
@@ -167,14 +184,18 @@ def stack_images(
     sizes = Counter(image.shape for image in images)
     height, width = sizes.most_common(1)[0][0] if size is None else (size, size)
     if on_mismatch == "refuse":
-        _refuse_mismatches(images, ids, name, (height, width))
-    stacked = np.empty((len(images), height, width), dtype=np.uint8)
+        _refuse_mismatches(images, ids, name, (height, width), channels)
+    stacked = np.empty(shape_of(channels, len(images), height, width), dtype=np.uint8)
     for index, image in enumerate(images):
-        stacked[index] = image.pixels if image.pixels.shape == (height, width) else _resize(image.pixels, height, width)
+        fits = image.pixels.shape[:2] == (height, width)
+        stacked[index] = image_in_channels(image.pixels if fits else _resize(image.pixels, height, width), channels)
     notes = [
         f"{count:,} {'image' if count == 1 else 'images'}: {note}"
         for note, count in Counter(note for image in images for note in image.notes).most_common()
     ]
+    gray = sum(image.pixels.ndim == 2 for image in images) if channels == "rgb" else 0
+    if gray:
+        notes.append(f"{gray:,} of {len(images):,} images are {IN_GRAY}")
     resized = len(images) - sizes[(height, width)]
     if resized:
         others = sorted(shape for shape in sizes if shape != (height, width))
@@ -183,10 +204,14 @@ def stack_images(
     return stacked, notes
 
 
-def _refuse_mismatches(images: Sequence[GrayImage], ids: Sequence[str], name: str, wanted: tuple[int, int]) -> None:
+def _refuse_mismatches(
+    images: Sequence[DecodedImage], ids: Sequence[str], name: str, wanted: tuple[int, int], channels: Channels
+) -> None:
+    colour = [i for i, image in enumerate(images) if IN_COLOUR in image.notes or image.pixels.ndim == 3]
     for what, odd in (
         (f"are not {_text(wanted)} pixels", [i for i, image in enumerate(images) if image.shape != wanted]),
-        ("are in colour", [i for i, image in enumerate(images) if IN_COLOUR in image.notes]),
+        ("are in colour", colour if channels == "gray" else []),
+        ("are gray", sorted(set(range(len(images))) - set(colour)) if channels == "rgb" else []),
     ):
         if odd:
             raise DataError(

@@ -123,7 +123,8 @@ class Samples:
     """The samples of one role.
 
     Attributes:
-        images: shape (N, H, W), uint8. May be a view of a memory-mapped file: treat as read-only.
+        images: shape (N, H, W), or (N, H, W, 3) in colour, uint8. May be a view of a memory-mapped file: treat as
+            read-only.
         targets: shape (N, K), float32, each row non-negative and summing to 1.
         labels: shape (N,), int64, class numbers in the split's label set.
         ids: shape (N,), str, the samples' names in their data set.

@@ -94,7 +94,7 @@ def read_raf_db(path: Path, options: ReadOptions, progress: Progress | None = No
             )
     return build_dataset(
         samples,
-        decode_files(names, read_below(root), progress, options.framing),
+        decode_files(names, read_below(root), progress, options),
         path=path,
         licence=LICENCE,
         options=options,

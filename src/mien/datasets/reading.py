@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from mien.datasets.affectnet import affectnet_files, is_affectnet, read_affectnet
 from mien.datasets.archives import is_archive, unpacked, zip_is_sorted
 from mien.datasets.arrays import arrays_files, is_arrays, read_arrays
@@ -34,7 +36,7 @@ from mien.datasets.manifest import MANIFEST_FILE, is_manifest, manifest_files, r
 from mien.datasets.named_files import FERG, KDEF, NamedSet, is_named, read_named
 from mien.datasets.other_forms import other_form
 from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
-from mien.datasets.pixels import GrayImage, stack_images
+from mien.datasets.pixels import DecodedImage, stack_images
 from mien.datasets.places import why_missing
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
 from mien.datasets.samples import Framing, ReadOptions, dataset_name
@@ -300,11 +302,12 @@ def _sized(dataset: Dataset, options: ReadOptions) -> Dataset:
     if options.size is None or dataset.size == (options.size, options.size):
         return dataset
     images, notes = stack_images(
-        [GrayImage(image) for image in dataset.images],
+        [DecodedImage(np.asarray(image)) for image in dataset.images],
         dataset.ids.tolist(),
         name=dataset.name,
         size=options.size,
         on_mismatch=options.on_mismatch,
+        channels=dataset.channels,
     )
     return replace(dataset, images=images, notes=(*dataset.notes, *notes))
 
@@ -473,6 +476,7 @@ def _read(
     options = ReadOptions(
         size=spec.size,
         on_mismatch=spec.on_mismatch,
+        channels=spec.channels or "gray",
         votes=None if spec.votes is None else Path(spec.votes),
         classes=None if spec.classes is None else parse_classes(spec.classes),
         groups=spec.groups,
@@ -492,12 +496,13 @@ def _read(
 
     def read() -> Dataset:
         if chosen is not None:
-            return chosen.read(path, options, progress)
+            return chosen.read(path, options, progress).in_channels(options.channels)
         with unpacked(path) as folder:
             inside = _choose(folder, named)
             if spec.votes is not None and not inside.takes_votes:
                 raise _no_votes(spec)
-            return replace(inside.read(folder, options, progress), name=dataset_name(path), source=str(path))
+            dataset = inside.read(folder, options, progress).in_channels(options.channels)
+            return replace(dataset, name=dataset_name(path), source=str(path))
 
     def settings() -> dict[str, Any]:
         return {
@@ -510,6 +515,8 @@ def _read(
             "groups": spec.groups,
             "framing": None if options.framing is None else options.framing.key,
             "outside": spec.outside,
+            # Entries of before are of gray images, and serve on.
+            **({} if options.channels == "gray" else {"channels": options.channels}),
         }
 
     try:
@@ -523,7 +530,7 @@ def _framing(spec: DataSpec) -> Framing | None:
         return None
     from mien.datasets.framing import Framer
 
-    rule = crop_rule_of(spec.framing or FOUND_FRAMING, spec.size or _CROP_SIZE)
+    rule = crop_rule_of(spec.framing or FOUND_FRAMING, spec.size or _CROP_SIZE, spec.channels or "gray")
     return None if rule is None else Framer(rule=rule)
 
 
@@ -618,9 +625,10 @@ def _draw(spec: DataSpec, cache: Path | Literal["user"] | None) -> Dataset:
         name="drawn",
         source=text,
     )
-    return dataset.annotated(
+    dataset = dataset.annotated(
         notes=(f"drawn faces are as they are: {', '.join(unheard)} says nothing of them",) if unheard else ()
     )
+    return dataset.in_channels(spec.channels or "gray")
 
 
 def _drawing_code() -> list[str]:

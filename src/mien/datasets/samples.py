@@ -13,10 +13,11 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import Channels
 from mien.datasets.classes import Classes, are_slips, name_labels
 from mien.datasets.dataset import Dataset, Miss, Missed, Problem, Role
 from mien.datasets.known import order_by_counts
-from mien.datasets.pixels import IMAGE_SUFFIXES, GrayImage, stack_images
+from mien.datasets.pixels import IMAGE_SUFFIXES, DecodedImage, stack_images
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.labels import Label, LabelSet, plain_letters
@@ -69,7 +70,7 @@ class Framing(Protocol):
     def key(self) -> str:
         """All that can change what is cut out, for the cache."""
 
-    def cut(self, data: bytes) -> GrayImage | Miss:
+    def cut(self, data: bytes) -> DecodedImage | Miss:
         """The face in an encoded photo, or why there is none."""
 
 
@@ -83,7 +84,8 @@ class ReadOptions:
 
     Attributes:
         size: side of the square images wanted, in pixels; None for the most common size in the data set.
-        on_mismatch: what happens to images of another size or in colour: "resize" (with a note) or "refuse".
+        on_mismatch: what happens to images of another size or other channels: "resize" (with a note) or "refuse".
+        channels: what all images get: "gray" or "rgb".
         votes: FER+'s table of votes, for FER2013 as a table, a folder or a .zip.
         classes: what the labels stand for, where the data do not say it in words that mien knows.
         groups: "auto": folders below an expression, and names that tell of a person, are groups; "none": they are not.
@@ -93,6 +95,7 @@ class ReadOptions:
 
     size: int | None = None
     on_mismatch: OnMismatch = "resize"
+    channels: Channels = "gray"
     votes: Path | None = None
     classes: Classes | None = None
     groups: Groups = "auto"
@@ -220,7 +223,7 @@ def counted(number: int, thing: str) -> str:
 
 def build_dataset(
     samples: Sequence[Sample],
-    decoded: Iterable[GrayImage | Problem],
+    decoded: Iterable[DecodedImage | Problem],
     *,
     path: Path,
     licence: str,
@@ -269,7 +272,7 @@ def build_dataset(
     kept: list[Sample] = []
     kept_roles: list[Role] = []
     labels: list[Label] = []
-    images: list[GrayImage] = []
+    images: list[DecodedImage] = []
     missed: list[Missed] = []
     held = 0
     for sample, role, label, image in zip(samples, roles, named.labels, decoded, strict=True):
@@ -305,7 +308,14 @@ def build_dataset(
         )
     ids = [sample.id for sample in kept]
     name = dataset_name(path)
-    stacked, stacking_notes = stack_images(images, ids, name=name, size=options.size, on_mismatch=options.on_mismatch)
+    stacked, stacking_notes = stack_images(
+        images,
+        ids,
+        name=name,
+        size=options.size,
+        on_mismatch=options.on_mismatch,
+        channels=options.channels,
+    )
     votes, other_votes = _vote_arrays(kept, voted, label_set)
     groups = np.array([sample.group for sample in kept])
     numbers = {label: number for number, label in enumerate(label_set.expressions)}
@@ -335,11 +345,11 @@ def build_dataset(
     )
 
 
-def _shape_notes(images: Sequence[GrayImage], options: ReadOptions) -> list[str]:
+def _shape_notes(images: Sequence[DecodedImage], options: ReadOptions) -> list[str]:
     """A warning where images are shaped as photos are, and not as faces that were cut out."""
     if options.framing is not None:
         return []
-    shapes = [image.pixels.shape for image in images]
+    shapes = [image.pixels.shape[:2] for image in images]
     wide = [shape for shape in shapes if max(shape) > _MOST_OBLONG * min(shape) and max(shape) >= _LEAST_PHOTO_PX]
     if len(wide) <= _MOST_PHOTOS * len(shapes):
         return []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
+from mien.channels import Channels, check_channels
 from mien.errors import DataError, did_you_mean
 from mien.files import hash_file
 from mien.framing import crop_rule_of
@@ -14,7 +15,7 @@ from mien.framing import crop_rule_of
 OnMismatch: TypeAlias = Literal["resize", "refuse"]
 
 # What holds for every source that does not say otherwise.
-_PASSED_ON = ("size", "on_mismatch", "framing", "classes", "groups", "faces", "outside")
+_PASSED_ON = ("size", "on_mismatch", "framing", "classes", "groups", "faces", "outside", "channels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +41,13 @@ class DataSpec:
             separates; "none": they do not.
         faces: "whole": images are faces that are cut out already. "find": in each image the face is found and cut out
             as in predicting; one without a face is counted, and one with several gives the largest.
+        channels: "gray": images are read in gray, colours turned so; "rgb": they are read in colour, and networks take
+            three channels. By default gray; what a model of colours measures or names is read in colour.
         outside: whether a manifest may name images that lie outside its folder.
         role: what all images are for, whatever the data say: "train", "validation" or "test".
         sources: several data sets in place of a path, one `[[data.sources]]` entry each, with the keys of this table.
-            Classes, size, on_mismatch, groups, faces, outside and framing hold for those that do not say otherwise.
-            Where a source has `role = "test"`, the test role is that source alone.
+            Classes, size, on_mismatch, groups, faces, outside, channels and framing hold for those that do not say
+            otherwise. Where a source has `role = "test"`, the test role is that source alone.
     """
 
     path: str = ""
@@ -58,6 +61,7 @@ class DataSpec:
     groups: Literal["auto", "none"] = "auto"
     faces: Literal["whole", "find"] = "whole"
     outside: bool = False
+    channels: Channels | None = None
     role: Literal["train", "validation", "test"] | None = None
     sources: tuple[DataSpec, ...] = ()
 
@@ -69,6 +73,8 @@ class DataSpec:
             raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
         if self.on_mismatch not in ("resize", "refuse"):
             raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
+        if self.channels is not None:
+            object.__setattr__(self, "channels", check_channels(self.channels))
         crop_rule_of(self.framing, 48)  # raises when there is no such framing
         if self.groups not in ("auto", "none"):
             raise DataError(f"groups is 'auto' or 'none'. Received: {self.groups!r}.")
@@ -161,7 +167,7 @@ class DataSpec:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         values["reader"] = self.reader and OTHER_READERS.portable(self.reader)
         # What is new and not said is left out, so that a record reads as one of before.
-        for key in ("role", "sources"):
+        for key in ("role", "sources", "channels"):
             if not values[key]:
                 del values[key]
         if self.sources:

@@ -53,7 +53,7 @@ class Corruption:
 
 
 def _blur(image: _Image, amount: float, rng: np.random.Generator) -> Any:
-    return cv2.GaussianBlur(image, (0, 0), amount * min(image.shape), borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(image, (0, 0), amount * min(image.shape[:2]), borderType=cv2.BORDER_REPLICATE)
 
 
 def _noise(image: _Image, amount: float, rng: np.random.Generator) -> Any:
@@ -62,8 +62,11 @@ def _noise(image: _Image, amount: float, rng: np.random.Generator) -> Any:
 
 
 def _jpeg(image: _Image, amount: float, rng: np.random.Generator) -> Any:
-    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(amount)])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    how = [cv2.IMWRITE_JPEG_QUALITY, int(amount)]
+    if image.ndim == 2:
+        return cv2.imdecode(cv2.imencode(".jpg", image, how)[1], cv2.IMREAD_GRAYSCALE)
+    blue_first = np.ascontiguousarray(image[..., ::-1])
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", blue_first, how)[1], cv2.IMREAD_COLOR))[..., ::-1]
 
 
 def _darkness(image: _Image, amount: float, rng: np.random.Generator) -> Any:
@@ -75,7 +78,7 @@ def _contrast(image: _Image, amount: float, rng: np.random.Generator) -> Any:
 
 
 def _low_resolution(image: _Image, amount: float, rng: np.random.Generator) -> Any:
-    height, width = image.shape
+    height, width = image.shape[:2]
     few = (max(1, round(width * amount)), max(1, round(height * amount)))
     return cv2.resize(
         cv2.resize(image, few, interpolation=cv2.INTER_AREA), (width, height), interpolation=cv2.INTER_LINEAR
@@ -83,15 +86,16 @@ def _low_resolution(image: _Image, amount: float, rng: np.random.Generator) -> A
 
 
 def _rotation(image: _Image, amount: float, rng: np.random.Generator) -> Any:
-    height, width = image.shape
+    height, width = image.shape[:2]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), amount * float(rng.choice([-1, 1])), 1.0)
     return cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _mask(image: _Image, amount: float, rng: np.random.Generator) -> Any:
-    height, width = image.shape
+    height, width = image.shape[:2]
     top = height - max(1, round(height * amount))
-    return cv2.rectangle(image.copy(), (0, top), (width - 1, height - 1), float(image.mean()), cv2.FILLED)
+    mean = np.atleast_1d(image.mean(axis=(0, 1))).tolist()
+    return cv2.rectangle(image.copy(), (0, top), (width - 1, height - 1), mean, cv2.FILLED)
 
 
 # A row each; the golden test asks of every one that its strengths grow.
@@ -156,7 +160,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         ),
         Corruption(
             "mask",
-            "a mask or a hand: the lower part of the face covered with its mean gray",
+            "a mask or a hand: the lower part of the face covered with its mean gray or colour",
             "height covered, in sides of the image",
             (0.15, 0.25, 0.35, 0.45, 0.55),
             "from the chin, over the mouth (0.35), up to the bridge of the nose, as a medical mask",
@@ -184,7 +188,7 @@ def corrupt(images: NDArray[np.uint8], corruption: str, strength: int, *, seed: 
     [100, 100, 100, 100]
 
     Args:
-        images: shape (N, H, W), uint8, gray faces that are cut out.
+        images: shape (N, H, W), or (N, H, W, 3) in RGB, uint8: faces that are cut out.
         corruption: a name in `CORRUPTIONS`: blur, noise, jpeg, darkness, contrast, low_resolution, rotation or mask.
         strength: 1, hardly seen, to 5.
         seed: what chance in it is derived from, together with the pixels of each image.
@@ -198,8 +202,10 @@ def corrupt(images: NDArray[np.uint8], corruption: str, strength: int, *, seed: 
     row = CORRUPTIONS[known_corruption(corruption)]
     if strength not in STRENGTHS:
         raise DataError(f"A corruption has the strengths 1 to 5. Received: {strength!r}.")
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise DataError(f"Expected images of shape (N, H, W), uint8. Received: {images.shape}, {images.dtype}.")
+    if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)) or images.dtype != np.uint8:
+        raise DataError(
+            f"Expected images of shape (N, H, W) or (N, H, W, 3), uint8. Received: {images.shape}, {images.dtype}."
+        )
     amount = row.amounts[strength - 1]
     made = np.empty_like(images)
     for number, (image, digest) in enumerate(zip(images, hash_images(images).tolist(), strict=True)):

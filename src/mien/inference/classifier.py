@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import FEATURES_OUTPUT, LOGITS_OUTPUT, MODEL_INPUT, Bundle
+from mien.channels import count_of, with_channel_axis
 from mien.errors import BundleError, DataError, MienError
 from mien.inference import runtime
 
@@ -59,7 +60,7 @@ class Classifier:
         """Probabilities of the labels.
 
         Args:
-            crops: shape (N, H, W, 1) or (N, H, W), uint8, gray, H and W as the bundle's crop rule says.
+            crops: shape (N, H, W, 1) or (N, H, W), gray, or (N, H, W, 3), RGB, as the bundle's crop rule says; uint8.
 
         Returns:
             Shape (N, classes), float64, each row summing to 1: softmax of the logits over the temperature.
@@ -89,11 +90,11 @@ class Classifier:
 
     def _run(self, outputs: list[str], crops: NDArray[np.uint8]) -> list[NDArray[Any]]:
         size = self.bundle.crop_rule.size
-        if crops.ndim == 3:
-            crops = crops[:, :, :, None]
-        if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 1):
+        expected = (size, size, count_of(self.bundle.channels))
+        crops = with_channel_axis(crops)
+        if crops.dtype != np.uint8 or crops.shape[1:] != expected:
             raise DataError(
-                f"{self.bundle.name} takes crops of shape (N, {size}, {size}, 1), uint8. "
+                f"{self.bundle.name} takes crops of shape (N, {', '.join(map(str, expected))}), uint8. "
                 f"Received: {crops.shape}, {crops.dtype}."
             )
         # In parts: more faces at once take more memory and are not faster.

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import Channels, channels_of, image_in_channels, images_in_channels
 from mien.framing import CropKind, CropRule
 from mien.images import Image
 from mien.inference.detector import Face
@@ -73,10 +74,11 @@ def crop_to_photo(face: Face, rule: CropRule) -> NDArray[np.float64]:
 
 
 def crop_face(image: Image, face: Face, rule: CropRule) -> NDArray[np.uint8]:
-    """Cut a face out of a photo: gray, square, without aliasing; beyond the photo its edge pixels go on.
+    """Cut a face out of a photo: square, without aliasing, gray or in colour; beyond the photo its edge pixels go on.
 
     Returns:
-        Shape (rule.size, rule.size), uint8. Gray is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as in the data sets.
+        Shape (rule.size, rule.size), or (rule.size, rule.size, 3) in RGB, as `rule.channels` says; uint8. Gray is
+        0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as in the data sets.
     """
     to_photo = crop_to_photo(face, rule)
     oversampling = max(1, math.ceil(math.hypot(*to_photo[:, 0]) / image.reduction))
@@ -91,16 +93,8 @@ def crop_face(image: Image, face: Face, rule: CropRule) -> NDArray[np.uint8]:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(cv2.resize(_gray(cut), (rule.size, rule.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def gray_of(image: Image) -> NDArray[np.uint8]:
-    """All of a photo in gray, shape (H, W), uint8, as `crop_face` makes it."""
-    return _gray(image.pixels)
-
-
-def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    cut = image_in_channels(np.asarray(cut, dtype=np.uint8), rule.channels)
+    return np.asarray(cv2.resize(cut, (rule.size, rule.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _scaling(factor: float) -> NDArray[np.float64]:
@@ -109,21 +103,23 @@ def _scaling(factor: float) -> NDArray[np.float64]:
     return np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]])
 
 
-def resize_crops(crops: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Faces that are crops already, at the size that a network wants.
+def resize_crops(crops: NDArray[np.uint8], size: int, channels: Channels | None = None) -> NDArray[np.uint8]:
+    """Faces that are crops already, at the size and with the channels that a network wants.
 
     Args:
-        crops: shape (N, H, W), uint8, gray.
+        crops: shape (N, H, W), gray, or (N, H, W, 3), RGB; uint8.
         size: side of the result, in pixels.
+        channels: of the result; None for those that the crops have.
 
     Returns:
-        Shape (N, size, size), uint8.
+        Shape (N, size, size) or (N, size, size, 3), uint8.
     """
-    if crops.shape[1:] == (size, size):
+    crops = images_in_channels(crops, channels or channels_of(crops))
+    if crops.shape[1:3] == (size, size):
         return crops
-    method = cv2.INTER_AREA if min(crops.shape[1:]) > size else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if min(crops.shape[1:3]) > size else cv2.INTER_LINEAR
     resized = [cv2.resize(crop, (size, size), interpolation=method) for crop in crops]
-    return np.array(resized, dtype=np.uint8).reshape(-1, size, size)
+    return np.array(resized, dtype=np.uint8).reshape(-1, size, size, *crops.shape[3:])
 
 
 def warp_crops(crops: NDArray[np.uint8], maps: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -132,15 +128,16 @@ def warp_crops(crops: NDArray[np.uint8], maps: NDArray[np.floating]) -> NDArray[
     What lies outside of a crop takes the value of the nearest pixel of its border.
 
     Args:
-        crops: shape (N, H, W), uint8, gray.
+        crops: shape (N, H, W) or (N, H, W, C), uint8.
         maps: shape (N, 2, 3): from the pixels (x, y, 1) of each result to the pixels of its crop.
 
     Returns:
-        Shape (N, H, W), uint8.
+        Of the shape of `crops`, uint8.
     """
     warped = np.empty_like(crops)
-    height, width = crops.shape[1:]
+    height, width = crops.shape[1:3]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for crop, matrix, result in zip(crops, maps, warped, strict=True):
-        result[:] = cv2.warpAffine(crop, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.warpAffine(crop, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        result[:] = moved.reshape(result.shape)  # OpenCV leaves out a last axis of one
     return warped

@@ -69,7 +69,7 @@ class ExplainedFace:
 
     Attributes:
         found: the face and its probabilities.
-        crop: what the network saw of it, shape (size, size), uint8.
+        crop: what the network saw of it, shape (size, size), or (size, size, 3) in RGB, uint8.
         explanation: the map over the crop.
     """
 
@@ -134,7 +134,7 @@ def explain(
 
     Args:
         classifier: the model.
-        crop: shape (size, size), uint8, as the bundle's crop rule cuts it.
+        crop: shape (size, size) or (size, size, 3), uint8, as the bundle's crop rule cuts it.
         expression: the label to explain, not only the most probable one.
         method: None for a class activation map where the bundle has one, else occlusion.
 
@@ -171,11 +171,11 @@ def class_activation_map(classifier: Classifier, crop: NDArray[np.uint8], expres
         )
     features = classifier.features(crop[None])[0].astype(np.float64)
     coarse = features @ weights[:, classifier.bundle.label_set.index(expression)].astype(np.float64)
-    return np.asarray(cv2.resize(coarse, crop.shape[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float64)
+    return np.asarray(cv2.resize(coarse, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float64)
 
 
 def occlusion_map(classifier: Classifier, crop: NDArray[np.uint8], expression: Label) -> NDArray[np.float64]:
-    """How far a label's probability falls when a patch of the crop is covered with the crop's mean gray.
+    """How far a label's probability falls when a patch of the crop is covered with the crop's mean, gray or colour.
 
     Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014.
 
@@ -186,16 +186,21 @@ def occlusion_map(classifier: Classifier, crop: NDArray[np.uint8], expression: L
     patches = _patches(crop.shape[0])
     covered = np.repeat(crop[None], len(patches), axis=0)
     for picture, (rows, columns) in zip(covered, patches, strict=True):
-        picture[rows, columns] = round(float(crop.mean()))
+        picture[rows, columns] = _mean(crop)
     whole = classifier.predict(crop[None])[0, index]
     falls = whole - np.concatenate(
         [classifier.predict(covered[i : i + _BATCH])[:, index] for i in range(0, len(covered), _BATCH)]
     )
-    total, count = np.zeros(crop.shape), np.zeros(crop.shape)
+    total, count = np.zeros(crop.shape[:2]), np.zeros(crop.shape[:2])
     for fall, (rows, columns) in zip(falls, patches, strict=True):
         total[rows, columns] += fall
         count[rows, columns] += 1
     return total / count
+
+
+def _mean(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The mean of a crop's pixels, in whole numbers: one value, or one for each channel."""
+    return np.asarray(np.round(crop.mean(axis=(0, 1))))
 
 
 def deletion_curve(
@@ -208,17 +213,17 @@ def deletion_curve(
 
     Args:
         classifier: the model.
-        crop: shape (size, size), uint8.
+        crop: shape (size, size) or (size, size, 3), uint8.
         expression: the label.
         heat: shape (size, size).
 
     Returns:
-        Shape (25,), float64, 0 to 1: none, 1/24, 2/24, ... and all of the pixels covered with the crop's mean gray.
+        Shape (25,), float64, 0 to 1: none, 1/24, 2/24, ... and all of the pixels covered with the crop's mean.
     """
     order = np.argsort(-heat, axis=None, kind="stable")
-    pictures = np.repeat(crop.reshape(1, -1), _DELETION_STEPS + 1, axis=0)
+    pictures = np.repeat(crop.reshape(1, heat.size, -1), _DELETION_STEPS + 1, axis=0)
     for step, picture in enumerate(pictures):
-        picture[order[: round(step * crop.size / _DELETION_STEPS)]] = round(float(crop.mean()))
+        picture[order[: round(step * heat.size / _DELETION_STEPS)]] = _mean(crop)
     index = classifier.bundle.label_set.index(expression)
     return classifier.predict(pictures.reshape(-1, *crop.shape))[:, index]
 

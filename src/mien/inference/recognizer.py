@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from mien.addresses import Address
 from mien.bundle import Bundle, load_bundle
+from mien.channels import has_equal_channels, shape_of
 from mien.errors import BundleError, DataError, ImageError
 from mien.framing import FRAMINGS, crop_rule_of
 from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.batch import find_photos
 from mien.inference.classifier import Classifier
-from mien.inference.crops import MOST_OBLONG, crop_face, crop_side, gray_of, resize_crops
+from mien.inference.crops import MOST_OBLONG, crop_face, crop_side, resize_crops
 from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
 from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
 from mien.labels import Labels, LabelSet, label_text, labels_text, project, share_kept
@@ -47,7 +48,7 @@ class Prepared:
     Attributes:
         photo: its name.
         faces: in reading order.
-        crops: shape (number of faces that are large enough, size, size), uint8.
+        crops: shape (number of faces that are large enough, size, size), or with 3 behind it in colour, uint8.
         failure: outcome and reason, when there is nothing to classify.
         certain: whether it is clear which way up the photo is; if not, no label is given.
     """
@@ -117,7 +118,7 @@ class Recognizer:
         if not isinstance(bundle, Bundle):
             bundle = load_bundle(bundle)
         if framing is not None:
-            bundle = replace(bundle, crop_rule=crop_rule_of(framing, bundle.crop_rule.size))
+            bundle = replace(bundle, crop_rule=crop_rule_of(framing, bundle.crop_rule.size, bundle.channels))
         self.bundle = bundle
         self.prior = read_prior(prior)
         self.crops = crops
@@ -246,7 +247,8 @@ class Recognizer:
         """The labels of faces that are cut out already, as in a data set.
 
         Args:
-            crops: shape (N, H, W) or (N, H, W, 1), uint8, gray; resized when they do not have the model's size.
+            crops: shape (N, H, W) or (N, H, W, 1), gray, or (N, H, W, 3), RGB; uint8. Brought to the size and the
+                channels that the model takes.
 
         Returns:
             One result a crop, its box the whole crop.
@@ -256,13 +258,15 @@ class Recognizer:
         """
         if crops.ndim == 4 and crops.shape[3] == 1:
             crops = crops[:, :, :, 0]
-        if crops.ndim != 3 or crops.dtype != np.uint8:
-            raise DataError(f"Expected crops of shape (N, H, W), uint8. Received: {crops.shape}, {crops.dtype}.")
+        if not (crops.ndim == 3 or (crops.ndim == 4 and crops.shape[3] == 3)) or crops.dtype != np.uint8:
+            raise DataError(
+                f"Expected crops of shape (N, H, W) or (N, H, W, 3), uint8. Received: {crops.shape}, {crops.dtype}."
+            )
         box = Box(0.0, 0.0, float(crops.shape[2]), float(crops.shape[1]))
         faces = [Face(number, box, (), 1.0) for number in range(1, len(crops) + 1)]
         if not faces:
             return []
-        probabilities = self.classifier.predict(resize_crops(crops, self.bundle.crop_rule.size))
+        probabilities = self.classifier.predict(self._resized(crops))
         return [self._face_result(face, row) for face, row in zip(faces, probabilities, strict=True)]
 
     def recognize_named_crops(
@@ -271,7 +275,7 @@ class Recognizer:
         """The results of faces that are cut out already, one a crop, in their order, as they are ready.
 
         Args:
-            crops: the name of each, and its pixels, shape (H, W), uint8, gray; or why it cannot be read.
+            crops: the name of each, and its pixels, shape (H, W) or (H, W, 3) in RGB, uint8; or why it cannot be read.
             batch: number of crops that go to the network together, at least 1.
         """
         crops = iter(crops)
@@ -281,11 +285,11 @@ class Recognizer:
     def _prepared_crop(self, name: str, pixels: NDArray[np.uint8] | str) -> Prepared:
         if isinstance(pixels, str):
             return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, pixels))
-        height, width = pixels.shape
-        notes: tuple[str, ...] = ()
+        height, width = pixels.shape[:2]
+        notes = self._gray_notes(pixels)
         if max(width, height) > MOST_OBLONG * min(width, height):
-            notes = (f"not square ({width} x {height} pixels), squeezed: faces that are cut out are square",)
-        crop = resize_crops(np.asarray(pixels)[np.newaxis], self.bundle.crop_rule.size)
+            notes = (*notes, f"not square ({width} x {height} pixels), squeezed: faces that are cut out are square")
+        crop = self._resized(np.asarray(pixels)[np.newaxis])
         face = Face(1, Box(0.0, 0.0, float(width), float(height)), (), 1.0)
         return Prepared(name, width, height, notes, (face,), crop, None)
 
@@ -325,7 +329,7 @@ class Recognizer:
 
     def _prepare_crop(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
         """A photo that is one face, cut out already."""
-        prepared = self._prepared_crop(name, gray_of(image))
+        prepared = self._prepared_crop(name, image.pixels)
         return replace(prepared, notes=(*image.notes, *prepared.notes))
 
     def _prepare_image(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
@@ -345,7 +349,7 @@ class Recognizer:
             failure = _nothing_to_classify(faces, self.minimum_face_px)
         stacked = np.stack(crops) if crops else self._no_crops()
         turned = () if found.turned == 0 else (f"turned by {found.turned}°, so that its faces are upright",)
-        notes = (*image.notes, *turned)
+        notes = (*image.notes, *turned, *self._gray_notes(image.pixels))
         return Prepared(name, width, height, notes, tuple(faces), stacked, failure, found.certain)
 
     def _crops(self, photo: PhotoSource, image: Image, faces: list[Face]) -> list[NDArray[np.uint8]]:
@@ -449,8 +453,18 @@ class Recognizer:
         return self.crops or min(face.box.width, face.box.height) >= self.minimum_face_px
 
     def _no_crops(self) -> NDArray[np.uint8]:
-        size = self.bundle.crop_rule.size
-        return np.zeros((0, size, size), dtype=np.uint8)
+        rule = self.bundle.crop_rule
+        return np.zeros(shape_of(rule.channels, 0, rule.size, rule.size), dtype=np.uint8)
+
+    def _resized(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Crops of one size, (N, H, W) or (N, H, W, 3), as the model takes them."""
+        return resize_crops(crops, self.bundle.crop_rule.size, self.bundle.channels)
+
+    def _gray_notes(self, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+        """What is said of a gray picture where the model was made for colours."""
+        if self.bundle.channels == "gray" or not (pixels.ndim == 2 or has_equal_channels(pixels)):
+            return ()
+        return ("gray, and the model learned from colours",)
 
 
 def _version(package: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import image_in_channels
 from mien.images import read_image
 from mien.inference.detector import Detector
 
@@ -49,17 +50,17 @@ def look_for_whole_photos(
     """Look at up to 40 images, evenly spread, whether they are photos rather than faces that are cut out.
 
     Args:
-        images: shape (H, W), uint8, gray, each.
+        images: shape (H, W) or (H, W, 3), uint8, each.
         detector: finds the faces; None for the default one, which is loaded only where an image is large enough.
     """
-    large = [number for number, image in enumerate(images) if min(image.shape) >= LEAST_SIDE_PX]
+    large = [number for number, image in enumerate(images) if min(image.shape[:2]) >= LEAST_SIDE_PX]
     if not large:
         return Looked(0, 0)
     detector = Detector() if detector is None else detector
     places = np.unique(np.linspace(0, len(large) - 1, min(LOOKED_AT, len(large))).round().astype(int))
     whole = 0
     for place in places.tolist():
-        image = np.asarray(images[large[place]])
+        image = image_in_channels(np.asarray(images[large[place]]), "gray")
         faces = detector.detect(read_image(image))
         largest = max((face.box.area for face in faces), default=0.0) ** 0.5
         whole += 0 < largest * _MOST_SIDES < min(image.shape)

@@ -687,7 +687,7 @@ def _data_views(results: Results) -> list[DataView]:
         facts = {
             "Name": data.get("name"),
             "Licence": data.get("licence"),
-            "Images": _size(data.get("size")),
+            "Images": _size(data.get("size"), data.get("channels", "gray")),
             "Fingerprint of the content": data.get("fingerprint"),
             "Hash of the split": data.get("split"),
         }
@@ -711,11 +711,11 @@ def _counts(value: Any, expressions: Sequence[str]) -> tuple[int | None, ...]:
     return (*(None for _ in expressions), int(value))
 
 
-def _size(value: Any) -> str | None:
+def _size(value: Any, channels: str) -> str | None:
     if value is None:
         return None
     sides = list(value) if isinstance(value, Sequence) else [value, value]
-    return " × ".join(str(side) for side in sides) + " pixels, gray"
+    return " × ".join(str(side) for side in sides) + f" pixels, {'in colour' if channels == 'rgb' else channels}"
 
 
 def _environments(records: Sequence[RunRecord]) -> dict[str, dict[str, int]]:

@@ -32,7 +32,8 @@ class Backbone:
         parameters: weights of the backbone without a head, at its own number of input channels.
         depth: layers with a kernel (convolutions and dense layers), counted along the whole graph without head.
         licence: of the code and weights.
-        channels: input channels the builder wants: 3, or 1 for networks made for gray images.
+        channels: input channels the builder wants: 3, which gray is repeated for; or 1 for as many as the images
+            have: 1 in gray, 3 in colour.
         norm_layers: batch normalisation layers; None where that is not known.
         norm_decay: decay of their moving averages, for each step; after n steps the start values weigh decay^n.
         norm_epsilon: what they add to the variance.

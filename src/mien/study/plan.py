@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from mien.channels import Channels
 from mien.datasets.places import find_place
 from mien.datasets.protocol import ProtocolSpec
 from mien.errors import ContradictionError, NetworkError, ProtocolError
@@ -38,6 +39,7 @@ class SplitFacts:
         test: images in the test role.
         shared: whether the target of an image can be shared between expressions, as votes are.
         folds: of a protocol that stands for several splits, how many; 0 otherwise.
+        channels: what the images have.
     """
 
     fingerprint: str
@@ -49,6 +51,7 @@ class SplitFacts:
     test: int
     shared: bool = False
     folds: int = 0
+    channels: Channels = "gray"
 
 
 @dataclass(frozen=True)
@@ -271,6 +274,7 @@ _LATER = {
     "average_last": 0,
     "logit_adjustment": 0.0,
     "augmentation.cutmix": 0.0,
+    "preprocessing.channels": None,
 }
 
 
@@ -320,7 +324,7 @@ def _requests(
         if facts.folds:
             protocols = [replace(protocol, fold=fold) for fold in range(1, facts.folds + 1)]
             splits = [(one.fold, one, facts_of(one)) for one in protocols]
-        recipe = recipe.resolved(facts.image_size)
+        recipe = recipe.resolved(facts.image_size, facts.channels)
     except (ContradictionError, NetworkError) as error:
         return [replace(cell, reason=str(error))]
     except ProtocolError as error:

@@ -60,6 +60,7 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
             test=len(split.test),
             shared=protocol.targets != "labels",
             folds=folds,
+            channels=dataset.channels,
         )
         return facts[protocol]
 

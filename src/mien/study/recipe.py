@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from mien.channels import Channels
 from mien.errors import ContradictionError, NetworkError, StudyFileError
 from mien.study.backbones import BACKBONES, backbone
 
@@ -41,7 +42,7 @@ def _check_range(name: str, value: float | None, low: float, high: float, *, ope
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingSpec:
-    """What happens to raw gray pixels inside the network, in this order, before the backbone sees them.
+    """What happens to raw pixels inside the network, in this order, before the backbone sees them.
 
     Attributes:
         rescale: "unit" maps 0..255 to 0..1, "signed" to -1..1, "none" leaves 0..255, "imagenet" does what the
@@ -50,12 +51,15 @@ class PreprocessingSpec:
         samplewise_std: divide each image by its own standard deviation; needs `samplewise_center`.
         featurewise_center: subtract the mean of the training role.
         featurewise_std: divide by the standard deviation of the training role; needs `featurewise_center`.
-        statistics: whether feature-wise figures are one scalar for the data set, or one per pixel.
+        statistics: whether feature-wise figures are one scalar for the data set, or one per pixel; in colour, one for
+            each channel of it.
         zca: ZCA whitening (Bell & Sejnowski, 1997) fitted on the training role; needs `featurewise_center`,
             and refuses `featurewise_std`, since whitened pixels already have unit variance.
         zca_epsilon: added to the eigenvalues of the covariance (of pixels after rescaling) before its inverse root.
         size: side in pixels to which images are resized before the backbone; by default the data's own size,
             raised to the backbone's least size where that is larger.
+        channels: "gray" turns colours gray before all else; by default all that the images have is used. "rgb" says so,
+            and refuses gray images: a study can compare the two where its data are read in colour.
     """
 
     rescale: Rescale = "auto"
@@ -67,6 +71,7 @@ class PreprocessingSpec:
     zca: bool = False
     zca_epsilon: float = 1e-6
     size: int | None = None
+    channels: Channels | None = None
 
     def __post_init__(self) -> None:
         if self.samplewise_std and not self.samplewise_center:
@@ -321,12 +326,23 @@ class Recipe:
         """Whether the first epochs do not depend on how many follow, so that one run answers for fewer epochs."""
         return self.schedule != "cosine"
 
-    def resolved(self, data_size: int) -> Recipe:
-        """This recipe with every default worked out for images of `data_size` pixels a side.
+    def resolved(self, data_size: int, channels: Channels = "gray") -> Recipe:
+        """This recipe with every default worked out.
+
+        Args:
+            data_size: side of the images, in pixels.
+            channels: what the images have.
 
         Raises:
-            NetworkError: there is no such backbone, or `preprocessing.size` is below its least size.
+            NetworkError: there is no such backbone, `preprocessing.size` is below its least size, or colours are asked
+                for and the images are gray.
         """
+        wanted = self.preprocessing.channels
+        if wanted == "rgb" and channels == "gray":
+            raise NetworkError(
+                "preprocessing.channels = 'rgb', and the images were read in gray. Have them read in colour: "
+                "channels = 'rgb' in [data], or --channels rgb."
+            )
         row = backbone(self.backbone)
         size = self.preprocessing.size
         if size is None:
@@ -348,6 +364,7 @@ class Recipe:
             # Whitening works on pixels, so it centres each pixel whatever is asked of the other statistics.
             statistics="pixel" if self.preprocessing.zca else statistics,
             zca_epsilon=self.preprocessing.zca_epsilon if self.preprocessing.zca else 1e-6,
+            channels=None if wanted == channels else wanted,
         )
         unused: set[str] = set()
         if self.optimizer not in ("sgd", "rmsprop"):

@@ -49,6 +49,7 @@ _SHAPE = {
     "protocol": dict,
     "data": {
         "name?": str,
+        "channels?": str,
         "framing?": (str, None),
         "read?": (dict, None),
         "fingerprint?": str,
@@ -150,7 +151,8 @@ class RunRecord:
         reason: why, where the status is not complete; None otherwise.
         recipe: the resolved recipe, as plain values.
         protocol: the protocol, as plain values.
-        data: "name", "fingerprint", "split", "source", "licence", "size", "framing" (see `mien.framing`), "notes",
+        data: "name", "fingerprint", "split", "source", "licence", "size", "channels" where they are not
+            gray, "framing" (see `mien.framing`), "notes",
             "counts" by role and expression, and "read": how the data were read, as `DataSpec.portable` says it, or None
             where that is not known.
         label_set: the expressions that the outputs stand for, in order.
@@ -331,6 +333,8 @@ def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:
         "source": Path(dataset.source).name,
         "licence": dataset.licence,
         "size": list(dataset.size),
+        # Of gray images, of which there were no others once, nothing is said.
+        **({} if dataset.channels == "gray" else {"channels": dataset.channels}),
         "framing": dataset.framing,
         "read": None if dataset.spec is None else dataset.spec.portable(),
         "notes": list(dict.fromkeys([*dataset.notes, *split.notes])),

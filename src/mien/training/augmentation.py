@@ -37,7 +37,7 @@ class RandomChange(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Images (N, H, W, 1), 0..255, to images of the same shape, float32, 0..255."""
+        """Images (N, H, W, C), 0..255, to images of the same shape, float32, 0..255."""
         return self.change(inputs) if training else inputs
 
     def change(self, images: Any) -> Any:
@@ -198,7 +198,7 @@ def augment(faces: keras.KerasTensor, spec: AugmentationSpec, seed: int) -> kera
     """Add the layers of an augmentation to a graph; images are blended elsewhere (see `blending`).
 
     Args:
-        faces: shape (N, H, W, 1), pixels 0..255.
+        faces: shape (N, H, W, C), pixels 0..255. A change is the same for all channels but the noise of erasing.
         spec: what is to be changed.
         seed: the recipe's seed; each layer derives its own from it.
 

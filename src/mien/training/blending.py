@@ -94,7 +94,7 @@ def blend(
     """Images and targets with those of their partners.
 
     Args:
-        own: images, shape (N, H, W) or (N, H, W, 1), uint8, and targets, shape (N, classes).
+        own: images, shape (N, H, W) or (N, H, W, C), uint8, and targets, shape (N, classes).
         others: likewise, of the partners.
         how: of the whole epoch, as `draw_blend` drew it.
         places: of these N images in the epoch.
@@ -118,7 +118,7 @@ def mix(
     """Each image and its target blended with its partner's, a part at a time.
 
     Args:
-        images: shape (N, H, W) or (N, H, W, 1), uint8.
+        images: shape (N, H, W) or (N, H, W, C), uint8.
         targets: shape (N, classes).
         how: as `draw_blend` drew it for N images.
 

@@ -98,7 +98,7 @@ def make_card(
             "pretrained_weights": weights_note or _pretrained(record.recipe),
             **taught_by(record.recipe),
         },
-        "data": {key: record.data[key] for key in ("name", "fingerprint", "split", "source", "framing", "notes")},
+        "data": {key: record.data[key] for key in _OF_DATA if key in record.data},
         "protocol": dict(record.protocol),
         "images": record.data["counts"],
         **test_sections,
@@ -119,6 +119,10 @@ def make_card(
         },
         "trained_with": {key: value for key, value in record.environment.items() if value is not None},
     }
+
+
+# Channels are there for data in colour alone.
+_OF_DATA = ("name", "fingerprint", "split", "source", "channels", "framing", "notes")
 
 
 def _answers(evaluation: Evaluation) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _LEAST_STORED = 1024
 
 
 def to_onnx(network: keras.Model, *, mirror: bool = False) -> bytes:
-    """Convert a network of mien: from raw gray pixels to logits and feature maps, without augmentation and activation.
+    """Convert a network of mien: from raw pixels to logits and feature maps, without augmentation and activation.
 
     Keras' own ONNX export does the work, by way of tf2onnx.
 
@@ -41,7 +41,7 @@ def to_onnx(network: keras.Model, *, mirror: bool = False) -> bytes:
         mirror: whether it answers for each face and its mirror image together (see `logits_model`).
 
     Returns:
-        An ONNX model: input "faces" uint8 (N, H, W, 1), outputs "logits" float32 (N, classes) and "features" float32
+        An ONNX model: input "faces" uint8 (N, H, W, C), outputs "logits" float32 (N, classes) and "features" float32
         (N, h, w, channels), N free.
 
     Raises:
@@ -65,7 +65,7 @@ def to_onnx(network: keras.Model, *, mirror: bool = False) -> bytes:
 
 
 def to_keras(network: keras.Model, *, mirror: bool = False) -> bytes:
-    """A network of mien as a .keras file: from raw gray pixels (N, H, W, 1) to probabilities, without augmentation.
+    """A network of mien as a .keras file: from raw pixels (N, H, W, C) to probabilities, without augmentation.
 
     Args:
         network: what `build_network` made, all of it in float32.
@@ -78,7 +78,7 @@ def to_keras(network: keras.Model, *, mirror: bool = False) -> bytes:
 
 
 def to_litert(network: keras.Model, *, mirror: bool = False) -> bytes:
-    """Convert a network of mien to LiteRT: from raw gray pixels, float32 (N, H, W, 1), to probabilities.
+    """Convert a network of mien to LiteRT: from raw pixels, float32 (N, H, W, C), to probabilities.
 
     Keras' own export does the work, by way of TensorFlow's converter.
 

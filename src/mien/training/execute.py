@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from mien.channels import channels_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Samples, Split, copies_in_training
 from mien.errors import UnwritableError
@@ -44,7 +45,7 @@ from mien.training.network import (
     feature_extractor,
     head_model,
 )
-from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics
+from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics, left_channels
 from mien.training.settling import Settler
 from mien.training.teaching import Teaching, prepare_teaching
 from mien.training.window import window_files
@@ -90,7 +91,13 @@ def execute(
     with clock("teachers"):
         teaching = prepare_teaching(recipe, split, store, watch.stage)
     watch.stage("building the network")
-    network = build_network(recipe, image_size=dataset.size, classes=len(split.label_set), statistics=statistics)
+    network = build_network(
+        recipe,
+        image_size=dataset.size,
+        classes=len(split.label_set),
+        statistics=statistics,
+        channels=dataset.channels,
+    )
     settler = Settler(network, recipe, _as_trained_on(split.train, teaching), split.train.targets)
     described = {
         **describe_network(network),
@@ -179,8 +186,9 @@ def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | 
     if not spec.needs_fit:
         return None
     if spec.zca:
-        height, width = split.train.images.shape[1:]
-        seconds, memory = estimate_zca_cost((height, width), len(split.train))
+        height, width = split.train.images.shape[1:3]
+        channels = left_channels(channels_of(split.train.images), spec)
+        seconds, memory = estimate_zca_cost((height, width), len(split.train), channels)
         watch.stage(
             f"fitting ZCA whitening on {len(split.train):,} images: about {seconds:.0f} s and {memory / 2**20:.0f} MiB"
         )
@@ -231,7 +239,7 @@ def _train(
         ]
     else:
         trained = network
-        inputs = [samples.images[..., np.newaxis] for samples in roles]
+        inputs = [with_channel_axis(samples.images) for samples in roles]
     batch = min(recipe.batch_size, len(split.train))
     offsets = logit_offsets(recipe, split.train.targets)
     compile_network(trained, recipe, steps_per_epoch=len(split.train) // batch, offsets=offsets)
@@ -253,8 +261,8 @@ def _train(
 
 
 def _as_trained_on(samples: Samples, teaching: Teaching | None) -> NDArray[np.uint8]:
-    """The training images as an epoch meets them before the network, (N, H, W, 1): with teachers, one view of each."""
-    images = samples.images[..., np.newaxis]
+    """The training images as an epoch meets them before the network, (N, H, W, C): with teachers, one view of each."""
+    images = with_channel_axis(samples.images)
     if teaching is None or teaching.views == 1:
         return images
     views = generator(0, "settling", "views").integers(0, teaching.views, len(images))
@@ -279,7 +287,7 @@ def _features(
     if not path.is_file():
         watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
         features = extractor.predict(
-            **backend.in_batches(recipe.batch_size, samples.images[..., np.newaxis]), verbose=0
+            **backend.in_batches(recipe.batch_size, with_channel_axis(samples.images)), verbose=0
         )
         path.parent.mkdir(exist_ok=True)
         with written_whole(path) as file:
@@ -313,7 +321,7 @@ def _evaluate(
 
     def answered() -> tuple[NDArray[np.float32], ...]:
         return tuple(
-            rounded(network.predict(**backend.in_batches(256, images[..., np.newaxis]), verbose=0).astype(np.float32))
+            rounded(network.predict(**backend.in_batches(256, with_channel_axis(images)), verbose=0).astype(np.float32))
             for images in (split.validation.images, split.test.images)
         )
 

@@ -19,6 +19,7 @@ import mien.training.augmentation
 import mien.training.network
 import mien.training.preprocessing  # noqa: F401
 from mien.bundle import Bundle, Golden, UnsureRule, write_bundle
+from mien.channels import shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import ProtocolSpec, Split, apply_protocol
 from mien.datasets.synthetic import draw_faces
@@ -172,7 +173,7 @@ def export_run(
     exact = to_onnx(network, mirror=options.mirror)
     exact_classifier = _classifier(record, exact)
     say(f"comparing the answers for {COMPARED_IMAGES:,} images")
-    compared = comparison_images(_crop_rule(record).size, COMPARED_IMAGES)
+    compared = comparison_images(_crop_rule(record), COMPARED_IMAGES)
     parity = compare(network, exact_classifier, compared, mirror=options.mirror)
 
     content = store_weights(exact, options.weights_type)
@@ -276,14 +277,14 @@ def convert_run(
         model = _Model(read(content))
     except Exception as error:  # what reads it may raise anything
         raise ExportError(f"The {ending} file that was made of the network cannot be read back: {error}") from error
-    images = comparison_images(_crop_rule(record).size, COMPARED_IMAGES)
+    images = comparison_images(_crop_rule(record), COMPARED_IMAGES)
     parity = compare(network, model, images, mirror=options.mirror)
     _check_batches(model, images[:: COMPARED_IMAGES // _SINGLE_IMAGES])
     return content, parity
 
 
 class Answering(Protocol):
-    """What answers for faces, (N, size, size) uint8, with probabilities, (N, classes)."""
+    """What answers for faces, (N, size, size) or (N, size, size, 3) uint8, with probabilities, (N, classes)."""
 
     def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The answers."""
@@ -294,7 +295,7 @@ class _Model:
     function: Callable[[NDArray[Any]], NDArray[Any]]
 
     def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return np.asarray(self.function(crops[..., np.newaxis]), dtype=np.float64)
+        return np.asarray(self.function(with_channel_axis(crops)), dtype=np.float64)
 
 
 def _keras_function(content: bytes) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -340,7 +341,7 @@ def compare(network: keras.Model, classifier: Answering, images: NDArray[np.uint
     Args:
         network: with a softmax.
         classifier: of the converted model, without temperature.
-        images: shape (N, size, size), uint8.
+        images: shape (N, size, size), or (N, size, size, 3) in colour, uint8.
         mirror: whether the converted model answers for each image and its mirror image together.
 
     Raises:
@@ -369,7 +370,7 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
     """What the network itself says, shape (N, classes); with `mirror`, put together here and not in a graph."""
 
     def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        given = network.predict(**in_batches(_BATCH, faces[..., np.newaxis]), verbose=0)
+        given = network.predict(**in_batches(_BATCH, with_channel_axis(faces)), verbose=0)
         return np.asarray(given, dtype=np.float64)
 
     if not mirror:
@@ -379,21 +380,25 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
 
 
 @lru_cache(maxsize=1)
-def comparison_images(size: int, count: int) -> NDArray[np.uint8]:
+def comparison_images(rule: CropRule, count: int) -> NDArray[np.uint8]:
     """Images on which a network and its converted model are compared: drawn faces, as they are and spoiled, and noise.
 
     Args:
-        size: of each, in pixels.
+        rule: says their size, and whether they are in colour. Colours are such that no channel tells of another.
         count: how many; a multiple of five.
 
     Returns:
-        Shape (count, size, size), uint8, not to be written to; the same in every call.
+        Shape (count, size, size), or (count, size, size, 3) in colour, uint8, not to be written to; the same in every
+        call.
     """
+    size = rule.size
     count //= 5
     faces = resize_crops(draw_faces(count, seed=0).images, size)
     noise = generator(0, "export", "noise").integers(0, 256, (count, size, size), dtype=np.uint8)
     dark, bright = faces // 4, 255 - (255 - faces) // 4
     images = np.concatenate([faces, dark, bright, faces // 2 + noise // 2, noise])
+    if rule.channels == "rgb":
+        images = np.stack([images, np.roll(images, 1, axis=0), np.roll(images, 2, axis=0)], axis=-1)
     images.setflags(write=False)
     return images
 
@@ -434,7 +439,9 @@ def _check_exportable(record: RunRecord, folder: Path, options: ExportOptions, d
 def _classifier(record: RunRecord, onnx: bytes) -> Classifier:
     """The runtime for a model that has no bundle yet, without temperature."""
     rule = _crop_rule(record)
-    nothing = Golden(np.zeros((0, rule.size, rule.size), np.uint8), np.zeros((0, len(record.label_set))))
+    nothing = Golden(
+        np.zeros(shape_of(rule.channels, 0, rule.size, rule.size), np.uint8), np.zeros((0, len(record.label_set)))
+    )
     draft = Bundle(
         name=record.id,
         label_set=record.label_set,
@@ -455,7 +462,8 @@ def _classifier(record: RunRecord, onnx: bytes) -> Classifier:
 
 
 def _crop_rule(record: RunRecord) -> CropRule:
-    return crop_rule_of(record.data["framing"], int(record.network["image_size"][0]))
+    channels = record.data.get("channels", "gray")
+    return crop_rule_of(record.data["framing"], int(record.network["image_size"][0]), channels)
 
 
 def _predict(classifier: Answering, images: NDArray[np.uint8]) -> NDArray[np.float64]:

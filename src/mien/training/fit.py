@@ -59,7 +59,7 @@ class Material:
     """Input and targets of one role, as the trained part of the network takes them.
 
     Attributes:
-        inputs: shape (N, H, W, 1), uint8 images; or (N, F), float32 features of a frozen backbone.
+        inputs: shape (N, H, W, C), uint8 images, C 1 or 3; or (N, F), float32 features of a frozen backbone.
         targets: shape (N, K), float32, rows sum to 1.
         teaching: what teachers say of them, where the recipe has teachers.
     """

@@ -1,4 +1,4 @@
-"""A recipe as a Keras network: raw gray faces in, probabilities out, with everything between inside.
+"""A recipe as a Keras network: raw faces in, probabilities out, with everything between inside.
 
 A network is a chain of layers: "faces", the augmentation, the preprocessing, "backbone" (one nested model),
 "pool", "dropout", "head" (a dense layer, linear) and "activation". The functions that cut a network in parts
@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mien.channels import Channels, count_of
 from mien.errors import MienError, NetworkError
 from mien.others import told
 from mien.randomness import derived_seed
@@ -41,7 +42,12 @@ _WITH_KERNEL = (
 
 
 def build_network(
-    recipe: Recipe, *, image_size: tuple[int, int], classes: int, statistics: Statistics | None
+    recipe: Recipe,
+    *,
+    image_size: tuple[int, int],
+    classes: int,
+    statistics: Statistics | None,
+    channels: Channels = "gray",
 ) -> keras.Model:
     """Build the network of a recipe, untrained or with pretrained weights in its backbone.
 
@@ -52,10 +58,11 @@ def build_network(
         image_size: height and width of the images, in pixels.
         classes: columns of the output.
         statistics: what `fit_statistics` returned for the recipe's preprocessing; None when it needs none.
+        channels: what the images have.
 
     Returns:
-        A model from "faces", shape (N, H, W, 1), raw pixels 0..255 of any numeric type, to outputs of shape
-        (N, classes), float32.
+        A model from "faces", shape (N, H, W, 1), or (N, H, W, 3) in colour (RGB), raw pixels 0..255 of any numeric
+        type, to outputs of shape (N, classes), float32.
 
     Raises:
         NetworkError: the recipe is not resolved, its preprocessing is not fitted, or its weights cannot be loaded.
@@ -63,7 +70,7 @@ def build_network(
     row = backbone(recipe.backbone)
     spec = recipe.preprocessing
     keras.utils.set_random_seed(derived_seed(recipe.seed, "weights", OTHER_BACKBONES.identity(recipe.backbone)))
-    faces = keras.Input((*image_size, 1), dtype="float32", name="faces")
+    faces = keras.Input((*image_size, count_of(channels)), dtype="float32", name="faces")
     changes = recipe.augmentation
     if recipe.teacher.models:  # what teachers have answered for has been moved already
         changes = changes.unmoved
@@ -264,7 +271,7 @@ def feature_extractor(model: keras.Model) -> keras.Model:
         model: what `build_network` made.
 
     Returns:
-        A model from "faces", (N, H, W, 1), to features of shape (N, D), float32.
+        A model from "faces", (N, H, W, C), to features of shape (N, D), float32.
     """
     faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
     return keras.Model(faces, _lead_through(faces, layer_chain(model, None, "pool")), name="features")
@@ -295,7 +302,7 @@ def logits_model(model: keras.Model, *, maps: bool = False, mirror: bool = False
             so the logits are the mean of both, and a face and its mirror image get one answer.
 
     Returns:
-        A model from "faces", (N, H, W, 1), to logits of shape (N, classes), float32; with `maps`, to the logits and
+        A model from "faces", (N, H, W, C), to logits of shape (N, classes), float32; with `maps`, to the logits and
         the maps of shape (N, h, w, D). The logit of class c is the maps' mean times `head.kernel[:, c]` plus its bias.
     """
     faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import Channels, image_in_channels, with_channel_axis
 from mien.errors import NetworkError
 from mien.pictures import FirstFilters, PreprocessingStep, StageMaps
 from mien.training.network import layer_chain
@@ -37,7 +38,7 @@ def stage_maps(network: keras.Model, face: NDArray[np.uint8], *, count: int = 8)
 
     Args:
         network: what `build_network` made.
-        face: shape (H, W), uint8, of the network's size.
+        face: shape (H, W), or (H, W, 3) in RGB, uint8, of the network's size.
         count: maps of each stage, at most: those with the largest standard deviation over places.
 
     Raises:
@@ -59,7 +60,7 @@ def preprocessing_steps(network: keras.Model, face: NDArray[np.uint8]) -> list[P
 
     Args:
         network: what `build_network` made.
-        face: shape (H, W), uint8, of the network's size.
+        face: shape (H, W), or (H, W, 3) in RGB, uint8, of the network's size.
 
     Raises:
         NetworkError: the face has another size than the network takes.
@@ -74,9 +75,11 @@ def preprocessing_steps(network: keras.Model, face: NDArray[np.uint8]) -> list[P
 def _prepared(network: keras.Model, face: NDArray[np.uint8]) -> list[tuple[keras.layers.Layer | None, Any]]:
     """The face (None), then each layer of the preprocessing with what it gives, of shape (1, h, w, channels)."""
     expected = tuple(network.input_shape[1:3])
-    if face.shape != expected:
+    if face.shape[:2] != expected:
         raise NetworkError(f"{network.name} takes faces of shape {expected}. Received: a face of shape {face.shape}.")
-    values = keras.ops.convert_to_tensor(face[np.newaxis, ..., np.newaxis].astype(np.float32))
+    channels: Channels = "rgb" if network.input_shape[3] == 3 else "gray"
+    images = with_channel_axis(image_in_channels(face, channels)[np.newaxis])
+    values = keras.ops.convert_to_tensor(images.astype(np.float32))
     prepared: list[tuple[keras.layers.Layer | None, Any]] = [(None, values)]
     for layer in layer_chain(network, None, "backbone")[:-1]:
         values = layer(values)

@@ -1,7 +1,7 @@
 """Preprocessing inside the network: Keras layers whose state is fitted once and saved with the weights.
 
-The layers follow one another as `PreprocessingSpec` lists them: rescale, sample-wise, feature-wise, ZCA whitening,
-resize, gray to three channels, and the scaling of the backbone's ImageNet weights. All compute in float32,
+The layers follow one another: colours to gray where that is asked for, rescale, sample-wise, feature-wise, ZCA
+whitening, resize, gray to three channels, and the scaling of the backbone's ImageNet weights. All compute in float32,
 whatever the precision of the backbone.
 """
 
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import Channels, channels_of, count_of
 from mien.errors import NetworkError
 from mien.study.recipe import PreprocessingSpec
 
@@ -28,6 +29,9 @@ _TORCH_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 _TORCH_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 _CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68], dtype=np.float32)
 
+# What red, green and blue are of gray: ITU-R BT.601 luma
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
 # Deviations below this share of the pixels' range count as this: a constant image or pixel becomes zeros, not noise.
 _LEAST_STD = 1e-5
 
@@ -39,9 +43,10 @@ class Statistics:
     """What feature-wise preprocessing and ZCA whitening know of the training role.
 
     Attributes:
-        mean: shape (1,) or (H, W, 1), float32: of pixels after rescaling and sample-wise normalisation.
+        mean: shape (C,) or (H, W, C), float32, C the channels that are left: of pixels after rescaling and
+            sample-wise normalisation.
         std: of the shape of `mean`, float32, positive; None when nothing is divided.
-        whitening: shape (H * W, H * W), float32, symmetric; None without ZCA.
+        whitening: shape (H * W * C, H * W * C), float32, symmetric; None without ZCA.
         count: images they were computed from.
     """
 
@@ -49,6 +54,11 @@ class Statistics:
     std: NDArray[np.float32] | None
     whitening: NDArray[np.float32] | None
     count: int
+
+
+def left_channels(channels: Channels, spec: PreprocessingSpec) -> int:
+    """How many channels of images are left for what follows the turning gray."""
+    return 1 if spec.channels == "gray" else count_of(channels)
 
 
 def _linear(rescale: str) -> tuple[float, float]:
@@ -73,7 +83,7 @@ def fit_statistics(
     of the pixels' covariance and is U (v + epsilon)^-1/2 U^T (Bell & Sejnowski, 1997).
 
     Args:
-        images: shape (N, H, W), uint8, the training role alone.
+        images: shape (N, H, W), or (N, H, W, 3) in colour, uint8, the training role alone.
         spec: the preprocessing of a resolved recipe.
         progress: called with the images read so far and their total.
 
@@ -85,10 +95,12 @@ def fit_statistics(
     """
     if not spec.needs_fit:
         return None
-    if images.ndim != 3 or len(images) == 0:
-        raise NetworkError(f"Preprocessing is fitted on images of shape (N, H, W), N > 0. Received: {images.shape}.")
-    count, (height, width) = len(images), images.shape[1:]
-    pixels = height * width
+    if images.ndim not in (3, 4) or len(images) == 0:
+        raise NetworkError(
+            f"Preprocessing is fitted on images of shape (N, H, W) or (N, H, W, 3), N > 0. Received: {images.shape}."
+        )
+    count, (height, width), channels = len(images), images.shape[1:3], left_channels(channels_of(images), spec)
+    pixels = height * width * channels
     total, squares = np.zeros(pixels), np.zeros(pixels)
     products = np.zeros((pixels, pixels)) if spec.zca else None
     # Sums about the middle of the range rather than about zero keep their differences exact to the last digits.
@@ -109,12 +121,13 @@ def fit_statistics(
         products /= count
         products -= np.outer(mean, mean)
         whitening = _whitening(products, spec.zca_epsilon)
-        return Statistics((mean + middle).reshape(height, width, 1).astype(np.float32), None, whitening, count)
+        return Statistics((mean + middle).reshape(height, width, channels).astype(np.float32), None, whitening, count)
     variance = squares / count
     if spec.statistics == "scalar":
-        mean, variance = mean.mean(keepdims=True), variance.mean(keepdims=True)
+        by_channel = [np.ascontiguousarray(sums.reshape(-1, channels).T) for sums in (mean, variance)]
+        mean, variance = (sums.mean(axis=1) for sums in by_channel)
     std = np.maximum(np.sqrt(np.maximum(variance - mean**2, 0)), _least_std(spec.rescale))
-    shape = (1,) if spec.statistics == "scalar" else (height, width, 1)
+    shape = (channels,) if spec.statistics == "scalar" else (height, width, channels)
     return Statistics(
         (mean + middle).reshape(shape).astype(np.float32),
         std.reshape(shape).astype(np.float32) if spec.featurewise_std else None,
@@ -127,7 +140,10 @@ def _blocks(images: NDArray[np.uint8], spec: PreprocessingSpec) -> Iterator[NDAr
     """Flattened images after rescaling and sample-wise normalisation, as the layers do it, in float64."""
     factor, offset = _linear(spec.rescale)
     for start in range(0, len(images), _BLOCK):
-        block = images[start : start + _BLOCK].astype(np.float64).reshape(-1, images.shape[1] * images.shape[2])
+        block = images[start : start + _BLOCK].astype(np.float64)
+        if block.ndim == 4 and spec.channels == "gray":
+            block = block @ _LUMA.astype(np.float64)
+        block = block.reshape(len(block), -1)
         block *= factor
         block += offset
         if spec.samplewise_center:
@@ -146,18 +162,19 @@ def _whitening(covariance: NDArray[np.float64], epsilon: float) -> NDArray[np.fl
     return whitening
 
 
-def estimate_zca_cost(size: tuple[int, int], count: int) -> tuple[float, int]:
+def estimate_zca_cost(size: tuple[int, int], count: int, channels: int = 1) -> tuple[float, int]:
     """Predict what fitting ZCA whitening will take, before it is done.
 
     Args:
         size: height and width of the images, in pixels.
         count: images in the training role.
+        channels: of the images that are whitened.
 
     Returns:
         Seconds (order of magnitude, two cores of about 2020) and peak extra memory in bytes. The products of
         pixels grow with the fourth power of the side, the eigenvectors with the sixth.
     """
-    pixels = size[0] * size[1]
+    pixels = size[0] * size[1] * channels
     seconds = count * pixels**2 / _PRODUCTS_PER_SECOND + pixels**3 / _EIGEN_PER_SECOND
     # covariance, its copy, eigenvectors, LAPACK's work of two matrices, and two blocks of images
     return seconds, 8 * (5 * pixels**2 + 2 * min(count, _BLOCK) * pixels)
@@ -210,7 +227,7 @@ class FeaturewiseNormalization(_ShapeKeeping):
     """Subtract the training role's mean and, when asked, divide by its standard deviation.
 
     Args:
-        statistics: "scalar" for one figure for the data set, "pixel" for one per pixel.
+        statistics: "scalar" for one figure a channel for the data set, "pixel" for one per pixel and channel.
         divide: whether to divide by the standard deviation.
     """
 
@@ -220,7 +237,7 @@ class FeaturewiseNormalization(_ShapeKeeping):
 
     def build(self, input_shape: Shape) -> None:
         """Create the mean (zeros) and standard deviation (ones), to be fitted or loaded."""
-        shape = (1,) if self.statistics == "scalar" else input_shape[1:]
+        shape = input_shape[-1:] if self.statistics == "scalar" else input_shape[1:]
         self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
         if self.divide:
             self.std = self.add_weight(shape=shape, initializer="ones", trainable=False, name="std")
@@ -236,7 +253,7 @@ class FeaturewiseNormalization(_ShapeKeeping):
             _assign(self.std, statistics.std, "a standard deviation")
 
     def call(self, inputs: Any) -> Any:
-        """Images (N, H, W, 1) to images of the same shape, float32."""
+        """Images (N, H, W, C) to images of the same shape, float32."""
         centred = inputs - self.mean
         return centred / self.std if self.divide else centred
 
@@ -269,7 +286,7 @@ class ZCAWhitening(_ShapeKeeping):
         _assign(self.whitening, statistics.whitening, "a whitening matrix")
 
     def call(self, inputs: Any) -> Any:
-        """Images (N, H, W, 1) to images of the same shape, float32."""
+        """Images (N, H, W, C) to images of the same shape, float32."""
         flat = keras.ops.reshape(inputs, (-1, self.pixels))
         return keras.ops.reshape(keras.ops.matmul(flat, self.whitening), (-1, *self.image_shape))
 
@@ -341,6 +358,22 @@ class GrayToRGB(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mien")
+class RGBToGray(keras.layers.Layer):
+    """Turn colours gray: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601 luma)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+
+    def call(self, inputs: Any) -> Any:
+        """Images (N, H, W, 3) in RGB to (N, H, W, 1), float32."""
+        return keras.ops.sum(inputs * _LUMA, axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape (N, H, W, 1)."""
+        return (*input_shape[:-1], 1)
+
+
+@keras.saving.register_keras_serializable(package="mien")
 class ImageNetScaling(_ShapeKeeping):
     """Scale pixels 0..255 to what a backbone's pretrained weights were trained with.
 
@@ -387,14 +420,14 @@ def preprocess(
     """Add the preprocessing layers to a graph.
 
     Args:
-        faces: shape (N, H, W, 1), pixels 0..255.
+        faces: shape (N, H, W, 1), or (N, H, W, 3) in RGB, pixels 0..255.
         spec: the preprocessing of a resolved recipe.
         statistics: what `fit_statistics` returned for `spec`.
         scaling: what the backbone's ImageNet weights expect (see `Backbone.scaling`).
-        channels: what the backbone takes, 1 or 3.
+        channels: what the backbone takes: 3, which gray is repeated for; or 1, as many as there are.
 
     Returns:
-        Images of shape (N, size, size, channels), float32.
+        Images of shape (N, size, size, 1 or 3), float32.
 
     Raises:
         NetworkError: `spec` is not resolved, needs statistics that are not given, or got them for other images.
@@ -407,6 +440,8 @@ def preprocess(
             "Give the result of fit_statistics on the training role."
         )
     x = faces
+    if x.shape[-1] == 3 and spec.channels == "gray":
+        x = RGBToGray(name="rgb_to_gray")(x)
     pretrained_scaling = spec.rescale == "imagenet"
     if not pretrained_scaling:
         factor, offset = _linear(spec.rescale)
@@ -423,7 +458,7 @@ def preprocess(
         whitening.set_statistics(statistics)
     if x.shape[1:3] != (spec.size, spec.size):
         x = Resize(spec.size, name="resize")(x)
-    if channels == 3:
+    if channels == 3 and x.shape[-1] == 1:
         x = GrayToRGB(name="gray_to_rgb")(x)
     if pretrained_scaling:
         x = ImageNetScaling(scaling, name="imagenet_scaling")(x)

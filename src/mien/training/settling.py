@@ -41,7 +41,7 @@ class Settler:
         network: what `build_network` made, before any checkpoint is loaded into it: its random streams are those of
             the seed.
         recipe: resolved; its seed, batch size and augmentation are used.
-        images: shape (N, H, W, 1), uint8: the training role.
+        images: shape (N, H, W, C), uint8: the training role.
         targets: shape (N, K), float32; only mixup and CutMix need them.
     """
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import load_bundle
+from mien.channels import Channels, with_channel_axis
 from mien.datasets.protocol import Split
 from mien.errors import DataError, MienError, NetworkError
 from mien.files import canonical_json, written_whole
@@ -58,8 +59,8 @@ class Teaching:
     def viewed(
         self, images: NDArray[np.uint8], samples: NDArray[np.int64], views: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """Images (n, H, W, 1) as these views of these samples show them, of the same shape."""
-        return warp_crops(images[..., 0], self.maps[samples, views])[..., np.newaxis]
+        """Images (n, H, W, C) as these views of these samples show them, of the same shape."""
+        return warp_crops(images, self.maps[samples, views])
 
     def softened(self, samples: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
         """The answers for these views of these samples, (n, classes), at the temperature; rows sum to 1."""
@@ -197,7 +198,12 @@ def _teacher(place: str, split: Split) -> Answers:
 def _bundled(place: str) -> tuple[LabelSet, Seen | None, Answers]:
     bundle = load_bundle(place)
     classifier = Classifier(bundle)
-    return bundle.label_set, bundle.seen, lambda faces: classifier.predict(resize_crops(faces, bundle.crop_rule.size))
+    rule = bundle.crop_rule
+    return (
+        bundle.label_set,
+        bundle.seen,
+        lambda faces: classifier.predict(resize_crops(faces, rule.size, rule.channels)),
+    )
 
 
 def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
@@ -209,9 +215,10 @@ def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise NetworkError(f"The network of the teacher {folder} cannot be loaded: {error}") from error
     size = network.input_shape[1]
+    channels: Channels = "rgb" if network.input_shape[3] == 3 else "gray"
 
     def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        crops = resize_crops(faces, size)[..., np.newaxis]
+        crops = with_channel_axis(resize_crops(faces, size, channels))
         return np.asarray(network.predict(**in_batches(_BATCH, crops), verbose=0), dtype=np.float64)
 
     try:

@@ -119,7 +119,7 @@ def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: M
             dataset = read_dataset(job.data)
         split = apply_protocol(dataset, job.run.protocol)
         if job.action == "measure":
-            cost = measure(job.run, dataset.size, len(split.label_set))
+            cost = measure(job.run, dataset.size, len(split.label_set), dataset.channels)
             speaker.say("measured", **cost.to_json())
             return True
         record = execute(

@@ -333,7 +333,7 @@ async def infer(request: Request, name: str) -> Response:
 
             def crops() -> Any:
                 parsed.update(open_inference.parse_request(content))
-                return open_inference.crops_of(parsed, service.limits.crops)
+                return open_inference.crops_of(parsed, service.limits.crops, bundle.channels)
 
             found = await service.recognize_crops(crops)
     return JSONResponse(open_inference.response(bundle, parsed, found))

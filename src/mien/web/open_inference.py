@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import Bundle
+from mien.channels import Channels, count_of
 from mien.errors import DataError
 from mien.inference.results import FaceResult
 
@@ -35,7 +36,7 @@ def model_metadata(bundle: Bundle) -> dict[str, Any]:
         "name": bundle.name,
         "versions": [bundle.fingerprint],
         "platform": "onnx_onnxruntime",
-        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, size, size, 1]}],
+        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, size, size, count_of(bundle.channels)]}],
         "outputs": [
             {"name": PROBABILITIES, "datatype": "FP64", "shape": [-1, classes]},
             {"name": LABELS, "datatype": "BYTES", "shape": [-1]},
@@ -65,8 +66,8 @@ def parse_request(content: bytes) -> dict[str, Any]:
     return request
 
 
-def crops_of(request: dict[str, Any], most: int) -> NDArray[np.uint8]:
-    """The faces of a request, shape (N, H, W), uint8, gray; any size: they are resized to the model's.
+def crops_of(request: dict[str, Any], most: int, channels: Channels = "gray") -> NDArray[np.uint8]:
+    """The faces of a request, (N, H, W) or (N, H, W, 3) in RGB, uint8; any size: they are resized to the model's.
 
     Raises:
         DataError: there is another input, or it does not say what its shape says.
@@ -78,10 +79,12 @@ def crops_of(request: dict[str, Any], most: int) -> NDArray[np.uint8]:
     if given.get("datatype") != "UINT8":
         raise DataError(f"Expected {INPUT!r} with datatype UINT8.")
     shape = given.get("shape")
+    expected = "(N, H, W) or (N, H, W, 1)" if channels == "gray" else "(N, H, W, 3)"
     if not (isinstance(shape, list) and all(type(side) is int for side in shape) and len(shape) in (3, 4)):
-        raise DataError("Expected a shape of (N, H, W) or (N, H, W, 1).")
-    if len(shape) == 4 and shape[3] != 1:
-        raise DataError(f"Expected gray faces, shape (N, H, W, 1). Received: {shape}.")
+        raise DataError(f"Expected a shape of {expected}.")
+    if (shape[3] if len(shape) == 4 else 1) != count_of(channels):
+        kind = "gray faces" if channels == "gray" else "faces in colour (RGB)"
+        raise DataError(f"Expected {kind}, shape {expected}. Received: {shape}.")
     if not 1 <= shape[0] <= most or not all(1 <= side <= _LARGEST_SIDE for side in shape[1:3]):
         raise DataError(f"Expected 1 to {most} faces of 1 to {_LARGEST_SIDE} pixels a side. Received: {shape}.")
     try:
@@ -92,7 +95,7 @@ def crops_of(request: dict[str, Any], most: int) -> NDArray[np.uint8]:
         raise DataError("The data are not whole numbers from 0 to 255.")
     if values.size != np.prod(shape):
         raise DataError(f"The shape {shape} asks for {np.prod(shape):,} numbers. Received: {values.size:,}.")
-    return values.astype(np.uint8).reshape(shape[:3])
+    return values.astype(np.uint8).reshape(shape if channels == "rgb" else shape[:3])
 
 
 def response(bundle: Bundle, request: dict[str, Any], faces: list[FaceResult]) -> dict[str, Any]:

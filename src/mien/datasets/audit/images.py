@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import images_in_channels
 from mien.datasets.audit.findings import Finding, Severity, plural
 from mien.datasets.audit.view import View
 from mien.datasets.audit.votes import no_face_mask
@@ -102,6 +103,6 @@ def _spread(dataset: Dataset) -> NDArray[np.float64]:
     """Shape (N,): the standard deviation of each image's pixels, in gray levels."""
     spread = np.empty(len(dataset))
     for start in range(0, len(dataset), 1024):
-        block = np.asarray(dataset.images[start : start + 1024])
+        block = images_in_channels(np.asarray(dataset.images[start : start + 1024]), "gray")
         spread[start : start + 1024] = block.reshape(len(block), -1).std(axis=1, dtype=np.float32)
     return spread

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import images_in_channels
 from mien.datasets.audit.cleaning import cleaning_list
 from mien.datasets.audit.copies import (
     check_conflicts,
@@ -142,7 +143,7 @@ def audit_dataset(
             looked.
         progress: called with steps done and steps to be done while copies are sought.
     """
-    duplicates = find_duplicates(dataset.images, dataset.sample_hashes, progress=progress)
+    duplicates = find_duplicates(images_in_channels(dataset.images, "gray"), dataset.sample_hashes, progress=progress)
     derived = derived_files(dataset)
     pairs = np.concatenate([np.stack([duplicates.first, duplicates.second], axis=1), derived])
     view = View(

@@ -4,7 +4,7 @@ import { readArrays, readZip } from './archive.js';
 import { MienError } from './errors.js';
 import { sha256 } from './hash.js';
 
-const SCHEMA = 2; // 1 had no framing, and no list of the images that the model has seen
+const SCHEMA = 3; // 1 had no framing, and no list of the images that the model has seen; 2 no crops in colour
 
 /**
  * Open a bundle's single file and check its schema and the hash of every file.

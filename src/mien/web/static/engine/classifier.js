@@ -1,5 +1,6 @@
 // A bundle's network, ready to answer: src/mien/inference/classifier.py.
 
+import { channelsOf } from './crops.js';
 import { MienError } from './errors.js';
 import { softmax } from './numbers.js';
 
@@ -20,7 +21,7 @@ export class Classifier {
   /**
    * Probabilities of the labels.
    *
-   * @param {Uint8Array[]} crops size * size gray values each.
+   * @param {Uint8Array[]} crops size * size * channels values each.
    * @returns {Promise<number[][]>} a list a crop, in the order of the labels.
    */
   async predict(crops) {
@@ -43,11 +44,17 @@ export class Classifier {
     return { data: features.data, height, width, channels };
   }
 
+  valuesOfCrop() {
+    const rule = this.bundle.cropRule;
+    return rule.size * rule.size * channelsOf(rule);
+  }
+
   async run(crops, output) {
     const { size } = this.bundle.cropRule;
-    const pixels = new Uint8Array(crops.length * size * size);
-    crops.forEach((crop, number) => pixels.set(crop, number * size * size));
-    const faces = new this.ort.Tensor('uint8', pixels, [crops.length, size, size, 1]);
+    const values = this.valuesOfCrop();
+    const pixels = new Uint8Array(crops.length * values);
+    crops.forEach((crop, number) => pixels.set(crop, number * values));
+    const faces = new this.ort.Tensor('uint8', pixels, [crops.length, size, size, channelsOf(this.bundle.cropRule)]);
     return (await this.session.run({ faces }, [output]))[output];
   }
 
@@ -59,8 +66,8 @@ export class Classifier {
    */
   async checkGolden() {
     const { count, crops, probabilities } = this.bundle.golden;
-    const { size } = this.bundle.cropRule;
-    const asked = Array.from({ length: count }, (_, n) => crops.subarray(n * size * size, (n + 1) * size * size));
+    const values = this.valuesOfCrop();
+    const asked = Array.from({ length: count }, (_, n) => crops.subarray(n * values, (n + 1) * values));
     const answers = (await this.predict(asked)).flat();
     const differences = answers.map((answer, place) => Math.abs(answer - probabilities[place]));
     const difference = Math.max(...differences);

@@ -1,7 +1,7 @@
 // The square of a photo that a network sees of a face, by the rule of its bundle: src/mien/inference/crops.py.
 
 import { roundHalfEven } from './numbers.js';
-import { averageBlocks, warpToGray } from './resize.js';
+import { averageBlocks, warp } from './resize.js';
 
 // Where the landmarks of an upright frontal face lie, relative to their mean (docs/decisions/0003-crop-rule.md).
 const UPRIGHT_LANDMARKS = [
@@ -32,7 +32,7 @@ export function cropSide(face, rule) {
   return rule.margin * Math.sqrt(Math.max(face.box.width * face.box.height, 1));
 }
 
-/** The map from pixel centres of the crop to pixel centres of the photo: [a, b, c, d, e, f] as in `warpToGray`. */
+/** The map from pixel centres of the crop to pixel centres of the photo: [a, b, c, d, e, f] as in `warp`. */
 export function cropToPhoto(face, rule) {
   const side = cropSide(face, rule);
   const lean = roll(face.landmarks);
@@ -49,14 +49,20 @@ export function cropToPhoto(face, rule) {
   return map.flat();
 }
 
-/** Cut a face out of a photo: gray, square, without aliasing; beyond the photo its edge pixels go on. */
+/** How many values a pixel of a crop has: 1 for gray, 3 for red, green and blue. */
+export function channelsOf(rule) {
+  return rule.channels === 'rgb' ? 3 : 1;
+}
+
+/** Cut a face out of a photo: square, without aliasing, gray or in colour; beyond the photo its edge pixels go on. */
 export function cropFace(picture, face, rule) {
   const map = cropToPhoto(face, rule);
   const oversampling = Math.max(1, Math.ceil(Math.hypot(map[0], map[3]) / picture.reduction));
   const fine = scaledMap(map, 1 / oversampling, picture.reduction);
   const size = rule.size * oversampling;
   // Sampling at the photo's own density and averaging blocks: sampling the small crop directly would alias.
-  return averageBlocks(warpToGray(picture, fine, size), size, oversampling);
+  const channels = channelsOf(rule);
+  return averageBlocks(warp(picture, fine, size, channels), size, oversampling, channels);
 }
 
 /** The map for a crop whose pixels are `step` wide, onto a picture of 1/reduction of the photo's size. */

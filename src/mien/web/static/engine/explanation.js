@@ -1,5 +1,8 @@
 // Which parts of a face speak for a label: src/mien/inference/explanation.py.
 
+import { channelsOf } from './crops.js';
+import { roundHalfEven } from './numbers.js';
+
 const PATCHES_A_SIDE = 6;
 const STEPS_A_PATCH = 2;
 
@@ -52,12 +55,15 @@ function enlarged(coarse, width, height, size) {
 /** Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014. */
 async function occlusionMap(classifier, crop, index) {
   const { size } = classifier.bundle.cropRule;
-  const mean = Math.round(crop.reduce((sum, value) => sum + value, 0) / crop.length);
+  const channels = channelsOf(classifier.bundle.cropRule);
+  const means = Array.from({ length: channels }, (_, channel) => meanOf(crop, channels, channel));
   const patches = patchesOf(size);
   const covered = patches.map((patch) => {
     const picture = crop.slice();
     forEachPixel(patch, size, (place) => {
-      picture[place] = mean;
+      means.forEach((mean, channel) => {
+        picture[place * channels + channel] = mean;
+      });
     });
     return picture;
   });
@@ -71,6 +77,13 @@ async function occlusionMap(classifier, crop, index) {
     });
   });
   return heat.map((sum, place) => sum / count[place]);
+}
+
+/** The mean of one channel of a crop, as a whole number. */
+function meanOf(crop, channels, channel) {
+  let sum = 0;
+  for (let at = channel; at < crop.length; at += channels) sum += crop[at];
+  return roundHalfEven((sum * channels) / crop.length);
 }
 
 function patchesOf(size) {

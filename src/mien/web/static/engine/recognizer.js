@@ -11,6 +11,7 @@ import { SCHEMA, leading, mostProbable } from './results.js';
 const MINIMUM_FACE_PX = 24;
 const LEAST_OF_TWO = 0.75;
 const LEAST_OF_EACH = 0.25;
+const NO_COLOURS = 'gray, and the model learned from colours';
 
 export class Recognizer {
   constructor(bundle, detector, classifier) {
@@ -63,6 +64,7 @@ export class Recognizer {
     }
     const { faces, turned, certain } = await this.detector.detectAnyWayUp(picture);
     if (turned !== 0) picture.notes.push(`turned by ${turned}°, so that its faces are upright`);
+    if (this.bundle.cropRule.channels === 'rgb' && isGray(picture)) picture.notes.push(NO_COLOURS);
     const asked = faces.filter(isLargeEnough);
     const rows = await this.classifier.predict(await this.crops(file, picture, asked, name));
     const results = faces.map((face) => this.faceResult(face, rows[asked.indexOf(face)], certain));
@@ -142,6 +144,14 @@ export class Recognizer {
 export function labelled([[, first], [, second]], count, threshold) {
   if (first >= threshold) return 'ok';
   return count > 2 && second >= LEAST_OF_EACH && first + second >= LEAST_OF_TWO ? 'mixed' : 'unsure';
+}
+
+/** Whether no pixel has a colour. */
+function isGray({ data }) {
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at] !== data[at + 1] || data[at] !== data[at + 2]) return false;
+  }
+  return true;
 }
 
 function isLargeEnough(face) {

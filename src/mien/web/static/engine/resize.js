@@ -186,15 +186,16 @@ function neighbours(sourceSize, size) {
 }
 
 /**
- * Sample a picture along an affine map as gray; beyond the picture its edge pixels go on. Positions are held in steps
- * of 1/32 pixel, as OpenCV holds them.
+ * Sample a picture along an affine map, gray or in colour; beyond the picture its edge pixels go on. Positions are held
+ * in steps of 1/32 pixel, as OpenCV holds them.
  *
  * @param {number[]} map six numbers (a, b, c, d, e, f): pixel (x, y) of the result is seen at (a x + b y + c,
  *   d x + e y + f) of the picture.
- * @returns {Uint8Array} size * size gray values.
+ * @param {number} channels of the result: 1 for gray, 3 for red, green and blue.
+ * @returns {Uint8Array} size * size * channels values.
  */
-export function warpToGray(picture, map, size) {
-  const gray = new Uint8Array(size * size);
+export function warp(picture, map, size, channels) {
+  const sampled = new Uint8Array(size * size * channels);
   const { data, width, height } = picture;
   const [a, b, c, d, e, f] = map;
   const right = width - 1;
@@ -219,12 +220,13 @@ export function warpToGray(picture, map, size) {
       for (let channel = 0; channel < 3; channel += 1) {
         let sum = 512;
         for (let corner = 0; corner < 4; corner += 1) sum += weights[corner] * data[corners[corner] + channel];
-        luma += (sum >> 10) * LUMA[channel];
+        if (channels === 3) sampled[(y * size + x) * 3 + channel] = sum >> 10;
+        else luma += (sum >> 10) * LUMA[channel];
       }
-      gray[y * size + x] = luma >> 15;
+      if (channels === 1) sampled[y * size + x] = luma >> 15;
     }
   }
-  return gray;
+  return sampled;
 }
 
 const LUMA = [9798, 19235, 3735]; // 0.299, 0.587 and 0.114 of 32768 (ITU-R BT.601)
@@ -256,18 +258,21 @@ export function halvedTo(picture, least) {
 }
 
 /** Average blocks of `factor` by `factor` pixels of a gray square. */
-export function averageBlocks(gray, size, factor) {
-  if (factor === 1) return gray;
+export function averageBlocks(values, size, factor, channels) {
+  if (factor === 1) return values;
   const side = size / factor;
-  const averaged = new Uint8Array(side * side);
+  const averaged = new Uint8Array(side * side * channels);
   const mean = meanOf(factor, factor);
+  const inRow = side * channels;
   for (let y = 0; y < side; y += 1) {
-    for (let x = 0; x < side; x += 1) {
+    for (let place = 0; place < inRow; place += 1) {
+      const channel = place % channels;
+      const left = ((place - channel) / channels) * factor;
       let sum = 0;
       for (let row = y * factor; row < (y + 1) * factor; row += 1) {
-        for (let column = x * factor; column < (x + 1) * factor; column += 1) sum += gray[row * size + column];
+        for (let column = left; column < left + factor; column += 1) sum += values[(row * size + column) * channels + channel];
       }
-      averaged[y * side + x] = mean(sum);
+      averaged[y * inRow + place] = mean(sum);
     }
   }
   return averaged;
