@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mien
+from mien.channels import with_channel_axis
 from mien.cli.main import command_line
 from mien.datasets.synthetic import draw_faces
 from mien.errors import DataError, ExportError, MissingExtraError
@@ -16,6 +17,7 @@ from mien.inference.classifier import Classifier
 from mien.inference.contracts import CONTRACTS, scaling_of
 from mien.inference.crops import resize_crops
 from mien.labels import Expression
+from support.colour import colour_faces, write_folder
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -59,7 +61,17 @@ def said(**changes):
 # For each form of model: the model, what is said of it, and what is done with pixels for it, written out by hand.
 FORMS = {
     "nchw rgb logits": ({}, {}, lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]),
-    "nchw bgr": ({}, {"channels": "bgr"}, lambda x: (x / 255 - [0.406, 0.456, 0.485]) / [0.225, 0.224, 0.229]),
+    "nchw bgr": (
+        {},
+        {"channels": "bgr"},
+        lambda x: (x[..., ::-1] / 255 - [0.406, 0.456, 0.485]) / [0.225, 0.224, 0.229],
+    ),
+    "nhwc bgr": ({"layout": "nhwc"}, {"channels": "bgr", "scale": "0..1"}, lambda x: x[..., ::-1] / 255),
+    "gray three times": (
+        {},
+        {"channels": "gray3"},
+        lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
+    ),
     "nhwc gray": ({"layout": "nhwc", "channels": 1}, {"channels": "gray", "scale": "-1..1"}, lambda x: x / 127.5 - 1),
     "nhwc probabilities": (
         {"layout": "nhwc", "gives": "probabilities"},
@@ -79,10 +91,14 @@ def test_a_bundle_answers_as_the_bare_model_whatever_its_form(tmp_path, form):
     made, changes, scale = FORMS[form]
     path = model_file(tmp_path, **made)
     wrapped = mien.wrap(path, tmp_path / "net.mien", **said(**changes))
-    crops = np.random.default_rng(1).integers(0, 256, (5, SIZE, SIZE), dtype=np.uint8)
+    in_colour = made.get("channels", 3) == 3 and changes.get("channels") != "gray3"
+    assert wrapped.bundle.channels == ("rgb" if in_colour else "gray")
+    shape = (5, SIZE, SIZE, 3) if in_colour else (5, SIZE, SIZE)
+    crops = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     received = Classifier(mien.load_bundle(tmp_path / "net.mien")).predict(crops)
 
-    images = scale(np.repeat(crops[..., None].astype(np.float64), made.get("channels", 3), axis=3))
+    repeated = crops if in_colour else np.repeat(crops[..., None], made.get("channels", 3), axis=3)
+    images = scale(repeated.astype(np.float64))
     if made.get("layout", "nchw") == "nchw":
         images = images.transpose(0, 3, 1, 2)
     session = runtime.start(path.read_bytes())
@@ -141,7 +157,7 @@ def draw_photo():
         ({}, {"labels": ORDER[:7]}, "gives 8 numbers for an image, and 7 labels"),
         ({}, {"labels": [*ORDER[:7], "anger"]}, "name anger twice"),
         ({}, {"labels": None, "scale": None}, "Not said: labels, scale"),
-        ({}, {"channels": "gray", "scale": "0..1"}, "3 channels.*A model that takes gray three times is rgb"),
+        ({}, {"channels": "gray", "scale": "0..1"}, "3 channels.*A model that takes gray three times is gray3"),
         ({}, {"size": 48}, "Expected squares of 48 pixels"),
         ({}, {"layout": "nhwc"}, "24 channels"),
         ({}, {"gives": "probabilities"}, "no probabilities"),
@@ -202,17 +218,19 @@ def test_a_contract_says_what_is_not_said(tmp_path):
         mien.wrap(path, tmp_path / "net.mien", contract="hsemotoin-8")
 
 
-def learned_file(folder, order):
-    """A linear classifier of drawn faces, fitted in closed form, that takes gray pixels of -1 to 1."""
-    data = draw_faces(210, seed=0)
-    x = resize_crops(data.images, SIZE).reshape(len(data), -1) / 127.5 - 1
+def learned_file(folder, order, data=None, channels="gray"):
+    """A linear classifier of faces, fitted in closed form, that takes pixels of -1 to 1; gray drawn ones by default."""
+    data = draw_faces(210, seed=0) if data is None else data
+    x = with_channel_axis(resize_crops(data.images, SIZE))[..., :: -1 if channels == "bgr" else 1] / 127.5 - 1
+    planes = x.shape[3]
+    x = x.transpose(0, 3, 1, 2).reshape(len(data), -1)
     x = np.hstack([x, np.ones((len(x), 1))])
     wanted = np.array([[data.label_set.expressions[n] == label for label in order] for n in data.labels], float)
     fitted = np.linalg.solve(x.T @ x + 5 * np.eye(x.shape[1]), x.T @ wanted).astype(np.float32)
     graph = helper.make_graph(
         [helper.make_node("Flatten", ["in"], ["flat"]), helper.make_node("Gemm", ["flat", "w", "b"], ["out"])],
         "net",
-        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["N", 1, SIZE, SIZE])],
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["N", planes, SIZE, SIZE])],
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", len(order)])],
         [numpy_helper.from_array(fitted[:-1], "w"), numpy_helper.from_array(fitted[-1], "b")],
     )
@@ -232,6 +250,20 @@ def test_trying_finds_the_contract_that_a_model_was_made_for(tmp_path):
     assert "--labels anger,disgust,fear,happiness,neutral,sadness,surprise" in shown.output.splitlines()[0]
     assert f"{best.accuracy.value:.1%}" in shown.output.splitlines()[0]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_trying_tells_the_order_of_colours(channels, tmp_path):
+    images, labels = colour_faces(90, size=SIZE)
+    data = mien.Dataset.from_arrays(images, labels, channels="rgb")
+    order = list(data.label_set.expressions)
+    path = learned_file(tmp_path, order, data, channels)
+    folder = write_folder(tmp_path / "faces", images, labels)
+    for given in (data, folder):
+        best, *others = mien.try_contracts(path, given, labels=[label.value for label in order], scale="-1..1")
+        assert (best.channels, best.accuracy.value) == (channels, 1.0)
+        assert {tried.channels for tried in others} == {"rgb", "bgr", "gray3"} - {channels}
+        assert all(tried.accuracy.value < 0.9 for tried in others)
 
 
 def test_trying_refuses_a_number_of_labels_that_nothing_known_has(tmp_path):

@@ -64,7 +64,7 @@ class Explanations(Sequence[ExplainedFace]):
     def deletion(self, face: ExplainedFace) -> Deletion:
         """Whether the map of one of these faces is true to the network; see `Deletion`."""
         random = generator(0, "deletion")
-        maps = [face.explanation.heat, *(random.random(face.crop.shape) for _ in range(_RANDOM_ORDERS))]
+        maps = [face.explanation.heat, *(random.random(face.explanation.heat.shape) for _ in range(_RANDOM_ORDERS))]
         classifier, expression = self.recognizer.classifier, face.explanation.expression
         marked, *others = [float(deletion_curve(classifier, face.crop, expression, heat).mean()) for heat in maps]
         return Deletion(marked, sum(others) / len(others))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import Channels
 from mien.errors import MissingExtraError, NetworkError, ReportError
 from mien.files import written_whole
 from mien.framing import CropRule
@@ -178,7 +179,10 @@ def show_network(
 
     _check_matplotlib()
     title, network = _network(str(source), weights)
-    face = _face(photo, network.input_shape[1], note)
+    channels: Channels = "rgb" if network.input_shape[3] == 3 else "gray"
+    face = _face(photo, network.input_shape[1], channels, note)
+    if channels == "rgb":
+        note("The filters look at red, green and blue: shown is their sum, as a gray pixel meets it.")
     from mien.training.pictures import first_filters, preprocessing_steps, stage_maps
 
     steps = tuple(preprocessing_steps(network, face))
@@ -224,8 +228,8 @@ def _network_file(folder: Path) -> Path:
     return path
 
 
-def _face(photo: Path | None, size: int, note: Callable[[str], None]) -> NDArray[np.uint8]:
-    """A face of shape (size, size): of a photo, or drawn."""
+def _face(photo: Path | None, size: int, channels: Channels, note: Callable[[str], None]) -> NDArray[np.uint8]:
+    """A face of shape (size, size), or with 3 behind it in colour: of a photo, or drawn, which is gray."""
     if photo is None:
         from mien.datasets.synthetic import draw_faces
 
@@ -241,8 +245,8 @@ def _face(photo: Path | None, size: int, note: Callable[[str], None]) -> NDArray
         note(f"No face was found in {photo}; all of it is taken for one.")
         width, height = image.photo_size
         whole = Face(1, Box(0.0, 0.0, float(width), float(height)), (), 1.0)
-        return crop_face(image, whole, CropRule(margin=1.0, size=size))
-    return crop_face(image, max(faces, key=lambda face: face.box.area), CropRule(size=size))
+        return crop_face(image, whole, CropRule(margin=1.0, size=size, channels=channels))
+    return crop_face(image, max(faces, key=lambda face: face.box.area), CropRule(size=size, channels=channels))
 
 
 def _check_matplotlib() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import LOGITS_OUTPUT, MODEL_INPUT, Bundle, Golden, write_bundle
+from mien.channels import has_equal_channels, images_in_channels, shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import measured_samples, occurring_labels
 from mien.datasets.reading import as_dataset
@@ -19,10 +20,20 @@ from mien.datasets.spec import DataSpec
 from mien.datasets.synthetic import draw_faces
 from mien.errors import DataError, ExportError, MissingExtraError, did_you_mean
 from mien.evaluation.intervals import Estimate, wilson
-from mien.framing import crop_rule_of
+from mien.framing import CropRule, crop_rule_of
 from mien.inference import runtime
 from mien.inference.classifier import softmax
-from mien.inference.contracts import CHANNELS, CONTRACTS, GIVES, Channels, Gives, Scaling, contract_of, scaling_of
+from mien.inference.contracts import (
+    CHANNELS,
+    CONTRACTS,
+    GIVES,
+    Channels,
+    Gives,
+    Scaling,
+    contract_of,
+    crop_channels,
+    scaling_of,
+)
 from mien.inference.crops import resize_crops
 from mien.labels import Expression, LabelSet, parse_expression
 from mien.randomness import generator
@@ -106,15 +117,15 @@ def wrap(
 ) -> Wrapped:
     """Make a bundle of a classifier in ONNX, and refuse where it does not answer as the bare model does.
 
-    The bundle takes what every bundle takes, uint8 gray crops of shape (N, size, size, 1); gray is repeated for a model
-    of three channels, whose colours are therefore never used.
+    The bundle takes what every bundle takes, uint8 crops: in colour, shape (N, size, size, 3), for a model of colours,
+    and gray, shape (N, size, size, 1), for any other.
 
     Args:
         model: an ONNX file with one input, of four dimensions.
         output: the bundle: a single file when it ends in ".mien", otherwise a folder.
         labels: the expressions in the order of the model's outputs, in any spelling that data sets have; "-" for an
             output that is no expression and is left out.
-        channels: "gray" (one channel), "rgb" or "bgr".
+        channels: "gray" (one channel); "gray3" (gray, three times); "rgb" or "bgr" for colours.
         scale: what the model wants done with pixels of 0..255: "0..255" (nothing), "0..1", "-1..1", "imagenet", or
             "mean=122.8,117,104.3 std=255".
         gives: "probabilities" or "logits".
@@ -156,8 +167,8 @@ def wrap(
     shape = _shape(bare, str(model), channels, size, layout, model_output)
     if shape.dtype == np.uint8 and scale != "0..255":
         raise ExportError(f"The model takes uint8, pixels as they are: scale 0..255. Received: {scale}.")
-    rule = crop_rule_of(framing, shape.size)
-    crops = _crops(shape.size)
+    rule = crop_rule_of(framing, shape.size, crop_channels(channels))
+    crops = _crops(rule)
     content = bytes(bare.SerializeToString())
     expected = _bare_answers(content, shape, _prepared(crops, shape, channels, scaling), str(model))
     _check_answers(expected, order, gives)
@@ -211,8 +222,9 @@ def try_contracts(
 ) -> list[Tried]:
     """Which contract a model was made for: how often it is right under each that is plausible.
 
-    What is not said is tried: the orders of labels and the scalings that known contracts have, RGB and BGR where they
-    differ. The images are those of the training role, or all where data have none, so that no test label is opened.
+    What is not said is tried: the orders of labels and the scalings that known contracts have, RGB, BGR and gray three
+    times where they differ. The images are those of the training role, or all where data have none, so that no test
+    label is opened.
 
     Args:
         model: as in `wrap`.
@@ -238,13 +250,17 @@ def try_contracts(
     bare = _load(model)
     content, where = bytes(bare.SerializeToString()), str(model)
     given = None if labels is None else tuple(_labels(labels))
-    shape, ways = _ways(bare, where, channels, scale, size, layout, model_output)
-    dataset = as_dataset(data, **keys)
+    shape, choice = _choice(bare, where, channels, size, layout, model_output)
+    colours = any(crop_channels(way) == "rgb" for way in choice)
+    dataset = as_dataset(data, **({"channels": "rgb", **keys} if colours and not isinstance(data, Dataset) else keys))
     role = Role.TRAIN if dataset.count(Role.TRAIN) else None
     there = occurring_labels(dataset)
     samples, _ = measured_samples(dataset, there, "labels", role)
     chosen = np.sort(generator(0, "wrap", "images").permutation(len(samples))[:images])
-    crops = resize_crops(np.ascontiguousarray(samples.images[chosen]), shape.size)
+    crops = resize_crops(np.ascontiguousarray(samples.images[chosen]), shape.size, "rgb" if colours else "gray")
+    if channels is None and colours and has_equal_channels(crops):
+        choice = ["rgb", "bgr"]  # without colours there is no telling gray from them
+    ways = _ways(shape, choice, scale, apart=colours and not has_equal_channels(crops))
     right = [there.expressions[number] for number in samples.labels[chosen]]
     tried = []
     for way, text, scaling in ways:
@@ -270,28 +286,32 @@ def _orders(count: int) -> list[tuple[Expression | None, ...]]:
     return [tuple(order) for order in orders]
 
 
-def _ways(
+def _choice(
     model: Any,
     where: str,
     channels: Channels | None,
-    scale: str | None,
     size: int | None,
     layout: Layout | None,
     model_output: str | None,
-) -> tuple[_Shape, list[tuple[Channels, str, Scaling]]]:
-    """The form of a model, and the channels and scalings that can be meant, each that differs once."""
+) -> tuple[_Shape, list[Channels]]:
+    """The form of a model, and the channels that can be meant."""
     if channels is not None:
         _check_word("channels", channels, CHANNELS)
-        shape, choice = _shape(model, where, channels, size, layout, model_output), [channels]
-    else:
-        try:
-            shape, choice = _shape(model, where, "rgb", size, layout, model_output), ["rgb", "bgr"]
-        except ExportError:
-            shape, choice = _shape(model, where, "gray", size, layout, model_output), ["gray"]
+        return _shape(model, where, channels, size, layout, model_output), [channels]
+    try:
+        return _shape(model, where, "rgb", size, layout, model_output), ["rgb", "bgr", "gray3"]
+    except ExportError:
+        return _shape(model, where, "gray", size, layout, model_output), ["gray"]
+
+
+def _ways(
+    shape: _Shape, choice: Sequence[Channels], scale: str | None, *, apart: bool
+) -> list[tuple[Channels, str, Scaling]]:
+    """The channels and scalings that can be meant, each that differs once; `apart`: channels differ by themselves."""
     texts = [scale] if scale is not None else list(dict.fromkeys(known.scale for known in CONTRACTS.values()))
     if shape.dtype == np.uint8:
         texts = ["0..255"]
-    ways: dict[Scaling, tuple[Channels, str, Scaling]] = {}
+    ways: dict[tuple[Channels | None, Scaling], tuple[Channels, str, Scaling]] = {}
     for way in choice:
         for text in texts:
             try:
@@ -300,8 +320,8 @@ def _ways(
                 if scale is not None:
                     raise
                 continue
-            ways.setdefault(scaling, (way, text, scaling))
-    return shape, list(ways.values())
+            ways.setdefault((way if apart else None, scaling), (way, text, scaling))
+    return list(ways.values())
 
 
 def _check_onnx() -> None:
@@ -376,7 +396,7 @@ def _shape(
     _check_word("layout", layout, LAYOUTS)
     found, height, width = (dims[1], dims[2], dims[3]) if layout == "nchw" else (dims[3], dims[1], dims[2])
     if found not in (None, count):
-        hint = " A model that takes gray three times is rgb." if found == 3 else ""
+        hint = " A model that takes gray three times is gray3." if found == 3 else ""
         raise ExportError(
             f"{where} takes {shown}, {layout}: {found} channels. "
             f"Received: channels {channels}, which are {count}.{hint}"
@@ -393,16 +413,24 @@ def _shape(
     return _Shape(inputs[0], answer, size, layout, dims[0] == 1, dtype)
 
 
-def _crops(size: int) -> NDArray[np.uint8]:
-    """What the two are compared on: drawn faces, and noise; the same in every call. Shape (N, size, size)."""
+def _crops(rule: CropRule) -> NDArray[np.uint8]:
+    """What the two are compared on: drawn faces, in colour of three each, and noise; the same in every call."""
+    size = rule.size
     faces = resize_crops(draw_faces(_COMPARED, seed=0).images, size)
-    noise = generator(0, "wrap", "noise").integers(0, 256, faces.shape, dtype=np.uint8)
+    if rule.channels == "rgb":
+        faces = np.stack([faces, np.roll(faces, 1, axis=0), np.roll(faces, 2, axis=0)], axis=-1)
+    shape = shape_of(rule.channels, _COMPARED, size, size)
+    noise = generator(0, "wrap", "noise").integers(0, 256, shape, dtype=np.uint8)
     return np.concatenate([faces, noise])
 
 
 def _prepared(crops: NDArray[np.uint8], shape: _Shape, channels: Channels, scaling: Scaling) -> NDArray[Any]:
     """The crops as the bare model takes them, made here and not in a graph."""
-    images = np.repeat(crops[..., np.newaxis], 1 if channels == "gray" else 3, axis=3)
+    images = with_channel_axis(images_in_channels(crops, crop_channels(channels)))
+    if channels == "gray3":
+        images = np.repeat(images, 3, axis=3)
+    if channels == "bgr":
+        images = images[..., ::-1]
     if shape.dtype != np.uint8:
         mean, std = (np.array(numbers, np.float32) for numbers in (scaling.mean, scaling.std))
         images = ((images.astype(np.float32) - mean) / std).astype(shape.dtype)
@@ -483,8 +511,11 @@ def _wrapped(
         return f"mien/{name}"
 
     x = then("Transpose", MODEL_INPUT, perm=[0, 3, 1, 2]) if nchw else MODEL_INPUT
-    if count == 3:
-        x = then("Concat", x, x, x, axis=1 if nchw else 3)
+    axis = 1 if nchw else 3
+    if channels == "gray3":
+        x = then("Concat", x, x, x, axis=axis)
+    if channels == "bgr":
+        x = then("Gather", x, constant("blue_first", np.array([2, 1, 0])), axis=axis)
     if shape.dtype != np.uint8:
         broadcast = (1, -1, 1, 1) if nchw else (1, 1, 1, -1)
         mean, std = (np.array(n, np.float32).reshape(broadcast) for n in (scaling.mean, scaling.std))
@@ -528,7 +559,7 @@ def _wrapped(
     for part in (graph.node, graph.input, graph.output, graph.value_info):
         del part[:]
     graph.node.extend(nodes)
-    square = ["N", shape.size, shape.size, 1]
+    square = ["N", shape.size, shape.size, 3 if crop_channels(channels) == "rgb" else 1]
     graph.input.append(helper.make_tensor_value_info(MODEL_INPUT, TensorProto.UINT8, square))
     graph.output.append(helper.make_tensor_value_info(LOGITS_OUTPUT, TensorProto.FLOAT, ["N", len(columns)]))
     model.ir_version = max(model.ir_version, 4)  # before it, constants had to be inputs
@@ -540,7 +571,7 @@ def _check_parity(wrapped: bytes, crops: NDArray[np.uint8], expected: NDArray[np
     try:
         session = runtime.start(wrapped)
         batches = [crops, *(crops[n : n + 1] for n in range(_GOLDEN_CROPS))]
-        answers = [session.run([LOGITS_OUTPUT], {MODEL_INPUT: batch[..., np.newaxis]})[0] for batch in batches]
+        answers = [session.run([LOGITS_OUTPUT], {MODEL_INPUT: with_channel_axis(batch)})[0] for batch in batches]
     except Exception as error:  # as above
         raise ExportError(f"The model does not run on a batch of images: {runtime.first_line(error)}") from error
     wanted = np.concatenate([expected, expected[:_GOLDEN_CROPS]])

@@ -21,6 +21,7 @@ class ChannelsChoice(StrEnum):
     """Channels that a model can take."""
 
     GRAY = "gray"
+    GRAY3 = "gray3"
     RGB = "rgb"
     BGR = "bgr"
 

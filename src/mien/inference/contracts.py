@@ -6,10 +6,11 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from mien.channels import Channels as CropChannels
 from mien.errors import DataError, did_you_mean
 from mien.labels import Expression
 
-Channels = Literal["gray", "rgb", "bgr"]
+Channels = Literal["gray", "gray3", "rgb", "bgr"]
 Gives = Literal["probabilities", "logits"]
 CHANNELS: tuple[Channels, ...] = get_args(Channels)
 GIVES: tuple[Gives, ...] = get_args(Gives)
@@ -70,6 +71,11 @@ def scaling_of(text: str, channels: Channels) -> Scaling:
     return Scaling(mean, std)
 
 
+def crop_channels(channels: Channels) -> CropChannels:
+    """What crops have for a model of these channels."""
+    return "rgb" if channels in ("rgb", "bgr") else "gray"
+
+
 @dataclass(frozen=True)
 class Contract:
     """What a model takes and gives.
@@ -78,7 +84,7 @@ class Contract:
         name: what it is called here.
         labels: the expressions in the order of its outputs.
         sizes: sides of its input in pixels; several where its variants differ.
-        channels: gray, rgb or bgr.
+        channels: gray; gray3 (gray, three times); rgb or bgr.
         scale: what `scaling_of` takes.
         crop: which part of a photo its makers give it, in words.
         gives: "probabilities", "logits", or "scores" where it is not known which.
@@ -167,9 +173,9 @@ CONTRACTS: dict[str, Contract] = {
             "rmn",
             _FER2013,
             (224,),
-            "rgb",
+            "gray3",
             "0..1",
-            "square of 1.1 times the box; gray, three times",
+            "square of 1.1 times the box",
             "logits",
             "Python package rmn 3.3.0",
             "MIT",
@@ -178,9 +184,9 @@ CONTRACTS: dict[str, Contract] = {
             "py-feat-resmasknet",
             _FER2013,
             (224,),
-            "rgb",
+            "gray3",
             "0..1",
-            "square of 1.1 times the box; gray, three times",
+            "square of 1.1 times the box",
             "probabilities",
             "Python package py-feat, resmasknet",
             "MIT",

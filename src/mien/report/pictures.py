@@ -22,6 +22,7 @@ _TEXT = 7.0
 
 _STEPS = {
     "faces": "the face as it comes",
+    "rgb_to_gray": "turned gray",
     "rescale": "rescaled",
     "samplewise": "its own mean off",
     "featurewise": "the training role's mean off",
