@@ -56,6 +56,7 @@ MAY_IMPORT = {
 }
 
 PIXELS = {
+    "mien.channels",
     "mien.images",
     "mien.inference.crops",
     "mien.inference.detector",
