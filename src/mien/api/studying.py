@@ -294,7 +294,8 @@ def run_study(
             for; "ray:ADDRESS" for the nodes of a Ray cluster ("ray:auto" on one of them). Needs the extra `scale`.
         cpus: processors of a run, and the threads that it computes with. None leaves the threads to the backend here,
             and on Ray takes 1, or with GPUs those that come with them.
-        gpus: GPUs of a run, on Ray; 0.5 for two runs on each. None for 1 where there are any.
+        gpus: GPUs of a run; several share each of its batches, which needs Keras on JAX. On Ray also 0.5, for two runs
+            on each. None for 1 where there are any.
         minutes: time after which current runs stop at their next end of an epoch, and no other begins; runs come in
             the order that answers most first then.
         keep_weights: whether the weights of each run stay beside its record.
@@ -340,9 +341,12 @@ def run_study(
 @contextmanager
 def _executor(ahead: StudyPlan, on: str | None, cpus: int | None, gpus: float | None) -> Iterator[Executor]:
     if on is None:
-        if gpus is not None:
-            raise MienError("gpus says how many GPUs of a cluster a run takes: it goes with on (--on ray).")
-        yield SubprocessExecutor(threads=cpus)
+        if gpus is not None and (gpus < 1 or gpus % 1):
+            raise MienError(
+                f"A run on this machine takes 1 GPU or several. Received: gpus = {gpus:g}. Runs share a GPU, or do "
+                "without those that there are, on Ray alone: on = 'ray' (--on ray)."
+            )
+        yield SubprocessExecutor(threads=cpus, gpus=int(gpus or 1))
         return
     from mien.scale.cluster import connected
     from mien.scale.runs import RayExecutor

@@ -88,7 +88,9 @@ def run(
     ] = None,
     gpus: Annotated[
         float | None,
-        typer.Option(min=0.0, callback=finite, help="GPUs of a run, with --on ray; 0.5 for two runs on each."),
+        typer.Option(
+            min=0.0, callback=finite, help="GPUs of a run, which share its batches (on JAX); with --on ray also 0.5."
+        ),
     ] = None,
     discard_weights: Annotated[
         bool, typer.Option("--discard-weights", help="Keep records only, not the weights of each run.")

@@ -57,7 +57,8 @@ class RayExecutor(Executor):
         dataset: that of the jobs.
         cpus: processors of a run, and the threads that it computes with; None for 1, or on nodes with GPUs for those
             that come with a run's GPUs.
-        gpus: GPUs of a run; a part of one, such as 0.5, is shared. None for 1 where the nodes have any.
+        gpus: GPUs of a run, which share its batches; a part of one, such as 0.5, is shared by runs. None for 1 where
+            the nodes have any.
         memory: that a run is expected to need, by its id, in bytes: a node takes no more runs than it has memory for.
 
     Raises:
@@ -151,7 +152,7 @@ class RayExecutor(Executor):
         needs = {"num_cpus": self._cpus, "num_gpus": self._gpus}
         if job.run.id in self._memory:
             needs["memory"] = self._memory[job.run.id]
-        job = replace(job, threads=self._cpus)
+        job = replace(job, threads=self._cpus, gpus=max(1, int(self._gpus)))
         going = self._task.options(**needs).remote(
             job.to_json(), self._data, self._brought, _files_of_run(job), teachers_of(job), begun, self._cluster.version
         )

@@ -42,6 +42,7 @@ class Job:
         keep_weights: whether the weights stay beside the record.
         keep_checkpoint: whether a longer run may go on from this one's last epoch.
         threads: threads for the backend; None leaves it to it.
+        gpus: devices that share each batch.
     """
 
     action: str
@@ -52,6 +53,7 @@ class Job:
     keep_weights: bool = True
     keep_checkpoint: bool = False
     threads: int | None = None
+    gpus: int = 1
 
     def to_json(self) -> str:
         """The job as one line of JSON."""
@@ -94,13 +96,14 @@ class SubprocessExecutor(Executor):
 
     Args:
         threads: threads that a run computes with; None leaves it to the backend.
+        gpus: that share each batch of a run.
 
     Raises:
         MissingExtraError: what trains is not installed.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+    def __init__(self, threads: int | None = None, gpus: int = 1) -> None:
+        self._threads, self._gpus = threads, gpus
         find_backend()  # before a process is begun that would end without it
 
     def submit(self, job: Job, listen: Listener) -> None:
@@ -121,7 +124,7 @@ class SubprocessExecutor(Executor):
             refusal: MienError | None = None
             try:
                 # It stays open: the worker ends when it is closed, be it that this process was killed.
-                process.stdin.write(replace(job, threads=self._threads).to_json() + "\n")  # type: ignore[union-attr]
+                process.stdin.write(replace(job, threads=self._threads, gpus=self._gpus).to_json() + "\n")  # type: ignore[union-attr]
                 process.stdin.flush()  # type: ignore[union-attr]
                 for line in process.stdout or []:
                     said = json.loads(line)

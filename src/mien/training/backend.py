@@ -46,16 +46,18 @@ def backend_name() -> str:
     return str(keras.backend.backend())
 
 
-def configure(threads: int | None = None, deterministic: bool = True) -> None:
+def configure(threads: int | None = None, deterministic: bool = True, gpus: int = 1) -> None:
     """Set up the process for training, before the first tensor is made.
 
     Args:
         threads: threads that one operation may use; None leaves it to the backend. TensorFlow only: JAX uses the
             cores that the process may run on.
         deterministic: ask for the same numbers in every run on the same machine (see `set_deterministic`).
+        gpus: devices that share each batch; more than one on JAX only.
 
     Raises:
-        NetworkError: TensorFlow has computed something already, and no longer takes another number of threads.
+        NetworkError: TensorFlow has computed something already, and no longer takes another number of threads; or
+            there are not so many devices, or the backend cannot share a batch among them.
     """
     if threads is not None and backend_name() == "tensorflow":
         import tensorflow as tf
@@ -69,6 +71,34 @@ def configure(threads: int | None = None, deterministic: bool = True) -> None:
             ) from error
     if deterministic:
         set_deterministic()
+    if gpus > 1:
+        _share_batches(gpus)
+
+
+def _share_batches(count: int) -> None:
+    """Have each batch from now on computed by several devices, each with all weights and a part of the batch.
+
+    The program is still one: losses, gradients and the statistics of batch normalisation are those of the whole batch.
+    """
+    import keras
+
+    if backend_name() != "jax":
+        raise NetworkError(
+            f"Several GPUs for one run need Keras on JAX: KERAS_BACKEND=jax. Here it runs on {backend_name()}."
+        )
+    names = keras.distribution.list_devices()
+    if len(names) < count:
+        raise NetworkError(f"A run shall have {count} GPUs, and JAX sees {len(names)} here: {', '.join(names)}.")
+    spread = keras.distribution.DataParallel(devices=names[:count], auto_shard_dataset=False)
+    keras.distribution.set_distribution(spread)
+
+
+def sharing_devices() -> list[str]:
+    """The devices that share each batch; empty where one computes it alone."""
+    import keras
+
+    spread = keras.distribution.distribution()
+    return [] if spread is None else [str(name) for name in spread.device_mesh.devices.flatten()]
 
 
 def set_deterministic() -> None:
@@ -96,6 +126,8 @@ def device_names() -> list[str]:
     """The devices that the backend computes on, as it names them: ["cpu:0"] or ["gpu:0"]."""
     import keras
 
+    if shared := sharing_devices():
+        return shared
     accelerators = [str(name) for name in keras.distribution.list_devices() if not str(name).lower().startswith("cpu")]
     return accelerators or ["cpu:0"]
 
@@ -171,6 +203,49 @@ def taken_in_batches(size: int, count: int, take: Callable[[slice], tuple[NDArra
         return tuple(taken)
 
     return {"x": tf.data.Dataset.range(0, count, size).map(batch).with_options(options)}
+
+
+def answers_of(network: Any, inputs: NDArray[Any], size: int) -> NDArray[Any]:
+    """A network's outputs for all samples.
+
+    Where devices share batches, the last batch is filled up to what they can share, and what answers that is left out.
+
+    Args:
+        network: a Keras model of one input and one output.
+        inputs: shape (N, ...).
+        size: samples of a batch.
+
+    Returns:
+        Shape (N, ...).
+    """
+    missing = -len(inputs) % max(1, len(sharing_devices()))
+    if missing:
+        inputs = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
+    outputs: NDArray[Any] = network.predict(**in_batches(size, inputs), verbose=0)
+    return outputs[: len(outputs) - missing]
+
+
+def judged(network: Any, inputs: NDArray[Any], targets: NDArray[Any], size: int) -> dict[str, float]:
+    """Loss and metrics of a compiled network on all samples, as `Model.evaluate` gives them.
+
+    Args:
+        network: a compiled Keras model.
+        inputs: shape (N, ...).
+        targets: shape (N, K).
+        size: samples of a batch.
+
+    Returns:
+        By name; the loss is "loss".
+    """
+    if not sharing_devices():
+        given: dict[str, float] = network.evaluate(**in_batches(size, inputs, targets), verbose=0, return_dict=True)
+        return given
+    # What fills up the last batch would count in Keras' own evaluation, whatever weight it is given.
+    outputs = answers_of(network, inputs, size)
+    network.reset_metrics()
+    loss = float(network.compute_loss(y=targets, y_pred=outputs, training=False))
+    figures = network.compute_metrics(None, targets, outputs)
+    return {**{name: float(figure) for name, figure in figures.items()}, "loss": loss}
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -286,9 +286,7 @@ def _features(
     path = store.folder / "features" / f"{_digest([np.array(canonical_json(identity))])}.npy"
     if not path.is_file():
         watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
-        features = extractor.predict(
-            **backend.in_batches(recipe.batch_size, with_channel_axis(samples.images)), verbose=0
-        )
+        features = backend.answers_of(extractor, with_channel_axis(samples.images), recipe.batch_size)
         path.parent.mkdir(exist_ok=True)
         with written_whole(path) as file:
             np.save(file, features.astype(np.float32))
@@ -321,7 +319,7 @@ def _evaluate(
 
     def answered() -> tuple[NDArray[np.float32], ...]:
         return tuple(
-            rounded(network.predict(**backend.in_batches(256, with_channel_axis(images)), verbose=0).astype(np.float32))
+            rounded(backend.answers_of(network, with_channel_axis(images), 256).astype(np.float32))
             for images in (split.validation.images, split.test.images)
         )
 

@@ -36,7 +36,7 @@ from mien.seen import Seen
 from mien.study.record import NETWORK_FILE, RunRecord, RunStatus
 from mien.study.spec import read_study
 from mien.study.store import STUDY_FILE, Store
-from mien.training.backend import in_batches, litert_function
+from mien.training.backend import answers_of, litert_function
 from mien.training.card import make_card
 from mien.training.convert import WeightsType, in_float32, store_weights, to_keras, to_litert, to_onnx
 
@@ -370,7 +370,7 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
     """What the network itself says, shape (N, classes); with `mirror`, put together here and not in a graph."""
 
     def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        given = network.predict(**in_batches(_BATCH, with_channel_axis(faces)), verbose=0)
+        given = answers_of(network, with_channel_axis(faces), _BATCH)
         return np.asarray(given, dtype=np.float64)
 
     if not mirror:

@@ -15,13 +15,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import RecordError
+from mien.errors import NetworkError, RecordError
 from mien.files import written_whole
 from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
 from mien.study.store import CHECKPOINT_FILE, EPOCH_FILES
-from mien.training.backend import in_batches, taken_in_batches
+from mien.training.backend import judged, sharing_devices, taken_in_batches
 from mien.training.blending import blend, draw_blend
 from mien.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
@@ -101,6 +101,9 @@ def fit(
 
     Returns:
         How it ended, and the state of the loop with its history.
+
+    Raises:
+        NetworkError: several devices share each batch, and cannot share these evenly.
     """
     optimizer = trained.optimizer
     optimizer.build(trained.trainable_variables)
@@ -108,6 +111,11 @@ def fit(
     # Of a shorter run that this one goes on from, what answered its readouts is not kept.
     state.chosen = {r: epoch for r, epoch in state.chosen.items() if weights_file(folder, epoch).is_file()}
     batch = min(recipe.batch_size, len(train))
+    if (sharing := sharing_devices()) and batch % len(sharing):
+        raise NetworkError(
+            f"{len(sharing)} GPUs cannot share batches of {batch} images evenly. Choose a batch_size that "
+            f"{len(sharing)} divides, or fewer GPUs."
+        )
     # Whole batches only: a last batch of two images would upset BatchNorm. The order changes with every epoch, so
     # every image has its turn.
     steps = len(train) // batch
@@ -241,9 +249,7 @@ def _validated(
 ) -> dict[str, float]:
     """Loss and accuracy on the validation role under these averages of batch normalisation, which stay in place."""
     settler.put(averages)
-    batches = in_batches(recipe.batch_size, validation.inputs, validation.targets)
-    checked: dict[str, float] = trained.evaluate(**batches, verbose=0, return_dict=True)
-    return checked
+    return judged(trained, validation.inputs, validation.targets, recipe.batch_size)
 
 
 def choose(state: LoopState, recipe: Recipe, entry: Epoch, readouts: tuple[int, ...]) -> None:

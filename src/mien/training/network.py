@@ -419,6 +419,10 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         return
     trained = [keras.ops.copy(weight) for weight in model.trainable_variables]
     type(optimizer).finalize_variable_values(optimizer, model.trainable_variables)
+    for weight in model.trainable_variables:
+        weight.assign(
+            keras.ops.copy(weight)
+        )  # JAX would share memory with the averages, and give it away with the weight
     try:
         yield
     finally:

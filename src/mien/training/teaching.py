@@ -27,7 +27,7 @@ from mien.study.recipe import AugmentationSpec, Recipe
 from mien.study.record import NETWORK_FILE, RunRecord
 from mien.study.store import Store
 from mien.study.teachers import is_run, teacher_identity
-from mien.training.backend import in_batches
+from mien.training.backend import answers_of
 
 _BATCH = 256
 # Of a probability below this its logarithm is that of this: what is stored has 11 bits.
@@ -219,7 +219,7 @@ def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
 
     def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
         crops = with_channel_axis(resize_crops(faces, size, channels))
-        return np.asarray(network.predict(**in_batches(_BATCH, crops), verbose=0), dtype=np.float64)
+        return np.asarray(answers_of(network, crops, _BATCH), dtype=np.float64)
 
     try:
         seen = Store.open(folder.parent.parent).seen(record)

@@ -114,7 +114,7 @@ def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: M
         from mien.training.execute import execute
         from mien.training.measure import measure
 
-        backend.configure(threads=job.threads)
+        backend.configure(threads=job.threads, gpus=job.gpus)
         if dataset is None:
             dataset = read_dataset(job.data)
         split = apply_protocol(dataset, job.run.protocol)
