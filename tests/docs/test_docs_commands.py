@@ -4,11 +4,9 @@ Marks stand in a comment above a fenced block: `<!-- tested -->` runs a block of
 `<!-- file: NAME -->` writes one. The blocks of a page run in its order, in one empty folder.
 """
 
-import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import pytest
 import typer
 
 from mien.cli.main import command_line
+from support.loaded import run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,32 +25,6 @@ BLOCK = re.compile(r"^<!-- (tested|file: (?P<file>\S+)) -->\n```(?P<language>\w+
 
 # Fewer faces and epochs than a reader would use, so that the tests stay fast; the rest is run as it stands.
 SMALLER = (("drawn:count=2000", "drawn:count=150"), ("drawn:count=700", "drawn:count=150"), ("[2, 4]", "[1, 2]"))
-
-# Reads a list of steps and does them where it stands. One process does a whole page: most of a command's
-# time goes into its start. Each step is named on stderr before it is done. On all pages but the first, runs are trained
-# in that process too, where each would load Keras again, and with a mien_small that is quickly built.
-READER = """
-import json, sys, pathlib
-from mien.cli.main import main
-
-in_one_process, steps = json.load(sys.stdin)
-if in_one_process:
-    from support.in_process import train_here
-    train_here()
-for kind, name, content in steps:
-    print(">", name, file=sys.stderr, flush=True)
-    if kind == "file":
-        pathlib.Path(name).write_text(content, encoding="utf-8")
-    elif kind == "python":
-        exec(compile(content, name, "exec"), {"__name__": "__main__"})
-    else:
-        sys.argv = ["mien", *content]
-        try:
-            main()
-        except SystemExit as end:
-            if end.code:
-                sys.exit(end.code)
-"""
 
 
 def text_of(page: Path) -> str:
@@ -84,26 +57,49 @@ def steps(page: Path) -> Iterator[tuple[str, str, object]]:
                     yield "mien", line, words[1:]
 
 
+def follow(todo: list[tuple[str, str, object]], in_one_process: bool) -> None:
+    """Do steps where this process stands.
+
+    One process does a whole page: most of a command's time goes into its start. Each step is named on stderr before it
+    is done. On all pages but the first, runs are trained in that process too, where each would load Keras again, and
+    with a mien_small that is quickly built.
+    """
+    from mien.cli.main import main
+
+    if in_one_process:
+        from support.in_process import train_here
+
+        train_here()
+    for kind, name, content in todo:
+        print(">", name, file=sys.stderr, flush=True)  # noqa: T201
+        if kind == "file":
+            Path(name).write_text(content, encoding="utf-8")
+        elif kind == "python":
+            exec(compile(content, name, "exec"), {"__name__": "__main__"})
+        else:
+            sys.argv = ["mien", *content]
+            try:
+                main()
+            except SystemExit as end:
+                if end.code:
+                    raise
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_what_a_page_tells_to_do_works(page, tmp_path):
+    pytest.importorskip("keras")
+    folder = tmp_path / "here"
+    folder.mkdir()
     environment = {
-        **os.environ,
         "COLUMNS": "120",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "PYTHONIOENCODING": "utf-8",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", READER],
-        input=json.dumps([page.name != "README.md", list(steps(page))]),
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    in_one_process = page.name != "README.md"
+    code, said = run(follow, list(steps(page)), in_one_process, folder=folder, environment=environment)
+    assert code == 0, said[-6000:]
 
 
 def test_the_readme_and_the_tutorial_are_among_the_tested_pages():

@@ -88,7 +88,7 @@ class Nodes:
         return {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     pytest.importorskip("ray")
     nodes = Nodes(tmp_path_factory.mktemp("nodes"))

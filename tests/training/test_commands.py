@@ -51,7 +51,15 @@ def mien(monkeypatch, capsys, tmp_path):
     return run
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Do runs in this process. In the tests of the README, each has its own."""
+    monkeypatch.setattr(processes.SubprocessExecutor, "submit", in_process.submit)
+    monkeypatch.setattr(backend, "configure", lambda **_: None)  # of a process of its own; other tests share this one
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("here")
 def test_a_study_from_plan_to_report(mien, tmp_path):
     (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
     code, said = mien("study", "plan", "study.toml")
@@ -77,9 +85,8 @@ def test_a_study_from_plan_to_report(mien, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_run_with_train(mien, tmp_path, monkeypatch):
-    monkeypatch.setattr(processes.SubprocessExecutor, "submit", in_process.submit)
-    monkeypatch.setattr(backend, "configure", lambda **_: None)  # of a process of its own; other tests share this one
+@pytest.mark.usefixtures("here")
+def test_one_run_with_train(mien, tmp_path):
     words = (
         "train",
         "drawn:count=120,size=32",

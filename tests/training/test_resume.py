@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import multiprocessing
 import random
-import subprocess
-import sys
 import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -17,47 +16,34 @@ from mien.datasets.spec import DataSpec
 from mien.study.processes import Job
 from mien.study.store import Store
 from support.in_process import NARROW
+from support.loaded import begin
 
 # benchmarks/faults_long.py kills more often, and the process of the study too.
 KILLS = 2
 
-# The graph of mien_small takes most of a worker's time, and kills do not need all of it.
-NARROW_WORKER = f"""
-import sys
-from mien.training.backend import choose_backend
-choose_backend()
-from mien.training import mien_small, worker
-mien_small.STAGES = {NARROW}
-sys.exit(worker.main())
-"""
+
+def job_of_a_worker(text: str, ear: Connection) -> None:
+    """What a worker does, with a narrow mien_small: its graph takes most of the time, and kills do not need it all."""
+    from mien.training import mien_small, worker
+
+    mien_small.STAGES = NARROW
+    worker.work(Job.from_json(text), worker.Speaker(ear.send))
 
 
 def work(job: Job, kill_after: float | None = None) -> list[dict]:
-    """Run a worker; kill it `kill_after` seconds after its training begins. Returns what it said."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", NARROW_WORKER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-    )
-    process.stdin.write(job.to_json() + "\n")
-    process.stdin.flush()
+    """Do a job in another process; kill it `kill_after` seconds after its training begins. Returns what it said."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = begin(job_of_a_worker, job.to_json(), there)
+    there.close()
     said = []
     timer = None
-    for line in process.stdout:
-        try:
-            said.append(json.loads(line))
-        except ValueError:
-            break  # the kill cut the line
-        if kill_after is not None and timer is None and said[-1].get("text") == "training":
-            timer = threading.Timer(kill_after, process.kill)
-            timer.start()
-    process.wait()
-    process.stdout.close()
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
+    with here, contextlib.suppress(EOFError):  # it has ended
+        while True:
+            said.append(here.recv())
+            if kill_after is not None and timer is None and said[-1].get("text") == "training":
+                timer = threading.Timer(kill_after, process.kill)
+                timer.start()
+    process.join()
     if timer is not None:
         timer.cancel()
     return said

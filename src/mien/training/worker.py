@@ -107,6 +107,7 @@ def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: M
     started = time.monotonic()
     try:
         choose_backend()
+        store = Store.open(Path(job.store)) if job.action == "run" else None  # before what takes seconds
         speaker.stage("starting")
         # Keras reads its backend when it is imported, so nothing that imports it may come before the choice.
         _import_keras()
@@ -118,7 +119,7 @@ def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: M
         if dataset is None:
             dataset = read_dataset(job.data)
         split = apply_protocol(dataset, job.run.protocol)
-        if job.action == "measure":
+        if store is None:
             cost = measure(job.run, dataset.size, len(split.label_set), dataset.channels)
             speaker.say("measured", **cost.to_json())
             return True
@@ -126,7 +127,7 @@ def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: M
             job.run,
             dataset,
             split,
-            Store.open(Path(job.store)),
+            store,
             watch=speaker,
             stop=lambda: job.seconds is not None and time.monotonic() - started > job.seconds,
             keep_weights=job.keep_weights,
