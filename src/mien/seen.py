@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.channels import images_in_channels
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -26,7 +28,7 @@ class Seen:
 
     @classmethod
     def of(cls, train: Iterable[str], validation: Iterable[str]) -> Seen:
-        """From the hashes of images, as `hash_images` gives them."""
+        """From the hashes of images, as `gray_hashes` gives them."""
         return cls(np.unique(short_hashes(train)), np.unique(short_hashes(validation)))
 
     def learned_from(self, hashes: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -56,6 +58,19 @@ def hash_images(images: NDArray[np.uint8]) -> NDArray[np.str_]:
         return whole.hexdigest()
 
     return np.array([hash_one(image) for image in images], dtype="U32")
+
+
+def gray_hashes(images: NDArray[np.uint8], hashes: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Hashes by which a model knows what it has learned from, whether that is read in colour or in gray.
+
+    Args:
+        images: shape (N, H, W), or (N, H, W, 3) in colour, uint8.
+        hashes: of these images, as `hash_images` gives them.
+
+    Returns:
+        Shape (N,): the hashes of the images in gray.
+    """
+    return hashes if images.ndim == 3 else hash_images(images_in_channels(images, "gray"))
 
 
 def short_hashes(hashes: Iterable[str]) -> NDArray[np.uint64]:

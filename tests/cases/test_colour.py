@@ -1,17 +1,20 @@
 """Colour as a setting: every form is read in colour, and where colours meet gray it is said and done rightly."""
 
 import io
+import json
 import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image as pillow
+from typer.testing import CliRunner
 
 import mien
 from mien.api.data import convert, describe
-from mien.bundle import SCHEMA, load_bundle, write_bundle
+from mien.bundle import SCHEMA, load_bundle, with_seen, write_bundle
 from mien.channels import image_in_channels, images_in_channels, to_gray, with_channel_axis
+from mien.cli.main import command_line
 from mien.datasets.dataset import Role
 from mien.datasets.pixels import decode_image
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
@@ -20,10 +23,11 @@ from mien.evaluation.corruptions import CORRUPTIONS, corrupt
 from mien.framing import CropRule, crop_rule_of
 from mien.images import png_bytes, read_image
 from mien.inference.classifier import Classifier
-from mien.inference.crops import crop_face
+from mien.inference.crops import crop_face, resize_crops
 from mien.inference.detector import Box, Face
 from mien.inference.explanation import class_activation_map, deletion_curve, explain, occlusion_map
 from mien.labels import LabelSet, parse_expression
+from mien.seen import Seen, gray_hashes, hash_images
 from mien.study.plan import SplitFacts, name_run
 from mien.study.recipe import PreprocessingSpec, Recipe
 from support.colour import LABELS, colour_faces, write_folder
@@ -383,6 +387,63 @@ def test_a_model_of_colours_is_measured_in_colour_and_says_where_there_are_none(
         assert any("gray, with three equal channels" in note for note in found.notes)
     damaged = mien.evaluate(colour_bundle, folder, corruptions=["darkness"])
     assert len(damaged.corrupted) == 5
+
+
+def test_what_a_model_has_seen_in_colour_is_known_again_in_gray(colour_bundle, bundle, faces, gray, tmp_path):
+    images, labels = faces
+    colours = mien.Dataset.from_arrays(images, labels, channels="rgb")
+    learned = Seen.of(gray_hashes(images[:20], colours.sample_hashes[:20]), [])
+    of_colour = with_seen(colour_bundle, learned, tmp_path / "seen.mien")
+    for data in (colours, mien.Dataset.from_arrays(gray, labels), write_folder(tmp_path / "faces", images, labels)):
+        assert mien.evaluate(of_colour, data).familiar.learned == 20
+    at_its_size = resize_crops(gray[:20], 48)
+    of_gray = with_seen(bundle, Seen.of(hash_images(at_its_size), []), tmp_path / "gray.mien")
+    assert mien.evaluate(of_gray, colours).familiar.learned == 20
+
+
+def test_faces_are_found_and_cut_out_in_colour(colour_bundle, portrait, tmp_path):
+    for number, label in enumerate(("anger", "happiness")):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        photo = np.array(pillow.open(portrait).convert("RGB"))
+        photo[:8, :8] = 10 * number
+        pillow.fromarray(photo).save(tmp_path / "photos" / label / "photo.png")
+    found = mien.read(tmp_path / "photos", channels="rgb", faces="find", framing="drawn", size=24)
+    assert found.images.shape == (2, 24, 24, 3)
+    assert found.images[..., 0].mean() > found.images[..., 2].mean() + 10
+    measured = mien.evaluate(colour_bundle, tmp_path / "photos", find_faces=True)
+    (face,) = mien.Recognizer(colour_bundle).recognize(str(tmp_path / "photos" / "anger" / "photo.png")).faces
+    anger, happiness, _ = (probability for _, probability in face.probabilities)  # neutral is not among the data
+    assert measured.predictions.outputs[0, 0] == pytest.approx(anger / (anger + happiness), abs=1e-5)
+
+
+def test_crops_in_arrays_and_tables_are_named_in_colour(colour_bundle, tmp_path):
+    crops = np.stack([painted(RED), painted(GREEN), painted(BLUE)])
+    np.savez(tmp_path / "crops.npz", images=crops)
+    for number, crop in enumerate(crops):
+        (tmp_path / f"{number}.png").write_bytes(png_bytes(crop))
+    (tmp_path / "crops.csv").write_text("path\n0.png\n1.png\n2.png\n", encoding="utf-8")
+    for name in ("crops.npz", "crops.csv"):
+        words = ["predict", str(tmp_path / name), "--crops", "--bundle", colour_bundle.source, "--json"]
+        done = CliRunner().invoke(command_line(words), words)
+        assert done.exit_code == 0, done.output
+        results = map(json.loads, done.stdout.splitlines())
+        found = [max(result["faces"][0]["probabilities"].items(), key=lambda pair: pair[1])[0] for result in results]
+        assert found == ["anger", "happiness", "neutral"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["data", "describe"], ["data", "convert", "--output", "out"], ["data", "audit", "--no-faces", "--output", "out"]],
+)
+def test_commands_read_in_colour_where_that_is_said(words, faces, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    folder = write_folder(tmp_path / "faces", *faces)
+    words = [*words, str(folder), "--channels", "rgb"]
+    done = CliRunner().invoke(command_line(words), words)
+    assert done.exit_code == 0, done.output
+    assert mien.read(folder, channels="rgb").fingerprint in done.output or words[1] == "audit"
+    if words[1] == "audit":
+        assert (tmp_path / "out" / "audit.html").is_file()
 
 
 def test_a_model_of_gray_faces_meets_colours_in_gray(bundle, faces, tmp_path):

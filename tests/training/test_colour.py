@@ -64,6 +64,7 @@ def test_what_only_colour_tells_is_learned_measured_exported_and_explained(monke
     without = mien.evaluate(bundle, mien.read(folder))
     assert without.evaluation.scores.accuracy.value <= 0.65
     assert any("gray, with three equal channels" in note for note in without.notes)
+    assert without.familiar.learned > 100  # though it met them in colour
 
     of_gray = mien.export(store.run_folder(records["gray"].id), "gray.mien").bundle
     assert of_gray.channels == "rgb"  # it takes colours, and turns them gray itself

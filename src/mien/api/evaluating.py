@@ -552,10 +552,10 @@ def _seen_of(split: Split, size: int) -> Seen:
 
 
 def _hashes(samples: Samples, size: int) -> NDArray[np.str_]:
-    """Hashes of the images as the model gets them, so that one size of the same data knows another again."""
+    """Hashes of the images in the model's size and in gray: one size of the same data, or gray, knows another again."""
     if samples.images.shape[1:3] == (size, size):
-        return samples.hashes
-    return hash_images(resize_crops(np.asarray(samples.images), size))
+        return samples.gray_hashes
+    return hash_images(resize_crops(np.asarray(samples.images), size, "gray"))
 
 
 def _answers(

@@ -19,6 +19,7 @@ from mien.datasets.dataset import Dataset, Role
 from mien.errors import DataError, ProtocolError, did_you_mean
 from mien.labels import LabelSet
 from mien.randomness import generator
+from mien.seen import gray_hashes
 from mien.votes import Votes, official_majority
 
 _CHOICES = {
@@ -144,6 +145,11 @@ class Samples:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def gray_hashes(self) -> NDArray[np.str_]:
+        """Shape (N,), str: see `mien.seen.gray_hashes`."""
+        return gray_hashes(self.images, self.hashes)
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -187,6 +193,11 @@ class SealedTest:
     def hashes(self) -> NDArray[np.str_]:
         """Shape (N,), str, equal for exact copies."""
         return self.__samples.hashes
+
+    @property
+    def gray_hashes(self) -> NDArray[np.str_]:
+        """Shape (N,), str: see `mien.seen.gray_hashes`."""
+        return self.__samples.gray_hashes
 
     @property
     def pictures(self) -> NDArray[np.str_]:

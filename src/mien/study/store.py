@@ -228,7 +228,7 @@ class Store:
         with self._reporting(path):
             path.parent.mkdir(exist_ok=True)
             if not path.exists():
-                seen = Seen.of(split.train.hashes, split.validation.hashes)
+                seen = Seen.of(split.train.gray_hashes, split.validation.gray_hashes)
                 with written_whole(path) as file:
                     np.savez(file, train=seen.train, validation=seen.validation)
         if spec is not None and spec.cleaning is not None:

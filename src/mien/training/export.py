@@ -186,7 +186,7 @@ def export_run(
     if dataset is not None:
         say("answering for the validation and test roles")
         split = _split(record, dataset)
-        seen = Seen.of(split.train.hashes, split.validation.hashes)
+        seen = Seen.of(split.train.gray_hashes, split.validation.gray_hashes)
         images = {Role.VALIDATION: split.validation.images, Role.TEST: split.test.images}
         if options.mirror:
             exact_answers = _answers(exact_classifier, images[Role.VALIDATION], validation)

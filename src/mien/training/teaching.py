@@ -232,9 +232,9 @@ def _check_seen(name: str, seen: Seen | None, split: Split) -> None:
     """Refuse a teacher that would tell the network of images that it is tested on."""
     if seen is None:
         return
-    for role, hashes in (("test", split.test.hashes), ("validation", split.validation.hashes)):
+    for role, hashes in (("test", split.test.gray_hashes), ("validation", split.validation.gray_hashes)):
         # A data set can have copies of its training images among the others: those the network meets anyway.
-        told = seen.learned_from(hashes) & ~np.isin(hashes, split.train.hashes)
+        told = seen.learned_from(hashes) & ~np.isin(hashes, split.train.gray_hashes)
         if told.any():
             raise NetworkError(
                 f"The teacher {name} has learned from {int(told.sum()):,} of the {len(hashes):,} {role} images of this "
