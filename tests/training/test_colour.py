@@ -11,6 +11,7 @@ import pytest
 import mien
 from mien.channels import images_in_channels, with_channel_axis
 from mien.datasets.dataset import Role
+from mien.errors import NetworkError
 from mien.images import png_bytes
 from mien.study.processes import SubprocessExecutor
 from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe
@@ -202,10 +203,11 @@ def test_a_teacher_of_other_channels_gets_its_own(of, monkeypatch, tmp_path, sto
 
     monkeypatch.setattr(SubprocessExecutor, "submit", submit)
     images, labels = colour_faces(60)
-    teachers = mien.Dataset.from_arrays(images, labels, channels=of, framing="drawn")
+    roles = [role for role in ("train", "train", "train", "validation", "test") for _ in range(12)]
+    teachers = mien.Dataset.from_arrays(images, labels, roles=roles, channels=of, framing="drawn")
     taught = mien.train(teachers, epochs=1, settings={"batch_size": 16}, store=tmp_path / "teacher").folder
-    learners = mien.Dataset.from_arrays(images, labels, channels="gray" if of == "rgb" else "rgb")
-    split = apply_protocol(learners, ProtocolSpec(labels="dataset", roles="split"))
+    learners = teachers.in_channels("gray" if of == "rgb" else "rgb")
+    split = apply_protocol(learners, ProtocolSpec(labels="dataset"))
     recipe = Recipe(
         teacher=TeacherSpec(models=(str(taught),), views=2), augmentation=AugmentationSpec(flip=True)
     ).resolved(32, learners.channels)
@@ -215,3 +217,6 @@ def test_a_teacher_of_other_channels_gets_its_own(of, monkeypatch, tmp_path, sto
     for view in (0, 1):
         assert teaching.viewed(inputs, samples, np.full(len(samples), view)).shape == inputs.shape
     assert teaching.softened(samples, np.zeros(len(samples), int)).sum(axis=1) == pytest.approx(1, abs=1e-3)
+    other = apply_protocol(learners, ProtocolSpec(labels="dataset", roles="split"))
+    with pytest.raises(NetworkError, match="has learned from"):
+        prepare_teaching(recipe, other, store, lambda text: None)

@@ -195,11 +195,6 @@ class SealedTest:
         return self.__samples.hashes
 
     @property
-    def gray_hashes(self) -> NDArray[np.str_]:
-        """Shape (N,), str: see `mien.seen.gray_hashes`."""
-        return self.__samples.gray_hashes
-
-    @property
     def pictures(self) -> NDArray[np.str_]:
         """Shape (N,), str, equal for images that count as copies of one picture."""
         return self.__samples.pictures

@@ -22,7 +22,7 @@ from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops, warp_crops
 from mien.labels import LabelSet, project
 from mien.randomness import generator
-from mien.seen import Seen
+from mien.seen import Seen, gray_hashes
 from mien.study.recipe import AugmentationSpec, Recipe
 from mien.study.record import NETWORK_FILE, RunRecord
 from mien.study.store import Store
@@ -232,7 +232,8 @@ def _check_seen(name: str, seen: Seen | None, split: Split) -> None:
     """Refuse a teacher that would tell the network of images that it is tested on."""
     if seen is None:
         return
-    for role, hashes in (("test", split.test.gray_hashes), ("validation", split.validation.gray_hashes)):
+    for role, part in (("test", split.test), ("validation", split.validation)):
+        hashes = gray_hashes(part.images, part.hashes)
         # A data set can have copies of its training images among the others: those the network meets anyway.
         told = seen.learned_from(hashes) & ~np.isin(hashes, split.train.gray_hashes)
         if told.any():
