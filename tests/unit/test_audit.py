@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.datasets.audit.findings import LabelDoubt, Severity
+from mien.datasets.audit.findings import Gravity, LabelDoubt
 from mien.datasets.audit.names import source_name
 from mien.datasets.audit.run import audit_dataset
 from mien.datasets.audit.votes import no_face_mask
@@ -122,7 +122,7 @@ def test_a_copy_of_a_training_image_in_test_is_found(clean, kind, change):
     audit = audited(planted)
     [finding] = audit.findings
     assert finding.check == f"copies-across-roles-{kind}"
-    assert finding.severity is Severity.FAULT
+    assert finding.severity is Gravity.FAULT
     assert finding.samples == (tuple(sorted((train, test))),)
     [count] = [count for count in audit.copies if count.kind == kind]
     assert (count.groups, count.images, count.conflicting) == (1, 2, 0)
@@ -205,7 +205,7 @@ def test_a_class_that_was_oversampled_before_the_split_is_found(clean):
     rng = np.random.default_rng(0)
     roles = rng.choice(["train", "validation", "test"], len(positions), p=[0.7, 0.15, 0.15])
     finding = finding_of(grown(clean, positions, roles), "oversampled-class")
-    assert finding.severity is Severity.FAULT
+    assert finding.severity is Gravity.FAULT
     assert finding.title.startswith("disgust looks oversampled before the split")
     assert finding.numbers["pictures"] == len(disgust)
 
@@ -213,7 +213,7 @@ def test_a_class_that_was_oversampled_before_the_split_is_found(clean):
 def test_a_class_that_was_oversampled_in_training_alone_is_no_fault(clean):
     disgust = np.flatnonzero((clean.labels == SEVEN.index(Expression.DISGUST)) & (clean.roles == "train"))
     dataset = grown(clean, np.repeat(disgust, 3), ["train"] * 3 * len(disgust))
-    assert finding_of(dataset, "oversampled-class").severity is Severity.CAUTION
+    assert finding_of(dataset, "oversampled-class").severity is Gravity.CAUTION
 
 
 def test_augmented_files_are_found_by_their_names_whatever_they_show(clean):
@@ -224,7 +224,7 @@ def test_augmented_files_are_found_by_their_names_whatever_they_show(clean):
     ids = [f"test/face/{one}.jpg3.jpg", f"train/face/{other}_flip.jpg"]
     dataset = grown(replace(clean, ids=paths), [one, other], ["test", "train"], ids=ids, images=images)
     finding = finding_of(dataset, "augmented-files")
-    assert finding.severity is Severity.FAULT
+    assert finding.severity is Gravity.FAULT
     assert finding.numbers == {"made": 2, "sources": 2, "sources_across_roles": 1}
     assert finding.samples == ((one, len(clean)),)
     reasons = {entry.id: entry.reason for entry in audited(dataset).cleaning}
@@ -258,7 +258,7 @@ def test_two_names_for_one_class_are_found(clean):
     folders[(clean.labels == surprise) & (clean.roles == "test")] = "Suprise"
     ids = np.array([f"{folder}/{n}.png" for n, folder in enumerate(folders)])
     finding = finding_of(replace(clean, ids=ids), "two-names-for-one-class")
-    assert finding.severity is Severity.FAULT
+    assert finding.severity is Gravity.FAULT
     assert finding.names == ("surprise", "suprise")
     whole = np.array([f"{names[label]}/{n}.png" for n, label in enumerate(clean.labels.tolist())])
     assert checks(replace(clean, ids=whole)) == set()
@@ -282,7 +282,7 @@ def exchanged(dataset, one, other):
 @pytest.mark.parametrize("other", ["test", "validation"])
 def test_swapped_roles_are_found(clean, other):
     finding = finding_of(exchanged(clean, "train", other), "roles-exchanged")
-    assert finding.severity is Severity.FAULT
+    assert finding.severity is Gravity.FAULT
 
 
 def test_a_role_that_its_files_contradict_is_found(clean):

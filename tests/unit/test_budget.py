@@ -15,7 +15,7 @@ from mien.cli.main import command_line
 from mien.errors import StudyFileError
 from mien.study import processes
 from mien.study.cost import Cost
-from mien.study.forecast import Expected, Source, expect
+from mien.study.forecast import Expected, ForecastSource, expect
 from mien.study.order import order_runs
 from mien.study.planning import PlannedStudy, plan_study
 from mien.study.processes import Job
@@ -81,7 +81,7 @@ def planned() -> PlannedStudy:
 def expected_of(planned: PlannedStudy, minutes: dict[str, float]) -> dict[str, Expected]:
     """What each run is expected to take, by its network."""
     cost = Cost(start_seconds=0.0, train_seconds_per_image=0.0, predict_seconds_per_image=0.0, memory_mib=None)
-    return {run.id: Expected(cost, minutes[run.recipe.backbone], Source.MEASURED) for run in planned.plan.runs}
+    return {run.id: Expected(cost, minutes[run.recipe.backbone], ForecastSource.MEASURED) for run in planned.plan.runs}
 
 
 @pytest.fixture(autouse=True)

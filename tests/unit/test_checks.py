@@ -13,7 +13,7 @@ import pytest
 
 from mien.datasets.dataset import Role
 from mien.predictions import Predictions
-from mien.report.checks import CHECKS, Evidence, Finding, Found, Severity, diagnose
+from mien.report.checks import CHECKS, Diagnosis, Evidence, Found, Severity, diagnose
 from mien.report.compared import compare_tables
 from mien.report.results import collect
 from mien.report.tables import study_tables
@@ -354,7 +354,7 @@ def test_each_planted_fault_is_named() -> None:
     findings = {finding.check.code: finding for finding in diagnose(evidence_of(plan, records))}
 
     def subjects(code: str) -> list[str]:
-        finding: Finding = findings[code]
+        finding: Diagnosis = findings[code]
         return [found.subject for found in finding.found]
 
     assert subjects("C02") == subjects("C03") == ["mien_small, relu"]

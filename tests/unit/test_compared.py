@@ -27,7 +27,7 @@ from mien.report.compared import (
     corrected,
     distinct,
 )
-from mien.report.conclusions import Outcome, Tried, claimed, conclude, tried_claim
+from mien.report.conclusions import Tried, Verdict, claimed, conclude, tried_claim
 from mien.report.published import agreement, beside, contradictions
 from mien.report.results import Results, collect, run_titles
 from mien.report.summary import summarise
@@ -498,22 +498,22 @@ class TestPublished:
     @pytest.mark.parametrize(
         ("adam", "outcomes"),
         [
-            ([0.63, 0.52, 0.59, 0.43], [Outcome.HOLDS, Outcome.FAILS]),
-            ([0.57, 0.48, 0.51, 0.37], [Outcome.FAILS, Outcome.HOLDS]),
-            ([0.63, 0.47, 0.59, 0.36], [Outcome.OPEN, Outcome.OPEN]),
+            ([0.63, 0.52, 0.59, 0.43], [Verdict.HOLDS, Verdict.FAILS]),
+            ([0.57, 0.48, 0.51, 0.37], [Verdict.FAILS, Verdict.HOLDS]),
+            ([0.63, 0.47, 0.59, 0.36], [Verdict.OPEN, Verdict.OPEN]),
         ],
     )
-    def test_a_claim_holds_fails_or_cannot_be_told(self, adam: list[float], outcomes: list[Outcome]) -> None:
+    def test_a_claim_holds_fails_or_cannot_be_told(self, adam: list[float], outcomes: list[Verdict]) -> None:
         _, table, _ = optimizers([0.60, 0.50, 0.55, 0.40], adam)
         found = tried_on([table], self.reference)
-        assert [one.outcome for one in found] == [*outcomes, Outcome.OPEN]
+        assert [one.outcome for one in found] == [*outcomes, Verdict.OPEN]
         assert "points" in found[0].reason
         assert found[2].reason == "This study has no table 'elsewhere'."
 
     def test_networks_at_the_floor_decide_no_claim(self) -> None:
         _, table, _ = optimizers([0.10, 0.11, 0.12, 0.11], [0.16, 0.17, 0.16, 0.17])
         found = tried_on([table], self.reference)
-        assert {one.outcome for one in found} == {Outcome.OPEN}
+        assert {one.outcome for one in found} == {Verdict.OPEN}
         assert "No result lies above the floor." in found[0].reason
 
     def test_nothing_run_is_nothing_told(self) -> None:

@@ -12,7 +12,7 @@ from mien.machine import core_count, processor_name
 from mien.study import forecast as forecast_module
 from mien.study.backbones import BACKBONES
 from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost
-from mien.study.forecast import SPEEDS_FILE, Source, expect, measure
+from mien.study.forecast import SPEEDS_FILE, ForecastSource, expect, measure
 from mien.study.planning import PlannedStudy, plan_study
 from mien.study.processes import Executor, Job
 from mien.study.record import RunStatus
@@ -73,7 +73,7 @@ def _on_tensorflow(monkeypatch) -> None:
 
 def test_a_plan_has_times_before_anything_was_measured(planned, tmp_path):
     expected = expect(planned, None, folder=tmp_path)
-    assert {run.source for run in expected.values()} == {Source.FORMULA}
+    assert {run.source for run in expected.values()} == {ForecastSource.FORMULA}
     assert all(0 < run.minutes < 60 for run in expected.values())
     assert not list(tmp_path.iterdir())
 
@@ -85,7 +85,7 @@ def test_each_kind_of_run_is_measured_once_and_kept_for_this_machine(planned, tm
     )
     assert begun == [(1, 2, "vgg16"), (2, 2, "mien_small")]
     expected = expect(planned, None, folder=tmp_path)
-    assert {run.source for run in expected.values()} == {Source.MEASURED}
+    assert {run.source for run in expected.values()} == {ForecastSource.MEASURED}
     run = planned.plan.runs[0]
     facts = planned.facts[run.protocol]
     seconds = 6 + 2 * (facts.train * 0.01 + facts.validation * 0.005) + (facts.validation + facts.test) * 0.005
@@ -103,13 +103,13 @@ def test_who_stops_while_measuring_keeps_what_was_measured(planned, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         measure(planned, None, Stopped(), begins=lambda *said: None, folder=tmp_path)
     sources = [run.source for run in expect(planned, None, folder=tmp_path).values()]
-    assert sources == [Source.MEASURED, Source.MEASURED, Source.FORMULA, Source.FORMULA]
+    assert sources == [ForecastSource.MEASURED, ForecastSource.MEASURED, ForecastSource.FORMULA, ForecastSource.FORMULA]
 
 
 def test_another_machine_measures_for_itself(planned, tmp_path, monkeypatch):
     measure(planned, None, Stopwatch(), begins=lambda *said: None, folder=tmp_path)
     monkeypatch.setattr(forecast_module, "processor_name", lambda: "Abacus 3000")
-    assert {run.source for run in expect(planned, None, folder=tmp_path).values()} == {Source.FORMULA}
+    assert {run.source for run in expect(planned, None, folder=tmp_path).values()} == {ForecastSource.FORMULA}
     watch = Stopwatch()
     measure(planned, None, watch, begins=lambda *said: None, folder=tmp_path)
     assert len(watch.jobs) == 2
@@ -119,7 +119,7 @@ def test_another_machine_measures_for_itself(planned, tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 99}', '{"schema": 1, "machines": {"a": {"b": {"c": 1}}}}'])
 def test_a_damaged_file_of_measurements_counts_as_none(planned, tmp_path, content):
     (tmp_path / SPEEDS_FILE).write_text(content, encoding="utf-8")
-    assert {run.source for run in expect(planned, None, folder=tmp_path).values()} == {Source.FORMULA}
+    assert {run.source for run in expect(planned, None, folder=tmp_path).values()} == {ForecastSource.FORMULA}
 
 
 def test_records_of_this_machine_come_before_measurements_and_those_of_another_one_after(planned, tmp_path):
@@ -128,19 +128,19 @@ def test_records_of_this_machine_come_before_measurements_and_those_of_another_o
     record_with(small, here=True).write(store.run_folder(small.id))
     record_with(other, here=False).write(store.run_folder(other.id))
 
-    def sources() -> dict[str, set[Source]]:
+    def sources() -> dict[str, set[ForecastSource]]:
         expected = expect(planned, store, folder=tmp_path)
         return {
             name: {expected[run.id].source for run in planned.plan.runs if run.recipe.backbone == name}
             for name in ("mien_small", "vgg16")
         }
 
-    assert sources() == {"mien_small": {Source.RECORD}, "vgg16": {Source.ELSEWHERE}}
+    assert sources() == {"mien_small": {ForecastSource.RECORD}, "vgg16": {ForecastSource.ELSEWHERE}}
     # Of what a record tells, nothing is measured again.
     watch = Stopwatch()
     measure(planned, store, watch, begins=lambda *said: None, folder=tmp_path)
     assert [job.run.recipe.backbone for job in watch.jobs] == ["vgg16"]
-    assert sources() == {"mien_small": {Source.RECORD}, "vgg16": {Source.MEASURED}}
+    assert sources() == {"mien_small": {ForecastSource.RECORD}, "vgg16": {ForecastSource.MEASURED}}
 
 
 def test_a_record_tells_what_a_step_took_without_the_epoch_that_traces(planned):
@@ -170,7 +170,7 @@ def test_the_formula_is_scaled_by_what_is_known_of_this_machine(planned, tmp_pat
     step = 3 * formula_cost(key, cores=core_count()).train_seconds_per_image
     record_with(small, here=True, step=step).write(store.run_folder(small.id))
     for run_id, run in expect(planned, store, folder=tmp_path).items():
-        if run.source is Source.FORMULA:
+        if run.source is ForecastSource.FORMULA:
             assert run.minutes == pytest.approx(3 * before[run_id].minutes)
 
 
@@ -213,7 +213,7 @@ def test_times_of_unlike_machines_have_no_common_middle(planned, tmp_path):
         record = replace(record, id=f"run{number}", environment={**record.environment, "threads": threads})
         record.write(store.run_folder(record.id))
     expected = expect(planned, store, folder=tmp_path)[run.id]
-    assert expected.source is Source.ELSEWHERE
+    assert expected.source is ForecastSource.ELSEWHERE
     assert expected.cost.train_seconds_per_image == pytest.approx(0.02)
 
 
@@ -221,6 +221,6 @@ def test_a_part_of_this_machine_is_another_machine(planned, tmp_path):
     run = planned.plan.runs[0]
     store = Store.create(tmp_path / "s")
     record = record_with(run, here=True)
-    for threads, source in ((core_count(), Source.RECORD), (core_count() + 1, Source.ELSEWHERE)):
+    for threads, source in ((core_count(), ForecastSource.RECORD), (core_count() + 1, ForecastSource.ELSEWHERE)):
         replace(record, environment={**record.environment, "threads": threads}).write(store.run_folder(record.id))
         assert expect(planned, store, folder=tmp_path)[run.id].source is source

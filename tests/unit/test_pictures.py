@@ -8,9 +8,9 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from mien.errors import NetworkError  # noqa: E402
-from mien.pictures import PreprocessingStep  # noqa: E402
+from mien.insides import PreprocessingStep  # noqa: E402
 from mien.report.figures import render_png, render_svg  # noqa: E402
-from mien.report.pictures import (  # noqa: E402
+from mien.report.network_pictures import (  # noqa: E402
     FiltersData,
     MapsData,
     StepsData,
@@ -19,8 +19,8 @@ from mien.report.pictures import (  # noqa: E402
     draw_steps,
 )
 from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe  # noqa: E402
+from mien.training.looking_inside import first_filters, preprocessing_steps, stage_maps  # noqa: E402
 from mien.training.network import build_network, logits_model  # noqa: E402
-from mien.training.pictures import first_filters, preprocessing_steps, stage_maps  # noqa: E402
 from mien.training.preprocessing import fit_statistics  # noqa: E402
 from support.drawings import assert_readable  # noqa: E402
 

@@ -9,7 +9,7 @@ from PIL import Image as pillow
 from mien.framing import CropKind, CropRule
 from mien.images import read_image
 from mien.inference.crops import crop_face, roll_degrees
-from mien.inference.detector import Detector, Found
+from mien.inference.detector import Detector, FoundFaces
 from mien.inference.recognizer import Recognizer
 from mien.inference.results import Outcome
 
@@ -74,12 +74,12 @@ def test_the_crop_is_upright_with_and_without_aligning(detector, photo, kind, tu
 def test_nothing_is_turned_where_no_face_is(detector, photo):
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     for pixels in (noise, np.full((300, 200), 90, dtype=np.uint8), photo[250:]):
-        assert detector.detect_any_way_up(read_image(pixels)) == Found([], 0, certain=True)
+        assert detector.detect_any_way_up(read_image(pixels)) == FoundFaces([], 0, certain=True)
 
 
 def test_no_label_is_given_where_it_cannot_be_told(shipped, photo, monkeypatch):
     faces = shipped.detector.detect(read_image(photo))
-    monkeypatch.setattr(shipped.detector, "detect_any_way_up", lambda _: Found(faces, 0, certain=False))
+    monkeypatch.setattr(shipped.detector, "detect_any_way_up", lambda _: FoundFaces(faces, 0, certain=False))
     result = shipped.recognize(photo)
     assert (result.outcome, result.faces[0].outcome, result.faces[0].label) == (Outcome.UNSURE, Outcome.UNSURE, None)
     assert "which way up" in result.reason

@@ -175,7 +175,7 @@ def show_network(
         ImageError: the photo cannot be read.
         MissingExtraError: Keras or matplotlib is not installed.
     """
-    from mien.report.pictures import FiltersData, MapsData, StepsData, draw_filters, draw_maps, draw_steps
+    from mien.report.network_pictures import FiltersData, MapsData, StepsData, draw_filters, draw_maps, draw_steps
 
     _check_matplotlib()
     title, network = _network(str(source), weights)
@@ -183,7 +183,7 @@ def show_network(
     face = _face(photo, network.input_shape[1], channels, note)
     if channels == "rgb":
         note("The filters look at red, green and blue: shown is their sum, as a gray pixel meets it.")
-    from mien.training.pictures import first_filters, preprocessing_steps, stage_maps
+    from mien.training.looking_inside import first_filters, preprocessing_steps, stage_maps
 
     steps = tuple(preprocessing_steps(network, face))
     return (

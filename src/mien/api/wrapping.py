@@ -83,7 +83,7 @@ class _Shape:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedContract:
     """How often a model is right when it is taken to have a contract.
 
     Attributes:
@@ -219,7 +219,7 @@ def try_contracts(
     model_output: str | None = None,
     images: int = 300,
     **keys: Any,
-) -> list[Tried]:
+) -> list[TriedContract]:
     """Which contract a model was made for: how often it is right under each that is plausible.
 
     What is not said is tried: the orders of labels and the scalings that known contracts have, RGB, BGR and gray three
@@ -274,7 +274,7 @@ def try_contracts(
             if not hits:
                 raise DataError(f"{dataset.name} has no image of {', '.join(label for label in order if label)}.")
             words = tuple(NO_LABEL if label is None else label.value for label in order)
-            tried.append(Tried(words, way, text, wilson(sum(hits), len(hits))))
+            tried.append(TriedContract(words, way, text, wilson(sum(hits), len(hits))))
     return sorted(tried, key=lambda entry: -entry.accuracy.value)
 
 

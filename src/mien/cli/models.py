@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.network_pictures import draw, left_out, show
 from mien.cli.options import BUNDLE_HELP, CLASSES_HELP, print_json
-from mien.cli.pictures import draw, left_out, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at the networks that can be compared.")
 app.command()(draw)

@@ -12,7 +12,7 @@ import mien
 from mien.cli.options import CLASSES_HELP, FRAMING_HELP
 
 if TYPE_CHECKING:
-    from mien.api.wrapping import Tried
+    from mien.api.wrapping import TriedContract
 
 _SHOWN = 10
 
@@ -115,7 +115,7 @@ def wrap(
         typer.echo("How its faces were framed is not known: photos are read only when it is said (--framing).")
 
 
-def _tried(tried: list[Tried]) -> list[str]:
+def _tried(tried: list[TriedContract]) -> list[str]:
     lines = [
         f"{entry.accuracy.value:.1%}  --channels {entry.channels} --scale {_quoted(entry.scale)} "
         f"--labels {','.join(entry.labels)}"

@@ -13,7 +13,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets._face_parameters import ActionUnits, Beard, Face, HairStyle, Identity, Occlusion, Photo, Pose
+from mien.datasets._face_parameters import (
+    ActionUnits,
+    Beard,
+    DrawnFace,
+    DrawnPhoto,
+    HairStyle,
+    Identity,
+    Occlusion,
+    Pose,
+)
 
 Points = NDArray[np.float64]
 
@@ -37,7 +46,7 @@ _ROUND = np.sqrt(_BOW)
 _CUPID = 1.0 - 0.35 * np.exp(-((_ALONG / 0.16) ** 2))
 
 
-def draw_face(face: Face, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_face(face: DrawnFace, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw a face.
 
     Args:
@@ -127,7 +136,7 @@ class Canvas:
         return placed
 
 
-def draw_background(canvas: Canvas, photo: Photo) -> None:
+def draw_background(canvas: Canvas, photo: DrawnPhoto) -> None:
     """A wall with one vertical edge."""
     canvas.pixels[:] = round(photo.background)
     edge_px = round((0.5 + 0.5 * photo.background_edge) * canvas.side_px)
@@ -146,7 +155,7 @@ def draw_hair_behind(canvas: Canvas, identity: Identity) -> None:
         canvas.fill(x, y, identity.hair, flat=True)
 
 
-def draw_neck_and_clothes(canvas: Canvas, identity: Identity, photo: Photo) -> None:
+def draw_neck_and_clothes(canvas: Canvas, identity: Identity, photo: DrawnPhoto) -> None:
     """The neck in the shadow of the chin, and shoulders."""
     neck = 0.62 * identity.half_width
     canvas.fill(
@@ -163,7 +172,7 @@ def draw_neck_and_clothes(canvas: Canvas, identity: Identity, photo: Photo) -> N
     )
 
 
-def draw_head(canvas: Canvas, face: Face) -> None:
+def draw_head(canvas: Canvas, face: DrawnFace) -> None:
     """Ears and the skin of the face."""
     identity = face.identity
     for side in (-1, 1):
@@ -172,7 +181,7 @@ def draw_head(canvas: Canvas, face: Face) -> None:
     canvas.fill(*_outline(face), identity.skin, flat=True)
 
 
-def draw_soft_relief(canvas: Canvas, face: Face) -> None:
+def draw_soft_relief(canvas: Canvas, face: DrawnFace) -> None:
     """Shapes that become soft shading: eye sockets, cheeks, the sides of the nose, the shadow under the lip."""
     identity, skin = face.identity, face.identity.skin
     mouth_y = _mouth_y(identity)
@@ -195,7 +204,7 @@ def draw_soft_relief(canvas: Canvas, face: Face) -> None:
     canvas.fill(0.17 * _DISC_SIN, shadow_y + 0.035 * _DISC_COS, 0.84 * skin)
 
 
-def draw_creases(canvas: Canvas, face: Face) -> None:
+def draw_creases(canvas: Canvas, face: DrawnFace) -> None:
     """Wrinkles that the muscles fold into the skin."""
     identity = face.identity
     _draw_forehead_creases(canvas, face)
@@ -206,7 +215,7 @@ def draw_creases(canvas: Canvas, face: Face) -> None:
         _draw_cheek_creases(canvas, identity, side, units)
 
 
-def _draw_forehead_creases(canvas: Canvas, face: Face) -> None:
+def _draw_forehead_creases(canvas: Canvas, face: DrawnFace) -> None:
     """Horizontal lines over raised brows: in the middle for AU 1, all across for AU 1 and 2."""
     inner = min(face.left.inner_brow_raiser, face.right.inner_brow_raiser)
     outer = min(face.left.outer_brow_raiser, face.right.outer_brow_raiser)
@@ -248,7 +257,7 @@ def _draw_cheek_creases(canvas: Canvas, identity: Identity, side: int, units: Ac
     _crease(canvas, identity, x, [corner_y - 0.1, corner_y, corner_y + 0.09], 1.3 * units.dimpler)
 
 
-def draw_nose(canvas: Canvas, face: Face) -> None:
+def draw_nose(canvas: Canvas, face: DrawnFace) -> None:
     """Nostrils, wings and the shadow under the tip; AU 9 pulls the wings up and apart."""
     identity = face.identity
     for side, units in _sides(face):
@@ -269,7 +278,7 @@ def draw_nose(canvas: Canvas, face: Face) -> None:
     )
 
 
-def draw_beard(canvas: Canvas, face: Face) -> None:
+def draw_beard(canvas: Canvas, face: DrawnFace) -> None:
     """Stubble, a moustache or a full beard, in a mixture of skin and hair."""
     identity = face.identity
     if identity.beard is Beard.NONE:
@@ -297,7 +306,7 @@ def draw_beard(canvas: Canvas, face: Face) -> None:
     )
 
 
-def draw_mouth(canvas: Canvas, face: Face) -> None:
+def draw_mouth(canvas: Canvas, face: DrawnFace) -> None:
     """Lips, and between them the dark of the mouth and the teeth."""
     identity, left, right = face.identity, face.left, face.right
     left_x, left_y = _mouth_corner(identity, left)
@@ -345,7 +354,7 @@ def draw_mouth(canvas: Canvas, face: Face) -> None:
         canvas.stroke(x, seam, 0.35 * identity.skin, 0.022 + 0.012 * tightened)
 
 
-def draw_eye(canvas: Canvas, face: Face, side: int, units: ActionUnits) -> None:
+def draw_eye(canvas: Canvas, face: DrawnFace, side: int, units: ActionUnits) -> None:
     """The white between the lids, iris and pupil cut off by them, and the lash line."""
     identity = face.identity
     centre_x, centre_y = side * identity.eye_distance, identity.eye_height
@@ -454,7 +463,7 @@ def draw_glasses(canvas: Canvas, identity: Identity) -> None:
     canvas.stroke(np.array([-bridge, 0.0, bridge]), np.array([y, y - 0.03, y]), rim, 0.022)
 
 
-def draw_occlusion(canvas: Canvas, face: Face) -> None:
+def draw_occlusion(canvas: Canvas, face: DrawnFace) -> None:
     """A hand at the cheek or chin, or a lock of hair over the brow and eye."""
     photo, identity = face.photo, face.identity
     side = 1 if photo.occlusion_x > 0.0 else -1
@@ -471,7 +480,7 @@ def draw_occlusion(canvas: Canvas, face: Face) -> None:
         canvas.stroke(x, np.array([-1.0, -0.65, -0.25, 0.2 + 0.4 * photo.occlusion_y]), identity.hair, 0.14)
 
 
-def expose(image: NDArray[np.float32], photo: Photo, rng: np.random.Generator) -> NDArray[np.uint8]:
+def expose(image: NDArray[np.float32], photo: DrawnPhoto, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Light, contrast, blur and sensor noise, in this order; then 8 bits.
 
     Args:
@@ -495,7 +504,7 @@ def expose(image: NDArray[np.float32], photo: Photo, rng: np.random.Generator) -
     return np.clip(np.rint(image), 0.0, 255.0).astype(np.uint8)
 
 
-def _sides(face: Face) -> Iterator[tuple[int, ActionUnits]]:
+def _sides(face: DrawnFace) -> Iterator[tuple[int, ActionUnits]]:
     yield -1, face.left
     yield 1, face.right
 
@@ -508,11 +517,11 @@ def _mix(one: float, other: float, share: float) -> float:
     return (1.0 - share) * one + share * other
 
 
-def _jaw_drop(face: Face) -> float:
+def _jaw_drop(face: DrawnFace) -> float:
     return _mean(face.left.jaw_drop, face.right.jaw_drop)
 
 
-def _outline(face: Face) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _outline(face: DrawnFace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The outline of the face: an ellipse that narrows towards the chin, which the jaw takes down with it."""
     identity = face.identity
     x = identity.half_width * _SIN * (1.0 - identity.jaw_taper * np.maximum(_COS, 0.0) ** 1.5)

@@ -157,7 +157,7 @@ class Pose:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class DrawnPhoto:
     """The circumstances of the photo. Lighting as relative change from the middle to the border of the image."""
 
     background: float
@@ -176,17 +176,17 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class DrawnFace:
     """All that is needed to draw one face; `left` and `right` as seen in the image."""
 
     left: ActionUnits
     right: ActionUnits
     identity: Identity
     pose: Pose
-    photo: Photo
+    photo: DrawnPhoto
 
 
-def sample_face(rng: np.random.Generator, expression: Expression, hardness: float) -> Face:
+def sample_face(rng: np.random.Generator, expression: Expression, hardness: float) -> DrawnFace:
     """A random face that shows an expression.
 
     Args:
@@ -197,7 +197,7 @@ def sample_face(rng: np.random.Generator, expression: Expression, hardness: floa
     """
     left, right = sample_action_units(rng, expression, hardness)
     identity = sample_identity(rng, hardness)
-    return Face(left, right, identity, sample_pose(rng, hardness), sample_photo(rng, hardness))
+    return DrawnFace(left, right, identity, sample_pose(rng, hardness), sample_photo(rng, hardness))
 
 
 def sample_action_units(
@@ -267,10 +267,10 @@ def sample_pose(rng: np.random.Generator, hardness: float) -> Pose:
     )
 
 
-def sample_photo(rng: np.random.Generator, hardness: float) -> Photo:
+def sample_photo(rng: np.random.Generator, hardness: float) -> DrawnPhoto:
     """Random circumstances of a photo; `hardness` adds slanted light, blur, noise and occlusion."""
     spread = np.clip(hardness * rng.standard_normal(4), -2.2, 2.2).tolist()
-    return Photo(
+    return DrawnPhoto(
         background=rng.uniform(20.0, 235.0),
         background_edge=rng.uniform(-0.9, 0.9),
         clothes=rng.uniform(15.0, 230.0),

@@ -91,7 +91,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFaces:
     """What a photo shows, whichever way up it is.
 
     Attributes:
@@ -155,7 +155,7 @@ class Detector:
         found = self._search(image, sizes, turned, score_threshold)
         return _in_reading_order([face for face in found if min(face.box[2:]) >= minimum_size_px])
 
-    def detect_any_way_up(self, image: Image) -> Found:
+    def detect_any_way_up(self, image: Image) -> FoundFaces:
         """Find the faces of a photo that may lie on its side or stand on its head.
 
         It costs more than `detect` only when no face is as sure as those of an upright photo.
@@ -165,13 +165,13 @@ class Detector:
         """
         faces = self.detect(image)
         if any(face.score >= _SURELY_UPRIGHT for face in faces):
-            return Found(faces, 0, certain=True)
+            return FoundFaces(faces, 0, certain=True)
         evidence = {turned: self._evidence(image, turned) for turned in _TURNS}
         best = max(_TURNS[1:], key=lambda turned: evidence[turned])
         lead = evidence[best] - evidence[0]
         if evidence[best] >= _LEAST_EVIDENCE and lead >= _LEAST_LEAD:
-            return Found(self.detect(image, turned=best), best, certain=True)
-        return Found(faces, 0, certain=evidence[best] == 0 or lead <= -_LEAST_LEAD)
+            return FoundFaces(self.detect(image, turned=best), best, certain=True)
+        return FoundFaces(faces, 0, certain=evidence[best] == 0 or lead <= -_LEAST_LEAD)
 
     def _evidence(self, image: Image, turned: int) -> float:
         """What speaks for a photo being upright when it is turned: its sure faces, small ones left aside."""

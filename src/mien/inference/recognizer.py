@@ -25,7 +25,7 @@ from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
 from mien.inference.batch import find_photos
 from mien.inference.classifier import Classifier
 from mien.inference.crops import MOST_OBLONG, crop_face, crop_side, resize_crops
-from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, Found
+from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, FoundFaces
 from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
 from mien.labels import Labels, LabelSet, label_text, labels_text, project, share_kept
 from mien.prior import TRAINING, Prior, read_prior
@@ -335,7 +335,7 @@ class Recognizer:
     def _prepare_image(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
         width, height = image.photo_size
         failure = None
-        found = Found([], 0, certain=True)
+        found = FoundFaces([], 0, certain=True)
         if min(width, height) < self.minimum_face_px:
             failure = (
                 Outcome.TOO_SMALL,

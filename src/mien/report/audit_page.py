@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.datasets.audit.findings import CopyCount, Finding, Severity
+from mien.datasets.audit.findings import CopyCount, Finding, Gravity
 from mien.datasets.audit.run import Audit
 from mien.datasets.dataset import Dataset
 from mien.errors import ReportError
@@ -96,8 +96,8 @@ def write_audit_page(
             totals={role: sum(numbers.values()) for role, numbers in counts.items()},
             known=_known_counts(audit),
             places=_places(audit.copies),
-            faults=[f for f in audit.findings if f.severity is Severity.FAULT],
-            cautions=[f for f in audit.findings if f.severity is Severity.CAUTION],
+            faults=[f for f in audit.findings if f.severity is Gravity.FAULT],
+            cautions=[f for f in audit.findings if f.severity is Gravity.CAUTION],
             views=[_view(dataset, finding) for finding in audit.findings],
             agreement=agreement or {},
             cleaning=sorted(Counter(entry.reason for entry in audit.cleaning).items()),

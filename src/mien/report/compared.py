@@ -65,7 +65,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class TestedPair:
     """Two entries of a table, compared image by image.
 
     Attributes:
@@ -102,7 +102,7 @@ class TableComparison:
     table: TableData
     metric: Metric
     entries: tuple[Entry, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TestedPair, ...]
     left_out: Mapping[str, str]
     family: int
 
@@ -321,7 +321,9 @@ def _finished(
     for letter, group in enumerate(groups(different)):
         for index in group:
             lettered[index] = replace(lettered[index], letters=lettered[index].letters + _letter(letter))
-    pairs = tuple(Pair(lettered[first], lettered[second], comparison, p) for first, second, comparison, p in found)
+    pairs = tuple(
+        TestedPair(lettered[first], lettered[second], comparison, p) for first, second, comparison, p in found
+    )
     return TableComparison(table, metric, tuple(lettered), pairs, left_out, family)
 
 

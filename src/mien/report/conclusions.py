@@ -12,7 +12,7 @@ from mien.report.tables import TableData
 from mien.study.reference import Claim, Reference
 
 
-class Outcome(StrEnum):
+class Verdict(StrEnum):
     """What the study's records say of a claim."""
 
     HOLDS = "holds"
@@ -50,7 +50,7 @@ class Tried:
 
     claim: Claim
     reference: str
-    outcome: Outcome
+    outcome: Verdict
     reason: str
 
 
@@ -93,8 +93,8 @@ def tried_claim(one: Claimed) -> Tried:
     """What becomes of a claim; its effect is corrected."""
     effect = one.effect
     if effect is None:
-        return Tried(one.claim, one.reference, Outcome.OPEN, one.gap)
-    outcome = {1: Outcome.HOLDS, 0: Outcome.OPEN, -1: Outcome.FAILS}[effect.direction]
+        return Tried(one.claim, one.reference, Verdict.OPEN, one.gap)
+    outcome = {1: Verdict.HOLDS, 0: Verdict.OPEN, -1: Verdict.FAILS}[effect.direction]
     remarks = [AT_FLOOR if effect.blind else "", effect.correction, effect.remark]
     told = "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks if remark)
     return Tried(one.claim, one.reference, outcome, f"{_subject(one.claim)}: {effect.text}.{told}")

@@ -25,7 +25,7 @@ from mien.files import text_bytes, write_text
 from mien.report import figures
 from mien.report.averages import averages_frame, averages_of
 from mien.report.beside import METRIC_NAMES, beside_table, facts_of, foreign_statement, unknown_of
-from mien.report.checks import Evidence, Finding, diagnose
+from mien.report.checks import Diagnosis, Evidence, diagnose
 from mien.report.compared import (
     AxisEffect,
     Choice,
@@ -437,7 +437,7 @@ def _table_frames(view: TableView) -> dict[str, Frame]:
 
 
 def _finding_frames(
-    findings: Sequence[Finding], effects: Sequence[AxisEffect], tried: Sequence[Tried]
+    findings: Sequence[Diagnosis], effects: Sequence[AxisEffect], tried: Sequence[Tried]
 ) -> dict[str, Frame]:
     return {
         "findings": Frame(

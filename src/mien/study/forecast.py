@@ -25,7 +25,7 @@ SPEEDS_FILE = "speeds.json"
 SCHEMA = 1
 
 
-class Source(StrEnum):
+class ForecastSource(StrEnum):
     """Where the time of a run is known from, the best first."""
 
     RECORD = "record"
@@ -47,12 +47,12 @@ class Expected:
 
     cost: Cost
     minutes: float
-    source: Source
+    source: ForecastSource
 
     @property
     def guessed(self) -> bool:
         """Whether nothing of its kind has been measured on this machine."""
-        return self.source in (Source.ELSEWHERE, Source.FORMULA, Source.GUESS)
+        return self.source in (ForecastSource.ELSEWHERE, ForecastSource.FORMULA, ForecastSource.GUESS)
 
 
 def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = None) -> dict[str, Expected]:
@@ -71,17 +71,17 @@ def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = 
     records = list(store.summaries()) if store is not None else []
     here = [record for record in records if _made_here(record)]
     known = {
-        Source.RECORD: costs_of_records(here),
-        Source.MEASURED: _measured(folder).get(_machine(), {}),
-        Source.ELSEWHERE: _costs_elsewhere(records),
+        ForecastSource.RECORD: costs_of_records(here),
+        ForecastSource.MEASURED: _measured(folder).get(_machine(), {}),
+        ForecastSource.ELSEWHERE: _costs_elsewhere(records),
     }
-    factor = _factor({**known[Source.MEASURED], **known[Source.RECORD]})
+    factor = _factor({**known[ForecastSource.MEASURED], **known[ForecastSource.RECORD]})
     found = {}
     for run in planned.plan.runs:
         facts = planned.facts[run.protocol]
         key = cost_key(run, facts)
         row = backbone(run.recipe.backbone)
-        formula = Source.FORMULA if formula_knows(row) else Source.GUESS
+        formula = ForecastSource.FORMULA if formula_knows(row) else ForecastSource.GUESS
         source = next((source for source, costs in known.items() if key in costs), formula)
         cost = formula_cost(key, row, cores=core_count()).times(factor) if source is formula else known[source][key]
         found[run.id] = Expected(cost, cost.minutes(run, facts), source)
@@ -109,7 +109,7 @@ def measure(
     kinds = {
         cost_key(run, planned.facts[run.protocol]): run
         for run in planned.plan.runs
-        if expected[run.id].source not in (Source.RECORD, Source.MEASURED)
+        if expected[run.id].source not in (ForecastSource.RECORD, ForecastSource.MEASURED)
     }
     for index, (key, run) in enumerate(kinds.items(), start=1):
         begins(index, len(kinds), run)

@@ -93,7 +93,7 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredExport:
     """A model on the validation role, against the model whose weights are stored exactly.
 
     Attributes:
@@ -126,8 +126,8 @@ class Exported:
 
     bundle: Bundle
     parity: Parity
-    measured: Measured | None
-    int8: Measured | None
+    measured: MeasuredExport | None
+    int8: MeasuredExport | None
     effect: tuple[Scores, Scores] | None
 
     def __repr__(self) -> str:
@@ -508,12 +508,12 @@ def _answers(classifier: Classifier, images: NDArray[np.uint8], recorded: Predic
     return replace(recorded, outputs=_predict(classifier, images).astype(np.float32))
 
 
-def _measured(content: bytes, answers: Predictions, exact: Predictions) -> Measured:
+def _measured(content: bytes, answers: Predictions, exact: Predictions) -> MeasuredExport:
     accuracy, before = (float((p.outputs.argmax(axis=1) == p.labels).mean()) for p in (answers, exact))
-    return Measured(len(content) / 1e6, before - accuracy)
+    return MeasuredExport(len(content) / 1e6, before - accuracy)
 
 
-def _check_loss(measured: Measured, weights_type: WeightsType) -> None:
+def _check_loss(measured: MeasuredExport, weights_type: WeightsType) -> None:
     if not measured.acceptable:
         raise ExportError(
             f"Stored as {weights_type}, the model loses {measured.accuracy_loss:.2%} of accuracy on the validation "
@@ -571,7 +571,7 @@ def _golden(
 
 
 def _conversion(
-    options: ExportOptions, content: bytes, parity: Parity, batch_difference: float, measured: Measured | None
+    options: ExportOptions, content: bytes, parity: Parity, batch_difference: float, measured: MeasuredExport | None
 ) -> dict[str, Any]:
     values: dict[str, Any] = {
         "converter": f"tf2onnx {version('tf2onnx')}, keras {keras.__version__}",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.audit.findings import CopyCount, Finding, Severity, learnt, plural
+from mien.datasets.audit.findings import CopyCount, Finding, Gravity, learnt, plural
 from mien.datasets.audit.view import FEW, View, groups_of
 from mien.datasets.dataset import Role
 from mien.datasets.description import role_name
@@ -47,7 +47,7 @@ def check_copies(view: View) -> Iterator[Finding]:
             leaks = ", ".join(f"{count:,} {here} images in {learnt(there)}" for (here, there), count in across.items())
             yield Finding(
                 check=f"copies-across-roles-{kind.value}",
-                severity=Severity.FAULT,
+                severity=Gravity.FAULT,
                 title=f"{_kind_title(kind)} across roles: {leaks}",
                 text=f"Copies ({kind.meaning}) lie on two sides of the split: a network is judged by what it has "
                 "learnt by heart. Apply the cleaning list, which leaves them out of the earlier role, or report the "
@@ -60,7 +60,7 @@ def check_copies(view: View) -> Iterator[Finding]:
             where = " and ".join(f"{count:,} in {learnt(role)}" for role, count in counted.within.items() if count)
             yield Finding(
                 check=f"copies-within-role-{kind.value}",
-                severity=Severity.CAUTION,
+                severity=Gravity.CAUTION,
                 title=f"{_kind_title(kind)} within a role: {where}",
                 text=f"Pictures that occur more than once ({kind.meaning}) weigh more than others, in training and in "
                 "figures, and a validation role made from the training images must keep them together; mien does so "
@@ -81,7 +81,7 @@ def check_conflicts(view: View) -> Iterator[Finding]:
     exact = _count_copies(view, CopyKind.EXACT.value, _all_exact_pairs(view)).conflicting
     yield Finding(
         check="conflicting-labels",
-        severity=Severity.FAULT,
+        severity=Gravity.FAULT,
         title=f"{plural(len(conflicts), 'picture has', 'pictures have')} copies with labels that differ",
         text=f"At least one label of each is wrong, or people disagree on it ({exact:,} of these groups have equal "
         "pixels throughout). The cleaning list leaves out all copies of a role whose labels differ.",
@@ -108,7 +108,7 @@ def check_shared_classes(view: View) -> Iterator[Finding]:
             if sizes[small] >= FEW and count >= _SHARED_CLASSES * sizes[small]:
                 yield Finding(
                     check="classes-that-share-pictures",
-                    severity=Severity.FAULT,
+                    severity=Gravity.FAULT,
                     title=f"{count / sizes[small]:.0%} of {view.label(small)} are copies of images of "
                     f"{view.label(other if small == one else one)}",
                     text="Two classes hold the same pictures: one class under two names, a wrong map from folders or "
@@ -140,7 +140,7 @@ def check_oversampling(view: View) -> Iterator[Finding]:
         torn = sum(len(set(roles[group].tolist())) > 1 for group in groups)
         yield Finding(
             check="oversampled-class",
-            severity=Severity.FAULT if torn else Severity.CAUTION,
+            severity=Gravity.FAULT if torn else Gravity.CAUTION,
             title=f"{view.label(number)} looks oversampled{' before the split' if torn else ''}: "
             f"{len(members):,} images of {different:,} pictures",
             text=(

@@ -11,7 +11,7 @@ from mien.datasets.dataset import Role
 from mien.datasets.description import role_name
 
 
-class Severity(StrEnum):
+class Gravity(StrEnum):
     """How bad a finding is. `FAULT`: figures made with the data are wrong. `CAUTION`: look at it, then decide."""
 
     FAULT = "fault"
@@ -34,7 +34,7 @@ class Finding:
     """
 
     check: str
-    severity: Severity
+    severity: Gravity
     title: str
     text: str
     count: int

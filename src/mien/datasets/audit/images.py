@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.channels import images_in_channels
-from mien.datasets.audit.findings import Finding, Severity, plural
+from mien.datasets.audit.findings import Finding, Gravity, plural
 from mien.datasets.audit.view import View
 from mien.datasets.audit.votes import no_face_mask
 from mien.datasets.dataset import Dataset
@@ -25,7 +25,7 @@ def check_unreadable(view: View) -> Iterator[Finding]:
     if problems:
         yield Finding(
             check="unreadable",
-            severity=Severity.CAUTION,
+            severity=Gravity.CAUTION,
             title=f"{plural(len(problems), 'file or row', 'files or rows')} could not be used",
             text="They are left out. Many of them point to a download that was cut off.",
             count=len(problems),
@@ -37,8 +37,8 @@ def check_flat(view: View) -> Iterator[Finding]:
     """Constant images, and those with hardly any contrast."""
     spread = _spread(view.dataset)
     for check, positions, what, severity in (
-        ("constant", np.flatnonzero(spread == 0), "of one gray level throughout", Severity.FAULT),
-        ("low-contrast", np.flatnonzero((spread > 0) & (spread < _LOW_CONTRAST)), "almost flat", Severity.CAUTION),
+        ("constant", np.flatnonzero(spread == 0), "of one gray level throughout", Gravity.FAULT),
+        ("low-contrast", np.flatnonzero((spread > 0) & (spread < _LOW_CONTRAST)), "almost flat", Gravity.CAUTION),
     ):
         if len(positions):
             yield Finding(
@@ -64,7 +64,7 @@ def check_face_seen(view: View) -> Iterator[Finding]:
         ranked = unseen[np.argsort(view.face_certainty[unseen], kind="stable")]
         yield Finding(
             check="no-face-seen",
-            severity=Severity.CAUTION,
+            severity=Gravity.CAUTION,
             title=f"{plural(len(unseen), 'image shows', 'images show')} no face, as far as a face detector sees",
             text="Look at them, and put what shows no face on the cleaning list by hand. On FER2013 63 of 67 such "
             "images were no face to the taggers either, which is two in five of all that are none.",
@@ -84,7 +84,7 @@ def check_tiny(view: View) -> Iterator[Finding]:
         least = sizes[tiny].min(axis=0)
         yield Finding(
             check="tiny",
-            severity=Severity.CAUTION,
+            severity=Gravity.CAUTION,
             title=f"{plural(len(tiny), 'image was', 'images were')} enlarged to more than twice the size, from as "
             f"little as {least[1]}x{least[0]} pixels",
             text=f"Brought to {width}x{height} pixels they are blurred, and a network may learn the blur of a class "

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.audit.findings import Finding, Severity, plural
+from mien.datasets.audit.findings import Finding, Gravity, plural
 from mien.datasets.audit.view import View, groups_of
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.duplicates import joined
@@ -73,7 +73,7 @@ def check_file_names(view: View) -> Iterator[Finding]:
     made = sum(len(group) - 1 for group in groups)
     yield Finding(
         check="augmented-files",
-        severity=Severity.FAULT if torn else Severity.CAUTION,
+        severity=Gravity.FAULT if torn else Gravity.CAUTION,
         title=f"{plural(made, 'file was', 'files were')} made from other files, by their names"
         + (f"; {plural(len(torn), 'source has', 'sources have')} files in two roles" if torn else ""),
         text="Names such as 'name.jpg3.jpg' or 'name_flip.png' are left behind by augmentation that was done once and "
@@ -99,7 +99,7 @@ def check_two_names(view: View) -> Iterator[Finding]:
             named = ", ".join(f"{name} ({count:,})" for name, count in counts.most_common())
             yield Finding(
                 check="two-names-for-one-class",
-                severity=Severity.FAULT,
+                severity=Gravity.FAULT,
                 title=f"{view.label(label)} goes under {len(counts)} names: {named}",
                 text="mien reads them as one class. Programs that make a class of every folder make several, and a "
                 "class that is split in two cannot be learnt. Where the names stand for two things, the label set is "
@@ -122,7 +122,7 @@ def check_role_names(view: View) -> Iterator[Finding]:
     if torn:
         yield Finding(
             check="names-contradict-folders",
-            severity=Severity.FAULT,
+            severity=Gravity.FAULT,
             title=f"{plural(len(torn), 'file lies', 'files lie')} in a folder of another role than the name says",
             text="mien goes by the name. If the folders are meant, rename the files; if not, training and test were "
             "exchanged or mixed when the files were moved.",

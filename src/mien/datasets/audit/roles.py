@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.audit.findings import Finding, Severity, learnt, plural
+from mien.datasets.audit.findings import Finding, Gravity, learnt, plural
 from mien.datasets.audit.view import FEW, View
 from mien.datasets.dataset import Role
 from mien.datasets.description import role_name
@@ -30,7 +30,7 @@ def check_known(view: View) -> Iterator[Finding]:
     )
     yield Finding(
         check="known-counts",
-        severity=Severity.FAULT if match.exchanged else Severity.CAUTION,
+        severity=Gravity.FAULT if match.exchanged else Gravity.CAUTION,
         title=f"{match.exchanged} are exchanged, going by the counts of {match.known.name}"
         if match.exchanged
         else f"The counts are not those of {match.known.name}: {missing:,} images missing, {extra:,} too many",
@@ -52,7 +52,7 @@ def check_roles(view: View) -> Iterator[Finding]:
         named = " and ".join(f"{role.value} has {size:,}" for role, size in larger.items())
         yield Finding(
             check="roles-exchanged",
-            severity=Severity.FAULT,
+            severity=Gravity.FAULT,
             title=f"Training has {train:,} images, but {named}: roles look exchanged",
             text="Training is the largest role in nearly every set. Check which folder or word stands for which role.",
             count=train or 0,
@@ -60,7 +60,7 @@ def check_roles(view: View) -> Iterator[Finding]:
     elif judged and train is None:
         yield Finding(
             check="no-training-role",
-            severity=Severity.CAUTION,
+            severity=Gravity.CAUTION,
             title="There are test or validation images, and no training images",
             text="The protocol's roles = 'split' makes all three roles from what is there.",
             count=sum(judged.values()),
@@ -83,7 +83,7 @@ def check_balance(view: View) -> Iterator[Finding]:
         named = ", ".join(f"{view.label(number)} in {learnt(role.value)}" for role, number in lacking)
         yield Finding(
             check="class-missing-in-role",
-            severity=Severity.FAULT,
+            severity=Gravity.FAULT,
             title=f"A role has no image of a class: {named}",
             text="What is not taught cannot be answered, and what is not tested cannot be reported. Use a label set "
             "without it, or roles = 'split'.",
@@ -93,7 +93,7 @@ def check_balance(view: View) -> Iterator[Finding]:
     if largest > _IMBALANCE * least:
         yield Finding(
             check="imbalance",
-            severity=Severity.CAUTION,
+            severity=Gravity.CAUTION,
             title=f"{view.label(int(counts.argmax()))} has {largest / least:.0f} times as many images as "
             f"{view.label(int(np.where(present, counts, largest + 1).argmin()))} ({largest:,} and {least:,})",
             text="Accuracy hardly notices the small class. Report balanced accuracy and the recall of each class, and "
@@ -117,7 +117,7 @@ def check_groups(view: View) -> Iterator[Finding]:
     if torn:
         yield Finding(
             check="groups-across-roles",
-            severity=Severity.FAULT,
+            severity=Gravity.FAULT,
             title=f"{plural(len(torn), 'group (person or sequence) lies', 'groups (persons or sequences) lie')} "
             "on two sides of the split",
             text="A network that knows a person's face from training is judged by that person's other images. "
@@ -143,7 +143,7 @@ def _drift(view: View, by_role: Mapping[Role, NDArray[np.int64]], counts: NDArra
             if error > 0 and abs(here - there) > _ROLE_DRIFT_Z * error and ratio > _ROLE_DRIFT and inside[number]:
                 yield Finding(
                     check="balance-differs-between-roles",
-                    severity=Severity.CAUTION,
+                    severity=Gravity.CAUTION,
                     title=f"{view.label(number)} is {here:.1%} of {learnt(role.value)} and {there:.1%} of the rest",
                     text="The roles were not drawn alike, or a class was oversampled in one of them: accuracy then "
                     "measures another mixture than the one that was learnt.",

@@ -24,7 +24,7 @@ from mien.datasets.audit.copies import (
     check_shared_classes,
     copy_counts,
 )
-from mien.datasets.audit.findings import CopyCount, Finding, LabelDoubt, Severity
+from mien.datasets.audit.findings import CopyCount, Finding, Gravity, LabelDoubt
 from mien.datasets.audit.images import check_face_seen, check_flat, check_tiny, check_unreadable
 from mien.datasets.audit.names import check_file_names, check_role_names, check_two_names, derived_files
 from mien.datasets.audit.roles import check_balance, check_groups, check_known, check_roles
@@ -159,7 +159,7 @@ def audit_dataset(
     return Audit(
         description=describe(dataset),
         known=view.known,
-        findings=tuple(sorted(findings, key=lambda finding: list(Severity).index(finding.severity))),
+        findings=tuple(sorted(findings, key=lambda finding: list(Gravity).index(finding.severity))),
         copies=tuple(copy_counts(view)),
         duplicates=duplicates,
         sets=view.sets,

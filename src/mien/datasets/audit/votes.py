@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.audit.findings import Finding, Severity, plural
+from mien.datasets.audit.findings import Finding, Gravity, plural
 from mien.datasets.audit.view import View
 from mien.datasets.dataset import Dataset
 from mien.datasets.fer2013 import OTHER_ANSWERS
@@ -34,7 +34,7 @@ def check_no_face(view: View) -> Iterator[Finding]:
         half = int((votes >= total / 2).sum())
         yield Finding(
             check="not-a-face",
-            severity=Severity.FAULT,
+            severity=Gravity.FAULT,
             title=f"{plural(len(none), 'image shows', 'images show')} no face, say the taggers",
             text=f"No answer has more votes than 'not a face'; in {half:,} of them it has half of the votes or more. "
             "Targets made from votes leave them out; FER2013's own labels do not.",
@@ -64,7 +64,7 @@ def check_votes(view: View) -> Iterator[Finding]:
     commonest = ", ".join(f"{label} that is {vote} ({count:,})" for (label, vote), count in pairs.most_common(3))
     yield Finding(
         check="label-against-votes",
-        severity=Severity.CAUTION,
+        severity=Gravity.CAUTION,
         title=f"{plural(len(wrong), 'image has', 'images have')} a label that no tagger gave, where at least "
         f"{_SURE_VOTES:.0%} gave another",
         text=f"The commonest: {commonest}. Train and judge on the votes (targets = 'majority' or 'votes') rather than "
@@ -84,7 +84,7 @@ def check_doubts(view: View) -> Iterator[Finding]:
     commonest = ", ".join(f"{label} that looks like {answer} ({n:,})" for (label, answer), n in pairs.most_common(3))
     yield Finding(
         check="label-noise",
-        severity=Severity.CAUTION,
+        severity=Gravity.CAUTION,
         title=f"{plural(len(doubts), 'label is', 'labels are')} doubted by the network of the run",
         text=f"The commonest: {commonest}. Shown are the ones that are doubted most. The network may be the one that "
         "is wrong: look at the images, and do not take test images out because a network fails on them.",

@@ -51,7 +51,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """A check that found something.
 
     Attributes:
@@ -65,15 +65,15 @@ class Finding:
     found: tuple[Found, ...]
 
 
-def diagnose(evidence: Evidence) -> list[Finding]:
+def diagnose(evidence: Evidence) -> list[Diagnosis]:
     """Ask every check; those that found something, errors first, then by code; errors and notes of one check apart."""
     every = [(check, tuple(check.find(evidence))) for check in CHECKS]
     return [
-        Finding(check, severity, found)
+        Diagnosis(check, severity, found)
         for severity in Severity
         for check, all_found in every
         if (found := tuple(one for one in all_found if (one.severity or check.severity) is severity))
     ]
 
 
-__all__ = ["CHECKS", "Check", "Evidence", "Finding", "Found", "Severity", "diagnose"]
+__all__ = ["CHECKS", "Check", "Evidence", "Diagnosis", "Found", "Severity", "diagnose"]

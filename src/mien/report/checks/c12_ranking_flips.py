@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity
-from mien.report.compared import Pair, distinct
+from mien.report.compared import TestedPair, distinct
 
 
 def _find(evidence: Evidence) -> Iterator[Found]:
@@ -23,12 +23,12 @@ def _find(evidence: Evidence) -> Iterator[Found]:
             )
 
 
-def _differences(pair: Pair) -> dict[int, float]:
+def _differences(pair: TestedPair) -> dict[int, float]:
     one, other = pair.first.accuracies, pair.second.accuracies
     return {seed: one[seed] - other[seed] for seed in one if seed in other}
 
 
-def _signs(pair: Pair) -> set[bool]:
+def _signs(pair: TestedPair) -> set[bool]:
     return {value > 0 for value in _differences(pair).values() if value}
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.channels import Channels, image_in_channels, with_channel_axis
 from mien.errors import NetworkError
-from mien.pictures import FirstFilters, PreprocessingStep, StageMaps
+from mien.insides import FirstFilters, PreprocessingStep, StageMaps
 from mien.training.network import layer_chain
 from mien.training.preprocessing import GrayToRGB
 from mien.training.structure import stage_ends, unnested

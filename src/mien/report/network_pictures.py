@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.pictures import FirstFilters, PreprocessingStep, StageMaps
+from mien.insides import FirstFilters, PreprocessingStep, StageMaps
 from mien.report.figures import FAINT, FIRST, GROUND, SECOND, bare_axes, colour_scale, styled
 
 if TYPE_CHECKING:
