@@ -82,7 +82,7 @@ DOORS = {
     "cv2": PIXELS,
     "PIL": PIXELS | {"mien.decoding"},
     "pillow_heif": {"mien.images"},
-    "matplotlib": {f"mien.report.{name}" for name in ("figures", "diagrams", "pictures")},
+    "matplotlib": {f"mien.report.{name}" for name in ("figures", "diagrams", "network_pictures")},
     "jinja2": {"mien.report.page"},
     "fastapi": {"mien.web."},
     "starlette": {"mien.web."},
