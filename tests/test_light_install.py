@@ -113,6 +113,19 @@ def test_a_start_imports_no_command_but_the_one_that_it_calls(called):
     assert modules & commands == {f"mien.cli.{called}"}
 
 
+def test_one_photo_is_read_without_what_others_need():
+    code = """
+import atexit, sys
+from mien.cli.main import main
+asked = ["rich", "tomllib", "html", "concurrent.futures", "importlib.resources", "importlib.metadata"]
+atexit.register(lambda: print([name for name in asked if name in sys.modules], file=sys.stderr))
+main()
+"""
+    done = python(code, "predict", "--sample", "--json")
+    assert done.stderr.strip() == "[]"
+    assert json.loads(done.stdout)["outcome"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

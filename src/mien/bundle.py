@@ -15,7 +15,6 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ from mien.labels import LabelSet, label_text, to_label
 from mien.seen import Seen
 from mien.shapes import check_shape
 
+# As a path: mien is installed as files, like the libraries that it needs.
+DATA = Path(__file__).with_name("data")
 SCHEMA = 3
 # Of a bundle whose crops are gray: what was read before there were colours reads it.
 _GRAY_SCHEMA = 2
@@ -251,9 +252,7 @@ def with_seen(bundle: Bundle, seen: Seen, path: Path) -> Bundle:
 
 def shipped_bundles() -> dict[str, Path]:
     """The models that are shipped with mien: the file of each name. Without them in the installation, none."""
-    # As a path: mien is installed as files, like the libraries that it needs.
-    folder = Path(str(resources.files("mien") / "data"))
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    return {path.stem: path for path in sorted(DATA.glob(f"*{SUFFIX}"))}
 
 
 def load_bundle(bundle: Path | str) -> Bundle:

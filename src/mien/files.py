@@ -12,7 +12,6 @@ import secrets
 import shutil
 import stat
 import sys
-import tomllib
 import zipfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -189,6 +188,8 @@ def parse_toml(text: str, *, parse_float: Callable[[str], Any] = float) -> dict[
     Raises:
         TOMLDecodeError: it is not TOML, is nested deeper than Python follows, or has a number of thousands of digits.
     """
+    import tomllib  # photos are read without it
+
     try:
         return tomllib.loads(text, parse_float=parse_float)
     except tomllib.TOMLDecodeError:

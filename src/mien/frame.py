@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import html
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +76,8 @@ class Rows:
 
     def to_csv(self) -> str:
         """The table as CSV, with a line of names; what is missing is an empty cell."""
+        import csv
+
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(self.columns)
@@ -88,6 +88,8 @@ class Rows:
         return self.rows[:_SHOWN]
 
     def _repr_html_(self) -> str:
+        import html
+
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(_text(row.get(column)))}</td>" for column in self.columns) + "</tr>"
@@ -145,6 +147,8 @@ class Display:
         return f"<{self.title}: {len(self.rows):,} rows; .frame() for the numbers, .plot() for the drawing>"
 
     def _repr_html_(self) -> str:
+        import html
+
         table = Rows(tuple(dict.fromkeys(key for row in self.rows for key in row)), tuple(self.rows))
         return f"<p>{html.escape(self.title)}</p>{table._repr_html_()}"
 

@@ -301,6 +301,8 @@ def _eight_bits(image: pillow.Image, reduction: int, notes: list[str]) -> NDArra
         if strip.mode != (mode := "L" if gray else "RGB"):  # converting to the same mode would copy
             strip = strip.convert(mode)
         part = np.asarray(strip.reduce(reduction) if reduction > 1 else strip)
+        if len(part) == len(pixels):
+            return part
         pixels[top // reduction :][: len(part)] = part
     return pixels
 

@@ -88,11 +88,29 @@ def test_no_label_is_given_where_it_cannot_be_told(shipped, photo, monkeypatch):
 def test_two_sides_with_as_much_evidence_are_uncertain(detector, photo, monkeypatch):
     image = read_image(photo)
     monkeypatch.setattr("mien.inference.detector._SURELY_UPRIGHT", 1.1)
-    monkeypatch.setattr(detector, "_evidence", lambda _, turned: {0: 0.1, 90: 0.0, 180: 0.11, 270: 0.0}[turned])
+    monkeypatch.setattr(
+        "mien.inference.detector._Search.evidence", lambda _, turned: {0: 0.1, 90: 0.0, 180: 0.11, 270: 0.0}[turned]
+    )
     found = detector.detect_any_way_up(image)
     assert (len(found.faces), found.turned, found.certain) == (1, 0, False)
-    monkeypatch.setattr(detector, "_evidence", lambda _, turned: {0: 0.1, 90: 0.0, 180: 0.05, 270: 0.0}[turned])
+    monkeypatch.setattr(
+        "mien.inference.detector._Search.evidence", lambda _, turned: {0: 0.1, 90: 0.0, 180: 0.05, 270: 0.0}[turned]
+    )
     assert detector.detect_any_way_up(image).certain
+
+
+def test_a_photo_is_looked_at_once_in_each_size_from_each_side(detector, photo, monkeypatch):
+    large = read_image(pillow.fromarray(photo).resize((1200, 1000)).transpose(pillow.Transpose.ROTATE_90))
+    looks = []
+    find = detector._network.find
+    monkeypatch.setattr(
+        detector._network, "find", lambda picture, threshold: looks.append(picture) or find(picture, threshold)
+    )
+    assert detector.detect_any_way_up(large).turned == 90
+    sizes = [picture.shape for picture in looks]
+    # Three of the photo as it is, two from each other side, and the third from the side that is the upper one.
+    assert [max(size) for size in sizes].count(max(max(size) for size in sizes)) == 2
+    assert len(looks) == 3 + 2 * 3 + 1
 
 
 def test_a_heic_whose_tag_says_that_it_lies_without_a_turn_of_its_own_is_turned(shipped, photo):

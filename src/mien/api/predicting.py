@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.addresses import Address
-from mien.bundle import Bundle
+from mien.bundle import DATA, Bundle
 from mien.errors import DataError, ImageError, MienError
 from mien.images import read_image
 from mien.inference.batch import PHOTO_SUFFIXES, FoundPhoto, Journal, drawing_paths, find_photos, write_csv
@@ -241,9 +241,7 @@ def predict(
 
 def sample_photo() -> Path:
     """The sample photo that comes with mien."""
-    from importlib import resources
-
-    return Path(str(resources.files("mien") / "data" / "sample.jpg"))
+    return DATA / "sample.jpg"
 
 
 def _draw(photo: Path | Address, path: Path, result: PhotoResult, max_pixels: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,6 +29,8 @@ _OF_THE_SYSTEM = frozenset(
         *(errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO),
     }
 )
+# What is in memory at the end goes with the process. Looking through it for circles before takes as long as two photos.
+atexit.register(gc.freeze)
 COMMANDS = ("predict", "explain", "serve", "page", "notice", "train", "export", "evaluate", "wrap", "import_", "demo")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -72,6 +73,8 @@ def predict(
     A batch with --csv or --draw that was interrupted goes on when the same command is given again. The exit code is 0
     when all photos could be read, 3 when some could not, and 2 when the command was wrong.
     """
+    # NumPy's library of linear algebra, which photos do not need, starts a thread for each core that looks for work.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from mien.api.predicting import predict as read
     from mien.api.predicting import sample_photo
 

@@ -7,11 +7,10 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,9 @@ from mien.inference.detector import DECODED_PIXELS, Box, Detector, Face, FoundFa
 from mien.inference.results import FaceResult, Outcome, PhotoResult, PhotoResults
 from mien.labels import Labels, LabelSet, label_text, labels_text, project, share_kept
 from mien.prior import TRAINING, Prior, read_prior
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
 MINIMUM_FACE_PX = 24
@@ -368,6 +370,8 @@ class Recognizer:
         if len(beginning) < 2:  # not worth threads, each of which would start a detector of its own
             yield from map(self.prepare, beginning)
             return
+        from concurrent.futures import ThreadPoolExecutor
+
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="mien-photo")
         pending: deque[Future[Prepared]] = deque()
         try:

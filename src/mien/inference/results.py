@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -282,6 +281,8 @@ class PhotoResult:
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
+        import html
+
         head = f"<p><b>{html.escape(printable(self.photo))}</b>: {self.outcome.value} {html.escape(self.reason)}</p>"
         if not self.faces:
             return head

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 from mien.errors import MienError
 
 _ENDING = "ExecutionProvider"
 _ON_THE_CPU = f"CPU{_ENDING}"
+# What is taken of the system at a time, or more where one array needs more: half of what a look at the largest picture
+# of a photo takes. With smaller pieces more of them lie idle, with one large piece it is cut up.
+_PIECE_BYTES = 32 * 2**20
 
 
 def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") -> Any:
@@ -34,15 +38,28 @@ def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") ->
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # A plan of memory for each size of input is kept for ever, and photos have all sizes.
-    options.enable_mem_pattern = False
     # Threads that wait for work in a loop take the cores from those that read photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Memory is kept for one call of a size, not planned anew for each size and doubled each time it does not do.
+    # A plan of memory for each size of input is kept for ever, and photos have all sizes.
     options.enable_mem_pattern = False
-    on_the_cpu = (_ON_THE_CPU, {"arena_extend_strategy": "kSameAsRequested"})
-    providers = [on_the_cpu] if wanted == _ON_THE_CPU else [wanted, on_the_cpu]
-    return onnxruntime.InferenceSession(model, sess_options=options, providers=providers)
+    _share_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return onnxruntime.InferenceSession(
+        model, sess_options=options, providers=list(dict.fromkeys([wanted, _ON_THE_CPU]))
+    )
+
+
+@cache
+def _share_memory() -> None:
+    """Let all networks of this process work in one room: what one leaves free the next one takes."""
+    import onnxruntime
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    doubling = 0  # each further piece is twice as large as the one before
+    pieces = {"arena_extend_strategy": doubling, "initial_chunk_size_bytes": _PIECE_BYTES}
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(pieces))
 
 
 def _provider(name: str, available: list[str]) -> str:

@@ -76,6 +76,7 @@ class FaceNetwork:
         # threads work on one, are enough.
         cores = os.cpu_count() or 1
         self._turns = threading.Semaphore(max(1, cores // min(2, threads or cores)))
+        self._rooms: list[NDArray[np.float32]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process the network is loaded anew."""
@@ -93,22 +94,32 @@ class FaceNetwork:
             five landmarks, in pixels, and the score, 0 to 1.
         """
         with self._turns:
-            picture = _network_input(pixels)
+            # The largest input so far is kept for the next one, for each look that may be under way.
+            room = self._rooms.pop() if self._rooms else np.empty(0, dtype=np.float32)
+            picture, room = _network_input(pixels, room)
             columns = picture.shape[3]
             answers = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {self._input: picture}), strict=True))
-            del picture
+            self._rooms.append(room)
         finds = np.concatenate([_finds(answers, stride, columns // stride, threshold) for stride in STRIDES])
         return without_overlap(finds)
 
 
-def _network_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Shape (1, 3, H, W), float32, 0..255, in the order blue, green, red, both sides filled up to whole steps."""
+def _network_input(
+    pixels: NDArray[np.uint8], room: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Shape (1, 3, H, W), float32, 0..255, in the order blue, green, red, both sides filled up to whole steps.
+
+    It lies in `room`, shape (N,), or, where that is too small, in a larger one; the second result is which.
+    """
     height, width = pixels.shape[:2]
     rows, columns = (math.ceil(side / STEP) * STEP for side in (height, width))
-    picture = np.zeros((1, 3, rows, columns), dtype=np.float32)
-    for channel in range(3):
-        picture[0, channel, :height, :width] = pixels if pixels.ndim == 2 else pixels[:, :, 2 - channel]
-    return picture
+    if room.size < 3 * rows * columns:
+        room = np.empty(3 * rows * columns, dtype=np.float32)
+    picture = room[: 3 * rows * columns].reshape(1, 3, rows, columns)
+    picture[:, :, height:] = 0
+    picture[:, :, :, width:] = 0
+    picture[0, :, :height, :width] = pixels if pixels.ndim == 2 else pixels[:, :, ::-1].transpose(2, 0, 1)
+    return picture, room
 
 
 def _finds(answers: dict[str, NDArray[np.float32]], stride: int, columns: int, threshold: float) -> NDArray[np.float32]:

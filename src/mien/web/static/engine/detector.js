@@ -3,7 +3,7 @@
 
 import { clamp, roundHalfEven, roundTo } from './numbers.js';
 import { MienError } from './errors.js';
-import { resizeToPlanes, turnedPlanes } from './resize.js';
+import { resized, toPlanes } from './resize.js';
 
 export const LANDMARK_NAMES = ['right_eye', 'left_eye', 'nose_tip', 'right_mouth_corner', 'left_mouth_corner'];
 
@@ -60,46 +60,61 @@ export class Detector {
    *   to be turned, clockwise, for them to be upright; and whether one side is clearly the upper one.
    */
   async detectAnyWayUp(picture) {
-    const faces = await this.detect(picture, 0);
+    const search = new Search(this.ort, this.session, picture);
+    const faces = inReadingOrder(await search.faces(0));
     if (faces.some((face) => face.score >= SURELY_UPRIGHT)) return { faces, turned: 0, certain: true };
     const evidence = {};
-    for (const turned of TURNS) evidence[turned] = await this.evidence(picture, turned);
+    for (const turned of TURNS) evidence[turned] = await search.evidence(turned);
     const best = TURNS.slice(1).reduce((most, turned) => (evidence[turned] > evidence[most] ? turned : most));
     const lead = evidence[best] - evidence[0];
     if (evidence[best] >= LEAST_EVIDENCE && lead >= LEAST_LEAD) {
-      return { faces: await this.detect(picture, best), turned: best, certain: true };
+      return { faces: inReadingOrder(await search.faces(best)), turned: best, certain: true };
     }
     return { faces, turned: 0, certain: evidence[best] === 0 || lead <= -LEAST_LEAD };
   }
+}
 
-  /** The faces of a photo that is upright when it is turned: in reading order, without overlap. */
-  async detect(picture, turned) {
-    return inReadingOrder(await this.search(picture, searchedSizes(picture.photoWidth, picture.photoHeight), turned));
+/** Looks at one photo: each picture of it is made once, and looked at once from each side. */
+class Search {
+  constructor(ort, session, photo) {
+    this.ort = ort;
+    this.session = session;
+    this.photo = photo;
+    // The smallest is made of the next larger one: detector.py says why not all.
+    const [smallest, ...others] = searchedSizes(photo.photoWidth, photo.photoHeight);
+    const larger = others.map((size) => resized(photo, ...size));
+    this.pictures = [resized(larger[0] ?? photo, ...smallest), ...larger];
+    this.looks = new Map();
   }
 
-  /** What speaks for a photo being upright when it is turned: its sure faces, small ones left aside. */
-  async evidence(picture, turned) {
-    const sizes = searchedSizes(picture.photoWidth, picture.photoHeight).slice(0, 2);
-    const found = await this.search(picture, sizes, turned);
-    return found.reduce((sum, face) => sum + Math.max(0, face.score - EVIDENCE_ABOVE), 0);
-  }
-
-  async search(picture, sizes, turned) {
+  /** The faces in the photo when it is turned, without overlap; in all pictures or the smallest so many. */
+  async faces(turned, pictures = this.pictures.length) {
     const found = [];
-    for (const size of sizes) found.push(...(await this.look(picture, size, turned)));
+    for (let number = 0; number < Math.min(pictures, this.pictures.length); number += 1) {
+      found.push(...(await this.look(number, turned)));
+    }
     return withoutOverlap(found);
   }
 
-  async look(picture, [width, height], turned) {
-    const [columns, rows] = turned % 180 === 0 ? [width, height] : [height, width];
-    const [planeWidth, planeHeight] = [wholeSteps(columns), wholeSteps(rows)];
-    const planes =
-      turned === 0
-        ? resizeToPlanes(picture, width, height, planeWidth, planeHeight)
-        : turnedPlanes(resizeToPlanes(picture, width, height, width, height), width, height, turned, planeWidth, planeHeight);
+  /** What speaks for a photo being upright when it is turned: its sure faces, small ones left aside. */
+  async evidence(turned) {
+    const found = await this.faces(turned, 2);
+    return found.reduce((sum, face) => sum + Math.max(0, face.score - EVIDENCE_ABOVE), 0);
+  }
+
+  async look(number, turned) {
+    const name = `${number} ${turned}`;
+    if (!this.looks.has(name)) this.looks.set(name, await this.lookOnce(this.pictures[number], turned));
+    return this.looks.get(name);
+  }
+
+  async lookOnce(picture, turned) {
+    const { width, height } = picture;
+    const [planeWidth, planeHeight] = (turned % 180 === 0 ? [width, height] : [height, width]).map(wholeSteps);
+    const planes = toPlanes(picture, turned, planeWidth, planeHeight);
     const input = new this.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
     const outputs = await this.session.run({ input });
-    const toPhoto = [picture.photoWidth / width, picture.photoHeight / height];
+    const toPhoto = [this.photo.photoWidth / width, this.photo.photoHeight / height];
     const finds = STRIDES.flatMap((stride) => readStride(outputs, stride, planeWidth / stride));
     for (const output of Object.values(outputs)) output.dispose();
     return ofOneSearch(finds).map((find) => toFace(turnedBack(find, turned, width, height), toPhoto));

@@ -4,47 +4,55 @@
 import { roundHalfEven } from './numbers.js';
 
 /**
- * Resize to blue, green and red planes of floating-point numbers 0 to 255 that are whole: what the face detector
- * takes. Beyond the resized picture, to the right and below, the planes are black.
+ * A picture at another width and height: made smaller by averaging areas, larger by linear interpolation.
  *
- * @returns {Float32Array} of 3 * planeHeight * planeWidth numbers.
+ * @returns {{data: Uint8ClampedArray, width: number, height: number}}
  */
-export function resizeToPlanes(picture, width, height, planeWidth, planeHeight) {
-  const planes = new Float32Array(3 * planeWidth * planeHeight);
-  if (width <= picture.width && height <= picture.height) shrink(picture, width, height, planes, planeWidth, planeHeight);
-  else enlarge(picture, width, height, planes, planeWidth, planeHeight);
-  return planes;
+export function resized(picture, width, height) {
+  if (width === picture.width && height === picture.height) return picture;
+  const data = new Uint8ClampedArray(4 * width * height);
+  if (width <= picture.width && height <= picture.height) shrink(picture, width, height, data);
+  else enlarge(picture, width, height, data);
+  return { data, width, height };
 }
 
-/** Planes of `resizeToPlanes` without a rim, turned clockwise by 90, 180 or 270 degrees, and with one. */
-export function turnedPlanes(planes, width, height, turned, planeWidth, planeHeight) {
+/**
+ * The blue, green and red planes of a picture that is turned clockwise by 0, 90, 180 or 270 degrees: what the face
+ * detector takes. Beyond the picture, to the right and below, the planes are black.
+ *
+ * @returns {Float32Array} of 3 * planeHeight * planeWidth numbers, 0 to 255.
+ */
+export function toPlanes({ data, width, height }, turned, planeWidth, planeHeight) {
   // Where the turned picture's first pixel lies in the picture, and how far away its neighbours to the right and below.
   const [start, right, below] = {
+    0: [0, 1, width],
     90: [(height - 1) * width, -width, 1],
     180: [width * height - 1, -1, -width],
     270: [width - 1, width, -1],
   }[turned];
-  const [columns, rows] = turned === 180 ? [width, height] : [height, width];
-  const result = new Float32Array(3 * planeWidth * planeHeight);
-  for (let plane = 0; plane < 3; plane += 1) {
-    for (let y = 0; y < rows; y += 1) {
-      let from = plane * width * height + start + y * below;
-      let to = (plane * planeHeight + y) * planeWidth;
-      for (let x = 0; x < columns; x += 1, from += right, to += 1) result[to] = planes[from];
+  const [columns, rows] = turned % 180 === 0 ? [width, height] : [height, width];
+  const plane = planeWidth * planeHeight;
+  const planes = new Float32Array(3 * plane);
+  for (let y = 0; y < rows; y += 1) {
+    let from = (start + y * below) * 4;
+    let to = y * planeWidth;
+    for (let x = 0; x < columns; x += 1, from += right * 4, to += 1) {
+      planes[to] = data[from + 2];
+      planes[plane + to] = data[from + 1];
+      planes[2 * plane + to] = data[from];
     }
   }
-  return result;
+  return planes;
 }
 
 /** Area averaging: each pixel is the mean of what it covers. Whole blocks are summed exactly, as OpenCV does it. */
-function shrink(picture, width, height, planes, planeWidth, planeHeight) {
+function shrink(picture, width, height, result) {
   if (picture.width % width === 0 && picture.height % height === 0) {
-    shrinkBlocks(picture, width, height, planes, planeWidth, planeHeight);
+    shrinkBlocks(picture, width, height, result);
     return;
   }
   const columns = coverage(picture.width, width);
   const rows = coverage(picture.height, height);
-  const plane = planeWidth * planeHeight;
   const sums = new Float32Array(3 * width);
   const narrow = new Float32Array(3 * width);
   let narrowed = -1; // one row of the picture may be part of two rows
@@ -58,20 +66,18 @@ function shrink(picture, width, height, planes, planeWidth, planeHeight) {
       const weight = rows.weights[row];
       for (let at = 0; at < sums.length; at += 1) sums[at] += narrow[at] * weight;
     }
-    const start = y * planeWidth;
-    for (let x = 0, at = 0; x < width; x += 1, at += 3) {
-      planes[start + x] = roundHalfEven(sums[at + 2]);
-      planes[plane + start + x] = roundHalfEven(sums[at + 1]);
-      planes[2 * plane + start + x] = roundHalfEven(sums[at]);
+    for (let at = 0, to = y * width * 4; at < sums.length; at += 3, to += 4) {
+      result[to] = roundHalfEven(sums[at]);
+      result[to + 1] = roundHalfEven(sums[at + 1]);
+      result[to + 2] = roundHalfEven(sums[at + 2]);
     }
   }
 }
 
-function shrinkBlocks(picture, width, height, planes, planeWidth, planeHeight) {
+function shrinkBlocks(picture, width, height, result) {
   const across = picture.width / width;
   const down = picture.height / height;
   const mean = meanOf(across, down);
-  const plane = planeWidth * planeHeight;
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       for (let channel = 0; channel < 3; channel += 1) {
@@ -80,7 +86,7 @@ function shrinkBlocks(picture, width, height, planes, planeWidth, planeHeight) {
           let from = (row * picture.width + x * across) * 4 + channel;
           for (let left = across; left > 0; left -= 1, from += 4) sum += picture.data[from];
         }
-        planes[(2 - channel) * plane + y * planeWidth + x] = mean(sum);
+        result[(y * width + x) * 4 + channel] = mean(sum);
       }
     }
   }
@@ -141,10 +147,9 @@ function coverage(sourceSize, size) {
 }
 
 /** Linear interpolation, with weights of 11 bits. */
-function enlarge(picture, width, height, planes, planeWidth, planeHeight) {
+function enlarge(picture, width, height, result) {
   const columns = neighbours(picture.width, width);
   const rows = neighbours(picture.height, height);
-  const plane = planeWidth * planeHeight;
   const { data } = picture;
   for (let y = 0; y < height; y += 1) {
     const above = rows.first[y] * picture.width;
@@ -161,7 +166,7 @@ function enlarge(picture, width, height, planes, planeWidth, planeHeight) {
           data[(below + right) * 4 + channel] * columns.other[x];
         const value =
           (((rows.weight[y] * (upper >> 4)) >> 16) + ((rows.other[y] * (lower >> 4)) >> 16) + 2) >> 2;
-        planes[(2 - channel) * plane + y * planeWidth + x] = value;
+        result[(y * width + x) * 4 + channel] = value;
       }
     }
   }
