@@ -130,6 +130,7 @@ def test_a_store_or_a_run_is_no_bundle_and_the_way_to_one_is_named(tmp_path, fil
     ("setting", "called"),
     [
         ("EarlyStopping=3", "stop_patience"),
+        ("color_mode=rgb", "preprocessing.channels"),
         ("early_stopping=3", "stop_patience"),
         ("lr=0.1", "learning_rate"),
         ("k_folds=5", "protocol.folds"),

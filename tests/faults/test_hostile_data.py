@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 
@@ -54,8 +55,8 @@ def test_a_png_whose_chunks_claim_more_than_the_file_holds_is_not_for_opencv(mon
     damaged = bytearray(whole)
     struct.pack_into(">I", damaged, place % len(whole), 1000)
     handed = []
-    plain = pixels.cv2.imdecode
-    monkeypatch.setattr(pixels.cv2, "imdecode", lambda data, flags: (handed.append(bytes(data)), plain(data, flags))[1])
+    plain = cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: (handed.append(bytes(data)), plain(data, flags))[1])
     pixels.decode_image(whole)
     with contextlib.suppress(ImageError):
         pixels.decode_image(bytes(damaged))

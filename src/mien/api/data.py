@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from mien.datasets.dataset import Dataset
 from mien.datasets.description import Description
 from mien.datasets.description import describe as describe_dataset
-from mien.datasets.duplicates import Progress
 from mien.datasets.manifest import write_manifest
 from mien.datasets.parquet import write_parquet
 from mien.datasets.places import FOLDERS_VARIABLE, find_place
@@ -19,6 +18,7 @@ from mien.datasets.spec import DataSpec
 from mien.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
+    from mien.datasets.duplicates import Progress
     from mien.datasets.getting import Checked
 
 Form = Literal["manifest", "parquet"]

@@ -116,8 +116,10 @@ def describe(dataset: Dataset) -> Description:
 
 
 def _find_copies(dataset: Dataset, roles: list[Role]) -> Copies:
-    # Pictures as numbers: comparing texts takes most of the time of a second look at a large data set.
-    _, pictures, counts = np.unique(dataset.sample_hashes, return_inverse=True, return_counts=True)
+    # Pictures as numbers: comparing and sorting texts takes much of the time of a second look at a large data set.
+    codes: dict[str, int] = {}
+    pictures = np.array([codes.setdefault(text, len(codes)) for text in dataset.sample_hashes.tolist()], dtype=np.int64)
+    counts = np.bincount(pictures)
     labelled = np.zeros((len(counts), len(dataset.label_set)), dtype=np.bool_)
     labelled[pictures, dataset.labels] = True
     repeated = counts > 1

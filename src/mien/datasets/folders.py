@@ -91,7 +91,7 @@ _MANY_FOLDERS = 8
 _LONGEST_CLASS_NUMBER = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelledFile:
     """A file of the tree whose place gives it a label and perhaps a role and a group.
 

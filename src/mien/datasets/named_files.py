@@ -78,6 +78,7 @@ FERG = NamedSet(
 
 
 _is_hidden = methodcaller("startswith", ".")
+_LOOKED_AT = 50
 
 
 def is_named(path: Path, named: NamedSet, *, depth: int = 3) -> bool:
@@ -85,7 +86,10 @@ def is_named(path: Path, named: NamedSet, *, depth: int = 3) -> bool:
     if not path.is_dir():
         return False
     # Of names and not of paths, which cost many times as much to make and to compare.
-    names = heapq.nsmallest(50, filterfalse(_is_hidden, os.listdir(path)))
+    listed = os.listdir(path)
+    names = heapq.nsmallest(_LOOKED_AT, listed)
+    if any(map(_is_hidden, names)):  # rare, and to ask every name of a large folder costs most of the whole
+        names = heapq.nsmallest(_LOOKED_AT, filterfalse(_is_hidden, listed))
     if any(named.pattern.fullmatch(name) for name in names):
         return True
     return depth > 1 and any(is_named(path / name, named, depth=depth - 1) for name in names if (path / name).is_dir())

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +36,7 @@ _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PLAIN_BYTES = 9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class DecodedImage:
     """One decoded image.
 
@@ -97,6 +96,9 @@ def _decode_plain(data: bytes) -> NDArray[np.uint8] | None:
     pixels_declared = _declared_pixels(data) if plain else None
     if pixels_declared is None or pixels_declared > KEPT_PIXELS:
         return None
+    # Here and not above: a data set that the cache holds is looked at in little more time than importing OpenCV takes.
+    import cv2
+
     try:
         with DECODING.take(pixels_declared * _PLAIN_BYTES) if pixels_declared > STRIP_PIXELS else nullcontext():
             decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
@@ -221,6 +223,8 @@ def _refuse_mismatches(
 
 
 def _resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    import cv2
+
     # Area averaging when the image shrinks, so that fine texture does not alias; it would draw blocks when it grows.
     shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

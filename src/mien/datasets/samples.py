@@ -103,7 +103,7 @@ class ReadOptions:
     outside: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What a data set says of one image.
 

@@ -20,6 +20,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("bs", "batch"), "batch_size"),
     **dict.fromkeys(("kfold", "kfolds", "nfolds", "nsplits", "cv", "crossvalidation", "leaveout", "loso"), "folds"),
     **dict.fromkeys(("wd", "l2"), "weight_decay"),
+    **dict.fromkeys(("colormode", "color", "colour", "colors", "colours", "grayscale", "greyscale", "rgb"), "channels"),
     **dict.fromkeys(("model", "network", "architecture", "arch"), "backbone"),
 }
 
