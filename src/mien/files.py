@@ -105,7 +105,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         return
     # Named by chance, so that two writers do not meet; `open` gives it the permissions that any other file would have.
     _sweep(path.parent)
-    file, part = create_held(lambda: path.with_name(f"{shortened(path.name)}.{secrets.token_hex(4)}.part"))
+    try:
+        file, part = create_held(lambda: path.with_name(f"{shortened(path.name)}.{secrets.token_hex(4)}.part"))
+    except OSError as error:  # of a name that nobody has asked for
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with file:
             yield file
@@ -117,6 +120,17 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise what writing a file or folder would raise for want of permission: before the work that it is for.
+
+    Raises:
+        PermissionError: it cannot be written.
+    """
+    place = path if path.exists() and not path.is_file() else path.absolute().parent
+    if place.exists() and not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def shortened(name: str) -> str:

@@ -446,6 +446,12 @@ def test_the_model_alone_is_written_under_the_name_of_one(run, exported, tmp_pat
     crops = exported.bundle.golden.crops
     np.testing.assert_allclose(alone.predict(crops), Classifier(exported.bundle).predict(crops), atol=1e-5)
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)  # as where a folder may not be written to
+        patch.setattr("mien.training.export.load_network", None)  # it is said before anything is done
+        for output in (tmp_path / "small.onnx", tmp_path / "small.mien"):
+            with pytest.raises(ExportError, match=r"small.* cannot be written: Permission denied\. Name another"):
+                mien.export(run, output, risk=RISK)
     with pytest.raises(ExportError, match="no folder .*nowhere"):
         mien.export(run, tmp_path / "nowhere" / "small.onnx", risk=RISK)
 

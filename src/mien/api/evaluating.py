@@ -42,7 +42,7 @@ from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_pred
 from mien.evaluation.intervals import Estimate, wilson
 from mien.evaluation.metrics import METRICS, Scores, leak_free
 from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
-from mien.files import write_text
+from mien.files import refuse_unwritable, write_text
 from mien.frame import Display, Rows, frame
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops
@@ -244,6 +244,20 @@ class ModelEvaluation:
             "corruptions": [scores.to_json() for scores in self.corrupted],
             **self.evaluation.to_json(),
         }
+
+
+def refuse_place(path: Path) -> None:
+    """Refuse a file that could not be written, before hours of measuring.
+
+    Raises:
+        DataError: there is no folder for it, it is one, or it may not be written.
+    """
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder for it, or it is one. Name another file.")
+    try:
+        refuse_unwritable(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
 
 
 def evaluate(

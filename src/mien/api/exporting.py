@@ -12,7 +12,7 @@ from mien.bundle import BARE_ENDINGS, SUFFIX, refuse_other_ending
 from mien.datasets.dataset import Dataset
 from mien.datasets.reading import read_dataset
 from mien.errors import ExportError
-from mien.files import written_whole
+from mien.files import refuse_unwritable, written_whole
 from mien.study.record import RunRecord
 from mien.study.store import Store, find_run
 
@@ -48,7 +48,8 @@ def export(
 
     Raises:
         BundleError: the output's name promises a model of another form.
-        ExportError: the run cannot be exported, or the model does not answer as the network does.
+        ExportError: the run cannot be exported, the output cannot be written, or the model does not answer as the
+            network does.
         MissingExtraError: Keras is not installed.
     """
     from mien.training.backend import choose_backend
@@ -60,6 +61,10 @@ def export(
         refuse_other_ending(output)
     elif not output.parent.is_dir():
         raise ExportError(f"There is no folder {output.parent} to write {output.name} to.")
+    try:
+        refuse_unwritable(output)
+    except OSError as error:
+        raise ExportError(f"{output} cannot be written: {error.strerror}. Name another file.") from error
     folder = find_run(Path(run) if isinstance(run, (str, Path)) else run.folder)
     choose_backend()
     from mien.training.export import ExportOptions, convert_run, export_run

@@ -67,39 +67,43 @@ def evaluate(
     card, what is not said is as in its protocol, so that they give the card's figures again. On other data the classes
     are those that both know, and all images are measured where the data have no test role.
     """
+    from mien.api.evaluating import refuse_place
     from mien.cli.bar import Bar
 
     places = [path for path in (csv, corruptions_csv) if path is not None]
     for path in places:
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise DataError(f"{path} cannot be written: there is no folder for it, or it is one. Name another file.")
+        refuse_place(path)
     if len({path.absolute() for path in places}) < len(places):
         raise DataError(f"--csv and --corruptions-csv are both {csv}, and one would replace the other. Name two files.")
-    with Bar("images") as bar:
-        found = mien.evaluate(
-            bundle,
-            data,
-            role=None if role is None else role.value,
-            labels=labels,
-            roles=roles,
-            targets=targets,
-            unseen_only=no_copies,
-            find_faces=find_faces,
-            prior=prior,
-            corruptions=corruptions or corruptions_csv is not None,
-            log=_log,
-            progress=bar.moved,
-            votes=votes,
-            classes=classes,
-        )
+    try:
+        with Bar("images") as bar:
+            found = mien.evaluate(
+                bundle,
+                data,
+                role=None if role is None else role.value,
+                labels=labels,
+                roles=roles,
+                targets=targets,
+                unseen_only=no_copies,
+                find_faces=find_faces,
+                prior=prior,
+                corruptions=corruptions or corruptions_csv is not None,
+                log=_log,
+                progress=bar.moved,
+                votes=votes,
+                classes=classes,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Nothing was written, and the same command measures from the first image.") from None
+    # The figures first: they are there, too, where a file cannot be written in the end.
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=1))
+    else:
+        _show(found)
     if corruptions_csv is not None:
         found.write_csv(corruptions_csv, corrupted=True)
     if csv is not None:
         found.write_csv(csv)
-    if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=1))
-        return
-    _show(found)
 
 
 def _log(opening: Opening) -> None:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import NetworkError, RecordError
+from mien.errors import NetworkError, UnwritableError
 from mien.files import written_whole
 from mien.randomness import generator
 from mien.study.recipe import Recipe
@@ -324,14 +324,15 @@ def save_weights(
         other_averages: those of the other kind, as `Settler.put` takes them.
 
     Raises:
-        RecordError: they cannot be written.
+        UnwritableError: they cannot be written.
     """
     try:
         with written_whole(weights_file(folder, epoch)) as file:
             others = {f"other_{i}": average for i, average in enumerate(other_averages)}
             np.savez(file, *network.get_weights(), **others)  # type: ignore[arg-type]
     except OSError as error:
-        raise RecordError(f"The weights of epoch {epoch} cannot be written to {folder}: {error}.") from error
+        reason = error.strerror or error
+        raise UnwritableError(f"The weights of epoch {epoch} cannot be written to {folder}: {reason}.") from error
 
 
 def load_weights(folder: Path, network: keras.Model, epoch: int) -> list[NDArray[np.float32]]:

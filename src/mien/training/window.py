@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import RecordError
+from mien.errors import RecordError, UnwritableError
 from mien.files import written_whole
 from mien.study.store import WINDOW_FILES
 
@@ -36,7 +36,8 @@ class Window:
         """Keep the weights as they are now as those of an epoch, and have the mean in their place inside the block.
 
         Raises:
-            RecordError: the weights cannot be written, or those of an epoch before are not there any more.
+            UnwritableError: the weights cannot be written.
+            RecordError: those of an epoch before are not there any more.
         """
         if self._count < 2:
             yield
@@ -47,7 +48,10 @@ class Window:
             with written_whole(self._file(epoch)) as file:
                 np.savez(file, *now)
         except OSError as error:
-            raise RecordError(f"The weights of epoch {epoch} cannot be written to {self._folder}: {error}.") from error
+            reason = error.strerror or error
+            raise UnwritableError(
+                f"The weights of epoch {epoch} cannot be written to {self._folder}: {reason}."
+            ) from error
         epochs = range(max(1, epoch - self._count + 1), epoch + 1)
         sums = [np.zeros(value.shape, np.float64) for value in now]
         for one in epochs:
