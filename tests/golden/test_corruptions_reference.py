@@ -10,6 +10,17 @@ from mien.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 FACES = {size: draw_faces(24, size=size, seed=2).images for size in (48, 96)}
 
 
+BY_CHANCE = (
+    "noise",
+    "rotation",
+    "shot_noise",
+    "salt_and_pepper",
+    "motion_blur",
+    "side_light",
+    "off_centre",
+)
+
+
 def changes(images: np.ndarray, name: str, strength: int) -> np.ndarray:
     made = corrupt(images, name, strength)
     return np.abs(made.astype(float) - images).mean(axis=(1, 2))
@@ -52,13 +63,16 @@ def test_what_is_made_depends_on_the_image_and_the_seed_alone(name):
     alone = np.concatenate([corrupt(images[number : number + 1], name, 3) for number in reversed(range(6))])[::-1]
     np.testing.assert_array_equal(whole, alone)
     other = corrupt(images, name, 3, seed=1)
-    assert (other != whole).any() == (name in ("noise", "rotation"))
+    assert (other != whole).any() == (name in BY_CHANCE)
 
 
-@pytest.mark.parametrize("name", ["blur", "darkness", "contrast", "low_resolution", "mask"])
-def test_a_gray_surface_keeps_its_gray_but_in_darkness(name):
+@pytest.mark.parametrize(
+    "name",
+    ["blur", "darkness", "contrast", "low_resolution", "mask", "motion_blur", "overexposure", "off_centre"],
+)
+def test_a_gray_surface_keeps_its_gray_but_in_wrong_light(name):
     made = corrupt(np.full((1, 48, 48), 120, dtype=np.uint8), name, 5)
-    assert set(made.ravel().tolist()) == {18 if name == "darkness" else 120}
+    assert set(made.ravel().tolist()) == {{"darkness": 18, "overexposure": 255}.get(name, 120)}
 
 
 def test_noise_has_the_deviation_that_it_says():
@@ -66,6 +80,55 @@ def test_noise_has_the_deviation_that_it_says():
     made = corrupt(images, "noise", 1).astype(float)
     assert made.std() == pytest.approx(0.08 * 255, rel=0.03)
     assert made.mean() == pytest.approx(127, abs=0.5)
+
+
+def test_shot_noise_has_the_deviation_of_counting():
+    images = np.full((4, 96, 96), 51, dtype=np.uint8)  # a fifth of white: 5 of 25 photons
+    made = corrupt(images, "shot_noise", 2).astype(float)
+    assert made.mean() == pytest.approx(51, abs=0.5)
+    assert made.std() == pytest.approx(5**0.5 / 25 * 255, rel=0.03)
+    assert set(np.unique(made)) <= {round(count * 255 / 25) for count in range(26)}
+
+
+def test_salt_and_pepper_strike_as_many_pixels_as_scikit_image_does():
+    util = pytest.importorskip("skimage.util")
+    face = np.clip(FACES[96], 1, 254)
+    made = corrupt(face, "salt_and_pepper", 4)
+    struck = made != face
+    expected = util.random_noise(face / 255, mode="s&p", amount=0.17, rng=0) != face / 255
+    assert struck.mean() == pytest.approx(expected.mean(), rel=0.03)
+    assert set(np.unique(made[struck])) == {0, 255}
+    assert (made[struck] == 255).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_motion_blurs_along_one_line_alone():
+    point = np.zeros((8, 97, 97), dtype=np.uint8)
+    point[:, 48, 48] = 255
+    for made, number in zip(corrupt(point, "motion_blur", 5, seed=3).astype(float), range(8), strict=True):
+        rows, columns = np.nonzero(made)
+        spread = np.linalg.svd(np.cov(np.stack([rows, columns]), aweights=made[rows, columns]), compute_uv=False)
+        assert spread[1] < 0.02 * spread[0], number
+        # A line of even weight and length L has a variance of L²/12.
+        assert (12 * spread[0]) ** 0.5 == pytest.approx(0.2 * 97, rel=0.12), number
+
+
+def test_side_light_is_a_slope_from_one_side_to_the_other():
+    made = corrupt(FACES[48], "side_light", 4).astype(float)
+    falls = np.linspace(1, 0.15, 48)
+    for face, lit in zip(FACES[48].astype(float), made, strict=True):
+        assert min(np.abs(lit - face * slope).max() for slope in (falls, falls[::-1])) <= 0.51
+
+
+def test_sunglasses_cover_the_eyes_and_a_shift_moves_the_face():
+    glasses = corrupt(FACES[48], "sunglasses", 3)
+    rows = (glasses == 0).all(axis=(0, 2))
+    assert np.flatnonzero(rows).tolist() == list(range(16, 23))
+    np.testing.assert_array_equal(glasses[:, ~rows], FACES[48][:, ~rows])
+    ndimage = pytest.importorskip("scipy.ndimage")
+    centre = np.zeros((6, 49, 49), dtype=np.uint8)
+    centre[:, 20:29, 20:29] = 200
+    moves = [np.subtract(ndimage.center_of_mass(one), 24) for one in corrupt(centre, "off_centre", 4, seed=5)]
+    assert [np.hypot(*move) for move in moves] == pytest.approx([0.18 * 49] * 6, abs=0.05)
 
 
 def test_blur_is_that_of_scikit_image():

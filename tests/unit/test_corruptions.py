@@ -54,8 +54,8 @@ def test_all_are_measured_when_none_is_named_and_progress_is_told(bundle):
     few = evaluate(bundle, DATA.take(np.arange(20)), role=None, corruptions=True, progress=lambda *at: steps.append(at))
     count = few.evaluation.scores.count
     assert {one.corruption for one in few.corrupted} == set(CORRUPTIONS)
-    assert len(few.corruptions()) == 40
-    assert steps[-1] == (41 * count, 41 * count)
+    assert len(few.corruptions()) == 75
+    assert steps[-1] == (76 * count, 76 * count)
     assert steps == sorted(steps)
 
 
@@ -85,7 +85,7 @@ def test_the_command_shows_and_writes_them(bundle, found, tmp_path):
     assert "Accuracy under corruptions" in result.stdout
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 40
+    assert len(rows) == 75
     first = found.corrupted[0]
     assert float(rows[0]["accuracy"]) == first.accuracy.value
     assert f"{first.accuracy.value:.1%}" in result.stdout

@@ -198,3 +198,8 @@ def test_the_jpeg_copy_of_fer2013_is_joined(tmp_path):
     assert len(pictures) > 2000
     assert len(dataset) > 0.98 * len(pictures)  # the rest are no faces, by most of the votes
     assert not any("no votes" in note for note in dataset.notes)
+
+
+def test_votes_that_are_given_as_data_are_told_from_data(votes):
+    with pytest.raises(DataError, match="FER\\+'s votes and no images. Give FER2013 as the data"):
+        read_dataset(votes)

@@ -185,6 +185,11 @@ def _tables_of(path: Path) -> list[Path]:
 def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
     """The rows of all tables; those with boxes are refused, unless that does not matter."""
     files = _tables_of(path)
+    if path.is_file() and (columns := read_columns(path)) and {"Usage", "Image name"} <= set(columns.names):
+        raise DataError(
+            f"{path} holds FER+'s votes and no images. Give FER2013 as the data, and this table as its votes "
+            "(--votes, votes=, or votes under [data])."
+        )
     if not files:
         raise DataError(_no_manifest(path / MANIFEST_FILE if path.is_dir() else path))
     root = root_of(files)

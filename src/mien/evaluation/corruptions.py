@@ -1,4 +1,4 @@
-"""Faces as bad photos show them: eight corruptions in five strengths each, to measure what a model stands.
+"""Faces as bad photos show them: fifteen corruptions in five strengths each, to measure what a model stands.
 
 The corrupted images depend on the images and the seed alone, not on a model, a batch or an order: every model meets the
 same ones. Lengths are shares of the side, so that a strength means the same for faces of any size.
@@ -27,6 +27,8 @@ from mien.randomness import generator
 from mien.seen import hash_images
 
 STRENGTHS = (1, 2, 3, 4, 5)
+# Where the eyes of a face that is cut out lie, from the top, in sides of the image.
+_EYES = 0.4
 
 _Image: TypeAlias = NDArray[np.uint8]
 _Make: TypeAlias = Callable[[_Image, float, np.random.Generator], Any]
@@ -98,6 +100,56 @@ def _mask(image: _Image, amount: float, rng: np.random.Generator) -> Any:
     return cv2.rectangle(image.copy(), (0, top), (width - 1, height - 1), mean, cv2.FILLED)
 
 
+def _shot_noise(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    counted = rng.poisson(image / 255 * amount) * (255 / amount)
+    return cv2.convertScaleAbs(counted)
+
+
+def _salt_and_pepper(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    place = rng.random(image.shape[:2])
+    salt = rng.random(image.shape[:2]) < 0.5
+    struck = (place < amount) if image.ndim == 2 else (place < amount)[..., np.newaxis]
+    return np.where(struck, (salt if image.ndim == 2 else salt[..., np.newaxis]) * np.uint8(255), image)
+
+
+def _motion_blur(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    length = amount * min(image.shape[:2])
+    angle = rng.uniform(0, np.pi)
+    # Drawn at eight times its size, so that a line of two pixels has its length and its angle.
+    side = 2 * int(length / 2 + 1) + 1
+    end = np.array([np.cos(angle), np.sin(angle)]) * length * 4
+    middle = (side * 8 - 1) / 2
+    first, last = (np.rint(middle + sign * end).astype(int).tolist() for sign in (-1, 1))
+    line = cv2.line(np.zeros((side * 8, side * 8), np.float32), first, last, 1.0, thickness=8)
+    kernel = cv2.resize(line, (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def _overexposure(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    return cv2.convertScaleAbs(image, alpha=amount)
+
+
+def _side_light(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    left = np.linspace(1.0, amount, image.shape[1])
+    light = left if rng.random() < 0.5 else left[::-1]
+    shape = (1, -1) if image.ndim == 2 else (1, -1, 1)
+    return cv2.multiply(image, np.broadcast_to(light.reshape(shape), image.shape).copy(), dtype=cv2.CV_8U)
+
+
+def _sunglasses(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    height, width = image.shape[:2]
+    half = amount * height / 2
+    top, bottom = (min(height - 1, round(_EYES * height + sign * half)) for sign in (-1, 1))
+    return cv2.rectangle(image.copy(), (0, top), (width - 1, max(top, bottom - 1)), 0, cv2.FILLED)
+
+
+def _off_centre(image: _Image, amount: float, rng: np.random.Generator) -> Any:
+    height, width = image.shape[:2]
+    angle = rng.uniform(0, 2 * np.pi)
+    move = np.array([[1, 0, np.cos(angle) * amount * width], [0, 1, np.sin(angle) * amount * height]])
+    return cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
 # A row each; the golden test asks of every one that its strengths grow.
 CORRUPTIONS: Mapping[str, Corruption] = {
     row.name: row
@@ -166,6 +218,62 @@ CORRUPTIONS: Mapping[str, Corruption] = {
             "from the chin, over the mouth (0.35), up to the bridge of the nose, as a medical mask",
             _mask,
         ),
+        Corruption(
+            "shot_noise",
+            "hardly any light: the noise of counted photons",
+            "photons of a white pixel",
+            (60, 25, 12, 5, 3),
+            "ImageNet-C, shot_noise",
+            _shot_noise,
+        ),
+        Corruption(
+            "salt_and_pepper",
+            "a faulty sensor or transmission: single pixels black or white",
+            "share of the pixels",
+            (0.03, 0.06, 0.09, 0.17, 0.27),
+            "ImageNet-C, impulse_noise",
+            _salt_and_pepper,
+        ),
+        Corruption(
+            "motion_blur",
+            "a moving head or hand: each pixel drawn out along a line, at any angle",
+            "length of the line, in sides of the image",
+            (0.04, 0.07, 0.1, 0.15, 0.2),
+            "from two pixels of 48 to ten, the width of an eye",
+            _motion_blur,
+        ),
+        Corruption(
+            "overexposure",
+            "overexposed: every gray value times a number, white where there is no more",
+            "times the gray value",
+            (1.2, 1.5, 1.9, 2.4, 3),
+            "about 0.6, 1.3, 2, 2.8 and 3.5 stops too bright at a display gamma of 2.2",
+            _overexposure,
+        ),
+        Corruption(
+            "side_light",
+            "light from one side: darker towards the other, evenly",
+            "what is left of a gray value at the dark side",
+            (0.7, 0.5, 0.3, 0.15, 0.05),
+            "from a window in a bright room to a lamp in a dark one",
+            _side_light,
+        ),
+        Corruption(
+            "sunglasses",
+            "sunglasses: a black bar over the eyes",
+            "height covered, in sides of the image",
+            (0.06, 0.1, 0.15, 0.2, 0.27),
+            "from the pupils alone, over the eyes (0.15), to large glasses that hide the brows",
+            _sunglasses,
+        ),
+        Corruption(
+            "off_centre",
+            "badly cut out: the face moved in any direction",
+            "distance, in sides of the image",
+            (0.04, 0.08, 0.12, 0.18, 0.25),
+            "from what two face detectors differ by to half of the face's edge outside",
+            _off_centre,
+        ),
     )
 }
 
@@ -189,7 +297,7 @@ def corrupt(images: NDArray[np.uint8], corruption: str, strength: int, *, seed: 
 
     Args:
         images: shape (N, H, W), or (N, H, W, 3) in RGB, uint8: faces that are cut out.
-        corruption: a name in `CORRUPTIONS`: blur, noise, jpeg, darkness, contrast, low_resolution, rotation or mask.
+        corruption: a name in `CORRUPTIONS`, such as blur, noise, jpeg or mask.
         strength: 1, hardly seen, to 5.
         seed: what chance in it is derived from, together with the pixels of each image.
 
