@@ -6,7 +6,7 @@ Nodes of one processor each on the loopback address of this machine stand for ma
 is nothing but waiting in half the time of one (efficiency 0.9 and more); with nodes killed at random the table has the
 bytes of that of one machine, while the memory of the process that asked does not grow; and reading on one node takes at
 most 1.10 of the time of reading here with one thread. Time: with 600 photos about five minutes on two cores, in which
-nothing else should run; with 20,000 and ten kills some hours.
+nothing else should run; with 20,000 and ten kills half an hour.
 """
 
 from __future__ import annotations
