@@ -8,13 +8,15 @@ temporary folder and runs in the same Python, in turn with this one:
    peak memory (as Linux counts it);
 2. sameness: every photo of FOLDER, as it is, and --others made from them and from drawn faces (enlarged, made smaller,
    cut, joined, compressed again): boxes within 3 pixels, faces lost, labels;
-3. start: `mien predict PHOTO --json` from a cold start beside `python -c "import cv2, onnxruntime"`.
+3. start: `mien predict PHOTO --json` from a cold start beside `python -c "import cv2, onnxruntime"`, by the clock and
+   in computing.
 Without --photos the sample photo that comes with mien and drawn faces are all there is. The exit code is 1 when a
 target is missed.
 
 A distance of a box is the largest of its four sides, in pixels of the photo, or, for a photo of more than 1120 x 1120
 pixels, of that size, which is the largest at which YuNet looks at it: where two finds of a face are equally sure,
 rounding decides which is kept, in a photo of any size. How many keep to 3 pixels of the photo itself is printed, too.
+A photo that lies on its side is turned since 65cdbe8, which is meant; what it shows is counted, and not compared.
 """
 
 from __future__ import annotations
@@ -174,8 +176,13 @@ def make_photos(folder: str, given: str, others: str) -> None:
             picture.save(target / "same" / f"other {number:04}.jpg", quality=quality, subsampling=subsampling)
 
 
+def compiled() -> dict[str, str]:
+    """An environment in which Python keeps what it has compiled, as where mien was installed by pip."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def read(source: Path, photos: list[Path]) -> tuple[list[dict], dict[str, float]]:
-    environment = {**os.environ, "PYTHONPATH": str(source)}
+    environment = {**compiled(), "PYTHONPATH": str(source)}
     start = time.perf_counter()
     command = [sys.executable, "-c", READ, *map(str, photos)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
@@ -187,6 +194,8 @@ def read(source: Path, photos: list[Path]) -> tuple[list[dict], dict[str, float]
 def cost(sources: dict[str, Path], photos: Path, repeats: int) -> list[str]:
     missed = []
     print(f"{'':22}{'computing, s a photo':>22}{'photos a second':>18}{'peak, MiB':>12}")
+    for source in sources.values():
+        read(source, [SAMPLE])
     for name, limits in TARGETS.items():
         files = sorted((photos / name).iterdir())
         used: dict[str, list[dict[str, float]]] = {build: [] for build in sources}
@@ -210,11 +219,14 @@ def cost(sources: dict[str, Path], photos: Path, repeats: int) -> list[str]:
 
 def sameness(sources: dict[str, Path], photos: list[Path]) -> list[str]:
     before, now = (read(source, photos)[0] for source in sources.values())
-    total = same = strict = near = labels = labelled = 0
+    total = same = strict = near = labels = labelled = turned = 0
     lost: list[str] = []
     new: list[str] = []
     for old, fresh in zip(before, now, strict=True):
         name = Path(old["photo"]).name
+        if any(note.startswith("turned by") for note in fresh["notes"]):
+            turned += 1
+            continue
         left = list(fresh["faces"])
         pixel = max(1.0, (old["width"] * old["height"] / SEARCHED_PIXELS) ** 0.5)
         for face in old["faces"]:
@@ -237,7 +249,7 @@ def sameness(sources: dict[str, Path], photos: list[Path]) -> list[str]:
         ]
     print(f"\n{len(photos)} photos with {total} faces before: {near} are found now, {same} within {BOX_PX:g} pixels,")
     print(f"{strict} within {BOX_PX:g} pixels of the photo itself")
-    print(f"labels: {labels} of {labelled} are the same; lost {len(lost)}, new {len(new)}")
+    print(f"labels: {labels} of {labelled} are the same; lost {len(lost)}, new {len(new)}; {turned} photos were turned")
     print("\n".join([*(f"  lost {line}" for line in lost[:40]), *(f"  new {line}" for line in new[:40])]))
     missed = []
     if same < LEAST_SAME_BOXES * total:
@@ -269,24 +281,29 @@ def start(repeats: int) -> list[str]:
         "bare": [sys.executable, "-c", "import cv2, onnxruntime"],
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
+    computing: dict[str, list[float]] = {name: [] for name in commands}
     peaks: dict[str, float] = {}
+    subprocess.run(commands["mien"], check=True, stdout=subprocess.DEVNULL, env=compiled())
     for _ in range(repeats):
         for name, command in commands.items():
             begin = time.perf_counter()
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=compiled())
             _, status, used = os.wait4(process.pid, 0)
             times[name].append(time.perf_counter() - begin)
+            computing[name].append(used.ru_utime + used.ru_stime)
             process.returncode = status
             if status:
                 raise SystemExit(f"{name} failed")
             peaks[name] = max(peaks.get(name, 0), used.ru_maxrss / 1024)
-    ratio = statistics.median(times["mien"]) / statistics.median(times["bare"])
-    whole, imports = (statistics.median(times[name]) for name in ("mien", "bare"))
-    print(f"\ncold start {whole:.3f} s, imports alone {imports:.3f} s: {ratio:.2f} times (at most {START_RATIO:g})")
-    print(f"peak of the cold start {peaks['mien']:.0f} MiB (at most {START_PEAK_MIB})")
     missed = []
-    if ratio > START_RATIO:
-        missed.append(f"start: {ratio:.2f} times the imports, wanted {START_RATIO:g}")
+    print()
+    for what, values in (("by the clock", times), ("computing", computing)):
+        whole, imports = (statistics.median(values[name]) for name in ("mien", "bare"))
+        ratio = whole / imports
+        print(f"cold start, {what}: {whole:.3f} s, imports alone {imports:.3f} s: {ratio:.2f} times")
+        if ratio > START_RATIO:
+            missed.append(f"start, {what}: {ratio:.2f} times the imports, wanted at most {START_RATIO:g}")
+    print(f"peak of the cold start {peaks['mien']:.0f} MiB (at most {START_PEAK_MIB})")
     if peaks["mien"] > START_PEAK_MIB:
         missed.append(f"start: peak {peaks['mien']:.0f} MiB, wanted {START_PEAK_MIB}")
     return missed
