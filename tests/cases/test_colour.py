@@ -248,11 +248,9 @@ def test_a_colour_image_of_gray_is_corrupted_as_a_gray_one_is(corruption, faces,
     repeated = images_in_channels(gray[:4], "rgb")
     made, expected = (corrupt(images, corruption, 3) for images in (repeated, gray[:4]))
     assert made.shape == repeated.shape
-    if corruption == "rotation":  # to which side chance says, by the image's own hash
-        made, expected = (corrupt(images, corruption, 3, seed=0) for images in (repeated, gray[:4]))
-        assert made.std() == pytest.approx(expected.std(), rel=0.1)
-    elif corruption != "noise":
-        assert np.abs(to_gray(made[0]).astype(int) - expected[0]).max() <= (3 if corruption == "jpeg" else 1)
+    if corruption not in ("noise", "shot_noise"):
+        apart = np.abs(images_in_channels(made, "gray").astype(int) - expected)
+        assert apart.max() <= (3 if corruption == "jpeg" else 1)
     colours = corrupt(faces[0][:4], corruption, 1)
     assert np.abs(colours.astype(int).mean((1, 2)) - faces[0][:4].mean((1, 2))).max() < 70
 

@@ -24,7 +24,7 @@ from mien.evaluation.metrics import score
 from mien.labels import LabelSet
 from mien.predictions import Predictions
 from mien.randomness import generator
-from mien.seen import hash_images
+from mien.seen import gray_hashes, hash_images
 
 STRENGTHS = (1, 2, 3, 4, 5)
 # Where the eyes of a face that is cut out lie, from the top, in sides of the image.
@@ -316,7 +316,9 @@ def corrupt(images: NDArray[np.uint8], corruption: str, strength: int, *, seed: 
         )
     amount = row.amounts[strength - 1]
     made = np.empty_like(images)
-    for number, (image, digest) in enumerate(zip(images, hash_images(images).tolist(), strict=True)):
+    for number, (image, digest) in enumerate(
+        zip(images, gray_hashes(images, hash_images(images)).tolist(), strict=True)
+    ):
         # One stream for all strengths: a stronger noise is the weaker one, enlarged, and a face leans to one side.
         made[number] = row._make(np.ascontiguousarray(image), amount, generator(seed, "corruption", row.name, digest))
     return made
