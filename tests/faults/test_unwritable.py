@@ -42,6 +42,7 @@ def as_anyone(room: int | None = None):
         if as_root:
             for power in _MAY_ALL:
                 libc.prctl(_PR_CAPBSET_DROP, power, 0, 0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell begins in the background is deaf to it
         if room is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 

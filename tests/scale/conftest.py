@@ -17,6 +17,8 @@ from mien.files import lock
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its address is 127.0.0.1 then, and no other
+# Ray gives way to all else: beside other tests its processes would hardly get on.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
 # A process of Ray costs a second of computing: none is started before it has something to do.
 os.environ["RAY_prestart_worker_first_driver"] = "0"  # noqa: SIM112 (that is its name)
 os.environ["RAY_enable_worker_prestart"] = "0"  # noqa: SIM112
