@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-class ChannelsChoice(StrEnum):
+class ModelChannels(StrEnum):
     """Channels that a model can take."""
 
     GRAY = "gray"
@@ -49,7 +49,7 @@ def wrap(
         str | None,
         typer.Option(help='Expressions in the order of its outputs, with commas; "-" for one that is none.'),
     ] = None,
-    channels: Annotated[ChannelsChoice | None, typer.Option(help="What it takes.")] = None,
+    channels: Annotated[ModelChannels | None, typer.Option(help="What it takes.")] = None,
     scale: Annotated[
         str | None,
         typer.Option(help='Pixels as it wants them: 0..255, 0..1, -1..1, imagenet, or "mean=127.5 std=127.5".'),

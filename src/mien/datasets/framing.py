@@ -21,7 +21,7 @@ SEVERAL = "several faces, the largest taken"
 
 
 class Framer:
-    """Cuts the largest face out of each photo, as a recognizer does; a `mien.datasets.samples.Framing`.
+    """Cuts the largest face out of each photo, as a recognizer does; a `mien.datasets.samples.FaceCutter`.
 
     Args:
         recognizer: whose detector and crop rule are used; None for the default ones.

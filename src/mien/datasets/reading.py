@@ -39,7 +39,7 @@ from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
 from mien.datasets.pixels import DecodedImage, stack_images
 from mien.datasets.places import why_missing
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
-from mien.datasets.samples import Framing, ReadOptions, dataset_name
+from mien.datasets.samples import FaceCutter, ReadOptions, dataset_name
 from mien.datasets.sources import SOURCES
 from mien.datasets.spec import DataSpec
 from mien.datasets.tables import TABLE_ENDINGS, read_columns
@@ -317,7 +317,7 @@ def read_dataset(
     *,
     cache: Path | Literal["user"] | None = "user",
     progress: Progress | None = None,
-    framer: Framing | None = None,
+    framer: FaceCutter | None = None,
     **keys: Any,
 ) -> Dataset:
     """Read a data set from disk, or draw one.
@@ -428,7 +428,7 @@ def _is_data_file(path: str) -> bool:
 
 
 def _combined(
-    spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None, framer: Framing | None
+    spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None, framer: FaceCutter | None
 ) -> Dataset:
     """Several sources as one data set, their images of the size that the first has."""
     parts: list[Part] = []
@@ -468,7 +468,7 @@ def _moved(text: str, found: str) -> bool:
 
 
 def _read(
-    spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None, framer: Framing | None
+    spec: DataSpec, cache: Path | Literal["user"] | None, progress: Progress | None, framer: FaceCutter | None
 ) -> Dataset:
     path = Path(spec.path)
     if not path.exists():
@@ -525,7 +525,7 @@ def _read(
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
 
 
-def _framing(spec: DataSpec) -> Framing | None:
+def _framing(spec: DataSpec) -> FaceCutter | None:
     if spec.faces == "whole":
         return None
     from mien.datasets.framing import Framer

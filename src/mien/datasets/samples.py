@@ -63,7 +63,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 Groups: TypeAlias = Literal["auto", "none"]
 
 
-class Framing(Protocol):
+class FaceCutter(Protocol):
     """Cuts the face out of a photo while a data set is read; see `mien.datasets.framing`."""
 
     @property
@@ -99,7 +99,7 @@ class ReadOptions:
     votes: Path | None = None
     classes: Classes | None = None
     groups: Groups = "auto"
-    framing: Framing | None = None
+    framing: FaceCutter | None = None
     outside: bool = False
 
 
