@@ -49,6 +49,13 @@ export class Detector {
   constructor(ort, session) {
     this.ort = ort;
     this.session = session;
+    this.kept = new Float32Array(0);
+  }
+
+  /** Room for so many numbers: the largest so far is kept for the next look, since new memory takes its time. */
+  room(count) {
+    if (this.kept.length < count) this.kept = new Float32Array(count);
+    return this.kept.subarray(0, count);
   }
 
   /**
@@ -60,7 +67,7 @@ export class Detector {
    *   to be turned, clockwise, for them to be upright; and whether one side is clearly the upper one.
    */
   async detectAnyWayUp(picture) {
-    const search = new Search(this.ort, this.session, picture);
+    const search = new Search(this, picture);
     const faces = inReadingOrder(await search.faces(0));
     if (faces.some((face) => face.score >= SURELY_UPRIGHT)) return { faces, turned: 0, certain: true };
     const evidence = {};
@@ -76,9 +83,8 @@ export class Detector {
 
 /** Looks at one photo: each picture of it is made once, and looked at once from each side. */
 class Search {
-  constructor(ort, session, photo) {
-    this.ort = ort;
-    this.session = session;
+  constructor(detector, photo) {
+    this.detector = detector;
     this.photo = photo;
     // The smallest is made of the next larger one: detector.py says why not all.
     const [smallest, ...others] = searchedSizes(photo.photoWidth, photo.photoHeight);
@@ -111,9 +117,10 @@ class Search {
   async lookOnce(picture, turned) {
     const { width, height } = picture;
     const [planeWidth, planeHeight] = (turned % 180 === 0 ? [width, height] : [height, width]).map(wholeSteps);
-    const planes = toPlanes(picture, turned, planeWidth, planeHeight);
-    const input = new this.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
-    const outputs = await this.session.run({ input });
+    const planes = this.detector.room(3 * planeWidth * planeHeight);
+    toPlanes(picture, turned, planeWidth, planeHeight, planes);
+    const input = new this.detector.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
+    const outputs = await this.detector.session.run({ input });
     const toPhoto = [this.photo.photoWidth / width, this.photo.photoHeight / height];
     const finds = STRIDES.flatMap((stride) => readStride(outputs, stride, planeWidth / stride));
     for (const output of Object.values(outputs)) output.dispose();

@@ -56,8 +56,9 @@ export async function readPhoto(file, name, leastPixels = Infinity) {
 /**
  * What a file is drawn from.
  *
- * @returns {Promise<{drawn: CanvasImageSource, width: number, height: number, photoWidth: number, photoHeight: number}
- *   | null>} null: it cannot be decoded, and browsers give no reason.
+ * @returns {Promise<{drawn: CanvasImageSource, width: number, height: number, photoWidth: number, photoHeight: number,
+ *   data?: Uint8ClampedArray | null} | null>} data: its pixels, where they were to be had without drawing; null: it cannot
+ *   be decoded, and browsers give no reason.
  */
 async function decoded(blob, jpegSides, leastPixels) {
   const part = jpegSides && (await decodedPart(blob, jpegSides, leastPixels));
@@ -92,7 +93,7 @@ async function decodedPart(blob, [storedWidth, storedHeight], leastPixels) {
     const [width, height] = turned ? [desiredHeight, desiredWidth] : [desiredWidth, desiredHeight];
     const [photoWidth, photoHeight] = turned ? [storedHeight, storedWidth] : [storedWidth, storedHeight];
     if (drawn.displayWidth === width && drawn.displayHeight === height) {
-      return { drawn, width, height, photoWidth, photoHeight };
+      return { drawn, width, height, photoWidth, photoHeight, data: await copied(drawn, width * height * 4) };
     }
     drawn.close();
     return null;
@@ -101,6 +102,16 @@ async function decodedPart(blob, [storedWidth, storedHeight], leastPixels) {
   } finally {
     decoder.close();
   }
+}
+
+/** The pixels of a frame that need not be turned, sooner than by drawing it; null where a browser gives none. */
+async function copied(frame, bytes) {
+  if (frame.rotation !== 0 || frame.flip) return null;
+  const data = new Uint8ClampedArray(bytes);
+  return frame.copyTo(data, { format: 'RGBA' }).then(
+    () => data,
+    () => null,
+  );
 }
 
 async function isJpeg(file) {
@@ -120,7 +131,7 @@ function reductions(photoWidth, photoHeight, jpeg, leastPixels) {
 }
 
 function pixelsOf(source, name, jpeg, leastPixels) {
-  const { drawn, photoWidth, photoHeight } = source;
+  const { photoWidth, photoHeight } = source;
   if (photoWidth * photoHeight > MAX_PIXELS) {
     throw new ImageError(
       `${name} has ${photoWidth} x ${photoHeight} pixels, which is more than the limit of ${MAX_PIXELS / 1e6} megapixels.`,
@@ -129,24 +140,35 @@ function pixelsOf(source, name, jpeg, leastPixels) {
   const { finest, reduction } = reductions(photoWidth, photoHeight, jpeg, leastPixels);
   const width = Math.ceil(photoWidth / reduction);
   const height = Math.ceil(photoHeight / reduction);
+  const notes = [];
   const left = source.width === photoWidth ? reduction : 1; // what the decoder has not done of the reduction
+  const data = source.data ?? drawnPixels(source, left, jpeg, notes);
+  return { data, width, height, reduction, finest, photoWidth, photoHeight, notes };
+}
+
+/** The pixels of a source at a part of its sides, strip by strip: opaque. */
+function drawnPixels(source, left, jpeg, notes) {
   const rows = Math.max(1, Math.floor(STRIP_PIXELS / (source.width * left))) * left;
-  let data = null;
   const canvas = new OffscreenCanvas(source.width, Math.min(rows, source.height));
   const context = canvas.getContext('2d', { willReadFrequently: true });
+  let data = null;
   let transparent = false;
   for (let top = 0; top < source.height; top += rows) {
     const count = Math.min(rows, source.height - top);
     context.clearRect(0, 0, source.width, count);
-    context.drawImage(drawn, 0, top, source.width, count, 0, 0, source.width, count);
+    context.drawImage(source.drawn, 0, top, source.width, count, 0, 0, source.width, count);
     const strip = context.getImageData(0, 0, source.width, count).data;
     transparent = (!jpeg && layOnWhite(strip)) || transparent;
     const part = left === 1 ? strip : reduced(strip, source.width, count, left);
     if (count === source.height) data = part;
-    else (data ??= new Uint8ClampedArray(width * height * 4)).set(part, (top / left) * width * 4);
+    else {
+      const width = Math.ceil(source.width / left);
+      data ??= new Uint8ClampedArray(width * Math.ceil(source.height / left) * 4);
+      data.set(part, (top / left) * width * 4);
+    }
   }
-  const notes = transparent ? ['transparent parts shown on white'] : [];
-  return { data, width, height, reduction, finest, photoWidth, photoHeight, notes };
+  if (transparent) notes.push('transparent parts shown on white');
+  return data;
 }
 
 /** Lay pixels on white, in place; returns whether any was transparent. */

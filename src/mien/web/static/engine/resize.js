@@ -20,9 +20,9 @@ export function resized(picture, width, height) {
  * The blue, green and red planes of a picture that is turned clockwise by 0, 90, 180 or 270 degrees: what the face
  * detector takes. Beyond the picture, to the right and below, the planes are black.
  *
- * @returns {Float32Array} of 3 * planeHeight * planeWidth numbers, 0 to 255.
+ * @param {Float32Array} planes of 3 * planeHeight * planeWidth numbers, to be filled with 0 to 255.
  */
-export function toPlanes({ data, width, height }, turned, planeWidth, planeHeight) {
+export function toPlanes({ data, width, height }, turned, planeWidth, planeHeight, planes) {
   // Where the turned picture's first pixel lies in the picture, and how far away its neighbours to the right and below.
   const [start, right, below] = {
     0: [0, 1, width],
@@ -32,7 +32,7 @@ export function toPlanes({ data, width, height }, turned, planeWidth, planeHeigh
   }[turned];
   const [columns, rows] = turned % 180 === 0 ? [width, height] : [height, width];
   const plane = planeWidth * planeHeight;
-  const planes = new Float32Array(3 * plane);
+  if (columns < planeWidth || rows < planeHeight) planes.fill(0);
   for (let y = 0; y < rows; y += 1) {
     let from = (start + y * below) * 4;
     let to = y * planeWidth;
@@ -42,7 +42,6 @@ export function toPlanes({ data, width, height }, turned, planeWidth, planeHeigh
       planes[2 * plane + to] = data[from];
     }
   }
-  return planes;
 }
 
 /** Area averaging: each pixel is the mean of what it covers. Whole blocks are summed exactly, as OpenCV does it. */
@@ -67,9 +66,10 @@ function shrink(picture, width, height, result) {
       for (let at = 0; at < sums.length; at += 1) sums[at] += narrow[at] * weight;
     }
     for (let at = 0, to = y * width * 4; at < sums.length; at += 3, to += 4) {
-      result[to] = roundHalfEven(sums[at]);
-      result[to + 1] = roundHalfEven(sums[at + 1]);
-      result[to + 2] = roundHalfEven(sums[at + 2]);
+      // A clamped array rounds what it is given, halves to the even number.
+      result[to] = sums[at];
+      result[to + 1] = sums[at + 1];
+      result[to + 2] = sums[at + 2];
     }
   }
 }
