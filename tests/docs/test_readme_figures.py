@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien.bundle import load_bundle
@@ -54,3 +55,23 @@ def test_what_the_deck_page_says_of_averages_is_what_the_records_hold():
     first, last = record.history[2], record.history[-1]
     for name in ("validation_accuracy", "other_validation_accuracy"):
         assert f"from {100 * getattr(first, name):.1f} to {100 * getattr(last, name):.1f} %" in page
+
+
+def test_what_the_deck_page_says_of_one_label_is_what_the_records_hold():
+    store = Store.open(ROOT / "results" / "deck-why")
+    page = (ROOT / "docs" / "deck.md").read_text(encoding="utf-8")
+    records = list(store.records(store.plan()).values())
+    assert records
+    for record in records:
+        shown = record.outcome(Role.TEST, 4)
+        scores = score(shown, record.label_set)
+        said = max(np.bincount(shown.outputs.argmax(axis=1))) / len(shown.labels)
+        rate = f"a rate of {record.recipe['learning_rate']:g}"
+        title = BACKBONES[record.recipe["backbone"]].title
+        (row,) = (
+            line for line in page.splitlines() if line.startswith(f"| {title}") and rate.partition(" of ")[2] in line
+        )
+        assert f" {written(scores.accuracy)}" in row
+        assert "every face" in row if said == 1 else f"{100 * said:.1f} % of the faces" in row
+        if record.others:
+            assert row.endswith(f"| {written(score(record.others[4, Role.TEST], record.label_set).accuracy)} |")

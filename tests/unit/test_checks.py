@@ -305,6 +305,16 @@ class TestWhatIsSaid:
         assert "least in epoch 2 (1.200) and rose to 1.600 in epoch 4" in found.text
         assert "training loss fell from 1.000 to 0.400" in found.text
 
+    def test_averages_that_rise_and_fall_are_no_trend_of_the_training(self) -> None:
+        """Under averages that have not settled the validation loss goes its own way (C19)."""
+        for code, losses in ((code, FIRES[code][0].records[0]) for code in ("C08", "C10")):
+            calm = tuple(replace(epoch, other_validation_loss=1.6) for epoch in losses["history"])
+            assert Case(study(MOVING), [losses]).found(code)
+            assert not Case(study(MOVING), [{"history": calm}]).found(code)
+            turned = tuple(replace(e, validation_loss=9.0, other_validation_loss=e.validation_loss) for e in calm)
+            (found,) = Case(study(MOVING), [{"history": turned}]).found(code)
+            assert "The validation loss (under settled averages) was least in" in found.text
+
     def test_what_copies_do_to_the_accuracy(self) -> None:
         (found,) = Case(study(), [copies_right(1.0)]).found("C16")
         assert found.text.startswith("300 of 1,200 test images (25.0%) have an exact copy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mien.report.compared import TableComparison
@@ -89,6 +89,26 @@ def trained(result: Result) -> list[Epoch]:
         return []
     finite = (e for e in result.record.history if math.isfinite(e.loss) and math.isfinite(e.validation_loss))
     return [epoch for epoch in finite if epoch.epoch <= result.readout]
+
+
+def settled(result: Result) -> tuple[list[Epoch], str]:
+    """The history as `trained` gives it, with validation figures under settled averages where it has both kinds.
+
+    What is shown under others rises and falls with the averages, and tells nothing of the training (C19).
+
+    Returns:
+        The history, and what to say of the figures where they are not those shown: a text that may be empty.
+    """
+    history = trained(result)
+    if result.run.recipe.batch_statistics != "moving" or not all(
+        math.isfinite(e.other_validation_loss) for e in history
+    ):
+        return history, ""
+    others = [
+        replace(e, validation_loss=e.other_validation_loss, validation_accuracy=e.other_validation_accuracy)
+        for e in history
+    ]
+    return others, " (under settled averages)"
 
 
 def majority_of_training(record: RunRecord) -> float | None:

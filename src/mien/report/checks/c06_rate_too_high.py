@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mien.report.checks.base import Check, Evidence, Found, Severity, learned_nothing, majority_of_training, trained
+from mien.report.checks.base import (
+    Check,
+    Evidence,
+    Found,
+    Severity,
+    learned_nothing,
+    majority_of_training,
+    settled,
+    trained,
+)
 from mien.report.results import Result, State
-from mien.study.record import Epoch
 
 # Keras' own rates. Ten times as much is the usual end of what is tried.
 USUAL = {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}
@@ -47,19 +54,12 @@ def _trouble(result: Result) -> str:
             f"After {len(history)} epochs the training accuracy is {history[-1].accuracy:.1%}, and the commonest label "
             f"alone gives {share:.1%}: nothing was learned"
         )
-    losses = [_settled_loss(result, epoch) for epoch in history]
+    losses = [epoch.validation_loss for epoch in settled(result)[0]]
     worst = max(losses)
     if worst > JUMP * losses[0]:
         epoch = history[losses.index(worst)].epoch
         return f"The validation loss jumped from {losses[0]:.3g} to {worst:.3g} in epoch {epoch}"
     return ""
-
-
-def _settled_loss(result: Result, epoch: Epoch) -> float:
-    """The validation loss under settled averages where the history has it: a jump under others is no jump (C19)."""
-    if result.run.recipe.batch_statistics == "moving" and math.isfinite(epoch.other_validation_loss):
-        return epoch.other_validation_loss
-    return epoch.validation_loss
 
 
 def _is_lower(other: Result, result: Result) -> bool:

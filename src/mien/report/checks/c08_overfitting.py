@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mien.report.checks.base import Check, Evidence, Found, Severity, trained
+from mien.report.checks.base import Check, Evidence, Found, Severity, settled
 
 # The least rise of the validation loss after its minimum that counts, in nats and as a share of the minimum.
 LEAST_RISE, LEAST_SHARE = 0.05, 0.05
@@ -12,7 +12,7 @@ LEAST_RISE, LEAST_SHARE = 0.05, 0.05
 
 def _find(evidence: Evidence) -> Iterator[Found]:
     for result in evidence.last:
-        history = trained(result)
+        history, under = settled(result)
         if len(history) < 3:
             continue
         best, last = min(history, key=lambda epoch: epoch.validation_loss), history[-1]
@@ -23,7 +23,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         used = "" if result.chosen_epoch in (None, last.epoch) else f" Epoch {result.chosen_epoch} was evaluated."
         yield Found.of(
             result,
-            f"The validation loss was least in epoch {best.epoch} ({best.validation_loss:.3f}) and rose to "
+            f"The validation loss{under} was least in epoch {best.epoch} ({best.validation_loss:.3f}) and rose to "
             f"{last.validation_loss:.3f} in epoch {last.epoch}, while the training loss fell from {best.loss:.3f} to "
             f"{last.loss:.3f}. Training accuracy lay {100 * then:.1f} points above that of the validation role then, "
             f"and {100 * gap:.1f} points at the end.{used}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mien.report.checks.base import Check, Evidence, Found, Severity, trained
+from mien.report.checks.base import Check, Evidence, Found, Severity, settled
 
 # Mean fall of the validation loss an epoch, over the last ones, as a share of it; half of it in the very last one.
 LEAST_FALL = 0.01
@@ -13,7 +13,7 @@ LAST_EPOCHS = 3
 
 def _find(evidence: Evidence) -> Iterator[Found]:
     for result in evidence.last:
-        history = trained(result)
+        history, under = settled(result)
         # A cosine schedule ends where its rate is zero: it is done, whatever its last epochs gained.
         if len(history) <= LAST_EPOCHS or result.run.recipe.schedule == "cosine":
             continue
@@ -23,7 +23,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         if last.validation_loss <= min(epoch.validation_loss for epoch in history) and fall >= LEAST_FALL and still:
             yield Found.of(
                 result,
-                f"The validation loss was least in the last epoch ({last.epoch}): it fell from "
+                f"The validation loss{under} was least in the last epoch ({last.epoch}): it fell from "
                 f"{before.validation_loss:.3f} to {last.validation_loss:.3f} in the last {LAST_EPOCHS} epochs, "
                 f"{fall:.1%} an epoch.",
             )
