@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mien.datasets.dataset import Role
+from mien.evaluation.metrics import score
+from mien.labels import SIX
 from mien.predictions import Predictions
 from mien.report.compared import compare_tables
 from mien.report.results import collect
@@ -89,6 +92,27 @@ def test_collapsed_networks_share_one_sentence() -> None:
         "VGG16 and VGG19: each answers 'happiness' to 100% of the images. 25.0% of the test images are labelled "
         "'happiness', which explains accuracies of 25.0%: expressions are not told apart."
     )
+
+
+def test_a_collapse_under_stale_averages_is_laid_to_them() -> None:
+    plan = plan_of(STUDY.replace("epochs = 2", "epochs = 2\nbatch_statistics = 'moving'"))
+    stale, plain, usual = plan.runs
+    averages = {"layers": 12, "decay": 0.9997, "steps_per_epoch": 100}
+    settled = {(2, Role.TEST): answers(skill=2.0)}
+    records = {
+        stale.id: record_of(stale, answers(only=2), others=settled, network={"averages": averages}),
+        plain.id: record_of(plain, answers(only=2)),
+        usual.id: record_of(usual, answers()),
+    }
+    of_averages, of_itself = (one.text for one in told(plan, records) if one.heading == "Collapsed")
+    right = score(settled[2, Role.TEST], SIX).accuracy
+    assert of_averages.startswith("mien_small: this network answers 'happiness' to 100% of the images.")
+    assert of_averages.endswith(
+        "an accuracy of 25.0%. The averages of batch normalisation had not settled (C19): under settled ones the same "
+        f"weights give {right.value:.1%}."
+    )
+    assert of_itself.startswith("VGG16: ")
+    assert of_itself.endswith("expressions are not told apart.")
 
 
 def test_a_silent_relu_head_is_a_known_bad_setting() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mien.evaluation.intervals import Estimate
+from mien.report.averages import averages_of
 from mien.report.compared import Identity, TableComparison
 from mien.report.results import Result, Results, State, copies_text, count_text
 from mien.study.record import RunRecord
@@ -134,11 +135,12 @@ def _floor(scored: Sequence[Result]) -> Iterator[Statement]:
 
 def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
     """One statement for each answer that networks collapsed to."""
-    groups: dict[str, list[Result]] = {}
+    groups: dict[tuple[str, bool], list[Result]] = {}
     for result in scored:
         if result.collapse is not None:
-            groups.setdefault(str(result.collapse), []).append(result)
-    for description, results in groups.items():
+            averages = averages_of(result)
+            groups.setdefault((str(result.collapse), averages is not None and averages.stale), []).append(result)
+    for (description, stale), results in groups.items():
         collapse = results[0].collapse
         if collapse is None:
             continue
@@ -147,10 +149,19 @@ def _collapsed(scored: Sequence[Result]) -> Iterator[Statement]:
         yield Statement(
             "Collapsed",
             f"{who} {collapse.support:.1%} of the test images are labelled '{collapse.answer.value}', which explains "
-            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {listed(list(dict.fromkeys(accuracies)))}: "
-            "expressions are not told apart.",
+            f"{'an accuracy' if len(results) == 1 else 'accuracies'} of {listed(list(dict.fromkeys(accuracies)))}"
+            + (_of_stale_averages(results) if stale else ": expressions are not told apart."),
             caution=True,
         )
+
+
+def _of_stale_averages(results: Sequence[Result]) -> str:
+    """What is said of networks whose one answer is their averages' (C19), each of which has settled ones."""
+    settled = [f"{a.settled.accuracy.value:.1%}" for a in map(averages_of, results) if a is not None]
+    return (
+        ". The averages of batch normalisation had not settled (C19): under settled ones the same weights give "
+        f"{listed(settled)}."
+    )
 
 
 def _unsound(scored: Sequence[Result]) -> Iterator[Statement]:
