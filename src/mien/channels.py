@@ -44,6 +44,11 @@ def count_of(channels: Channels) -> int:
     return 3 if channels == "rgb" else 1
 
 
+def channels_of_input(shape: tuple[int | None, ...]) -> Channels:
+    """What a network takes, by the shape of its input, (N, H, W, 1) or (N, H, W, 3)."""
+    return "rgb" if shape[3] == 3 else "gray"
+
+
 def shape_of(channels: Channels, *sides: int) -> tuple[int, ...]:
     """The shape of images of these sides: the sides alone in gray, with 3 behind them in colour."""
     return (*sides, 3) if channels == "rgb" else sides

@@ -398,8 +398,7 @@ def _wanted(corruptions: bool | Sequence[str]) -> tuple[str, ...]:
 
 
 def _read(model: Bundle, data: Dataset | DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
-    if not isinstance(data, Dataset):
-        keys = _in_channels_of(model, keys)
+    keys = _in_channels_of(model, data, keys)
     if isinstance(data, Dataset) or not find_faces:
         return as_dataset(data, **keys, **({"find_faces": True} if find_faces else {}))
     from mien.datasets.framing import Framer
@@ -408,9 +407,9 @@ def _read(model: Bundle, data: Dataset | DataSpec | Path | str, find_faces: bool
     return read_dataset(data, framer=Framer(Recognizer(model)), **{**keys, "faces": "find"})
 
 
-def _in_channels_of(model: Bundle, keys: dict[str, Any]) -> dict[str, Any]:
-    """How data are read for a model: in colour where it learned from colours, unless it is said."""
-    return keys if model.channels == "gray" else {"channels": model.channels, **keys}
+def _in_channels_of(model: Bundle, data: Dataset | DataSpec | Path | str, keys: dict[str, Any]) -> dict[str, Any]:
+    """How data are read for a model: in colour where it learned from colours, unless it is said or they are read."""
+    return keys if model.channels == "gray" or isinstance(data, Dataset) else {"channels": model.channels, **keys}
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,7 +528,7 @@ def add_seen(
     wanted = model.card.get("data", {}).get("split")
     if wanted is None:
         raise BundleError(f"The card of {model.name} does not say which split its run was trained on.")
-    dataset = as_dataset(data, **(keys if isinstance(data, Dataset) else _in_channels_of(model, keys)))
+    dataset = as_dataset(data, **_in_channels_of(model, data, keys))
     split = apply_protocol(dataset, ProtocolSpec(**model.card.get("protocol", {})))
     if split.hash != wanted:
         raise BundleError(

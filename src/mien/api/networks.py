@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.channels import Channels
+from mien.channels import Channels, channels_of_input
 from mien.errors import MissingExtraError, NetworkError, ReportError
 from mien.files import written_whole
 from mien.framing import CropRule
@@ -179,7 +179,7 @@ def show_network(
 
     _check_matplotlib()
     title, network = _network(str(source), weights)
-    channels: Channels = "rgb" if network.input_shape[3] == 3 else "gray"
+    channels = channels_of_input(network.input_shape)
     face = _face(photo, network.input_shape[1], channels, note)
     if channels == "rgb":
         note("The filters look at red, green and blue: shown is their sum, as a gray pixel meets it.")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import LOGITS_OUTPUT, MODEL_INPUT, Bundle, Golden, write_bundle
-from mien.channels import has_equal_channels, images_in_channels, shape_of, with_channel_axis
+from mien.channels import count_of, has_equal_channels, images_in_channels, shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import measured_samples, occurring_labels
 from mien.datasets.reading import as_dataset
@@ -559,7 +559,7 @@ def _wrapped(
     for part in (graph.node, graph.input, graph.output, graph.value_info):
         del part[:]
     graph.node.extend(nodes)
-    square = ["N", shape.size, shape.size, 3 if crop_channels(channels) == "rgb" else 1]
+    square = ["N", shape.size, shape.size, count_of(crop_channels(channels))]
     graph.input.append(helper.make_tensor_value_info(MODEL_INPUT, TensorProto.UINT8, square))
     graph.output.append(helper.make_tensor_value_info(LOGITS_OUTPUT, TensorProto.FLOAT, ["N", len(columns)]))
     model.ir_version = max(model.ir_version, 4)  # before it, constants had to be inputs

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.channels import Channels, image_in_channels, with_channel_axis
+from mien.channels import channels_of_input, image_in_channels, with_channel_axis
 from mien.errors import NetworkError
 from mien.insides import FirstFilters, PreprocessingStep, StageMaps
 from mien.training.network import layer_chain
@@ -77,7 +77,7 @@ def _prepared(network: keras.Model, face: NDArray[np.uint8]) -> list[tuple[keras
     expected = tuple(network.input_shape[1:3])
     if face.shape[:2] != expected:
         raise NetworkError(f"{network.name} takes faces of shape {expected}. Received: a face of shape {face.shape}.")
-    channels: Channels = "rgb" if network.input_shape[3] == 3 else "gray"
+    channels = channels_of_input(network.input_shape)
     images = with_channel_axis(image_in_channels(face, channels)[np.newaxis])
     values = keras.ops.convert_to_tensor(images.astype(np.float32))
     prepared: list[tuple[keras.layers.Layer | None, Any]] = [(None, values)]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import load_bundle
-from mien.channels import Channels, with_channel_axis
+from mien.channels import channels_of_input, with_channel_axis
 from mien.datasets.protocol import Split
 from mien.errors import DataError, MienError, NetworkError
 from mien.files import canonical_json, written_whole
@@ -215,7 +215,7 @@ def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise NetworkError(f"The network of the teacher {folder} cannot be loaded: {error}") from error
     size = network.input_shape[1]
-    channels: Channels = "rgb" if network.input_shape[3] == 3 else "gray"
+    channels = channels_of_input(network.input_shape)
 
     def answers(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
         crops = with_channel_axis(resize_crops(faces, size, channels))
