@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,28 @@ from support.browser import BROWSERS, unavailable
 def pytest_configure() -> None:
     """Before the first import of onnxruntime: it is not to report the tests to its maker."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests begin first, or the last of them would run alone. Those of one file, which share things, together.
+
+    Each process of tests is given a piece of the list, one after another: each piece begins with some of them.
+    """
+    slow: dict[Path, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("slow"):
+            slow[item.path].append(item)
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    pieces = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ends = [len(items) * piece // pieces for piece in range(1, pieces + 1)]
+    ordered: list[pytest.Item] = []
+    for piece, end in enumerate(ends):
+        ordered += chain.from_iterable(list(slow.values())[piece::pieces])
+        missing = max(0, end - len(ordered))
+        ordered += others[:missing]
+        del others[:missing]
+    items[:] = ordered + others
 
 
 @pytest.hookimpl(wrapper=True)

@@ -134,9 +134,11 @@ def test_a_record_holds_the_answers_under_both_kinds(dataset, split, planned, re
         assert getattr(ours.history[-1], shown) == pytest.approx(accuracy)
 
 
-def test_nothing_is_settled_where_nothing_gathers(dataset, split, store, planned, recorder):
+def test_nothing_is_settled_where_nothing_gathers(dataset, split, store, planned, recorder, monkeypatch):
+    from mien.training import face_mobilenet
     from mien.training.execute import execute
 
+    monkeypatch.setattr(face_mobilenet, "_CHANNELS", (8, 8))
     run = planned(backbone="face_mobilenet", epochs=1)
     assert run.recipe.batch_statistics == "moving"
     record = execute(run, dataset, split, store, watch=recorder())

@@ -52,10 +52,10 @@ def foreign_of(like, name="fer", *, skill=1.0, **said):
     )
 
 
-@pytest.fixture
-def store(tmp_path):
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
     """A store with a study of two networks, and two models of others."""
-    store = Store.create(tmp_path / "store")
+    store = Store.create(tmp_path_factory.mktemp("beside") / "store")
     plan = plan_of(STUDY)
     store.keep_study(STUDY)
     store.keep_plan(plan)
@@ -67,7 +67,7 @@ def store(tmp_path):
     return store
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(store):
     done = CliRunner().invoke(app, ["report", str(store.folder)])
     assert done.exit_code == 0, done.output
