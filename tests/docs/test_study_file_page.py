@@ -53,6 +53,8 @@ def kind(hint: Any) -> str:
         return ", ".join(f"`{json.dumps(choice)}`" for choice in get_args(hint))
     if get_origin(hint) is tuple:
         inner = get_args(hint)[0]
+        if get_origin(inner) is Literal:
+            return f"list of {kind(inner)}"
         return "list of tables" if inner is Any else f"list of {kind(inner).removeprefix('a ')}s"
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(kind(option) for option in get_args(hint) if option is not types.NoneType)

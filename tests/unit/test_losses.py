@@ -10,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 keras = pytest.importorskip("keras")
 
 from mien.study.recipe import Recipe, TeacherSpec  # noqa: E402
+from mien.training.heads import HeadsLoss, HeadSoftmax  # noqa: E402
 from mien.training.losses import BalancedAccuracy, SmoothedLoss, TaughtLoss, logit_offsets, loss_of, metrics_of  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -62,6 +63,84 @@ def test_without_adjustment_nothing_is_added():
     assert logit_offsets(recipe, given_targets()) == ()
     expected = -(TARGETS * log_softmax(LOGITS, axis=1)).sum(axis=1)
     np.testing.assert_allclose(values(loss_of(recipe)), expected, rtol=1e-4)
+
+
+SIZES = (4, 3)
+HEADS = Recipe(heads=("votes", "labels"), label_smoothing=0.1, logit_adjustment=0.5)
+BOTH_LOGITS = RNG.normal(0, 3, (20, 7)).astype(np.float32)
+# Targets for both heads in the first images, for one of them in some, and for neither in the last.
+BOTH = np.concatenate([TARGETS, RNG.dirichlet((1, 1, 1), 20).astype(np.float32)], axis=1)
+BOTH[8:12, 4:] = 0
+BOTH[12:18, :4] = 0
+BOTH[18:] = 0
+
+
+def heads_loss(recipe: Recipe = HEADS) -> HeadsLoss:
+    return loss_of(recipe, logit_offsets(recipe, BOTH), SIZES)
+
+
+def head_losses(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """The mean of both heads' losses by NumPy."""
+    total = np.zeros(len(targets))
+    for place in (slice(0, 4), slice(4, 7)):
+        own, classes = targets[:, place], targets[:, place].shape[1]
+        there = own.sum(axis=1) > 0
+        mass = np.maximum(BOTH[:, place].sum(axis=0), 1)
+        likely = log_softmax(logits[:, place] + 0.5 * np.log(mass / mass.sum()), axis=1)
+        total -= there * ((0.9 * own + 0.1 / classes) * likely).sum(axis=1) / 2
+    return total
+
+
+def both_softmaxes(logits):
+    return HeadSoftmax(SIZES)(keras.ops.convert_to_tensor(logits))
+
+
+def test_the_loss_of_two_heads_is_the_mean_of_what_each_has_targets_for():
+    found = keras.ops.convert_to_numpy(heads_loss().call(BOTH, both_softmaxes(BOTH_LOGITS)))
+    np.testing.assert_allclose(found, head_losses(BOTH, BOTH_LOGITS), rtol=1e-4, atol=1e-6)
+    assert (found[18:] == 0).all()
+
+
+def test_a_blend_of_a_target_and_none_counts_as_much_as_there_is_of_it():
+    half = BOTH.copy()
+    half[:, :4] *= 0.5
+    loss = loss_of(Recipe(heads=("votes", "labels"), label_smoothing=0.1), (), SIZES)
+    whole, less = (keras.ops.convert_to_numpy(loss.call(y, both_softmaxes(BOTH_LOGITS))) for y in (BOTH, half))
+    np.testing.assert_allclose(less[8:12], whole[8:12] / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [HEADS, Recipe(heads=("votes", "labels"))], ids=["all", "plain"])
+def test_a_head_is_moved_by_the_images_that_it_has_targets_for_and_by_no_other(recipe):
+    layer = keras.layers.Dense(7, use_bias=False)
+    model = keras.Sequential([keras.Input((20,)), layer, HeadSoftmax(SIZES, name="activation")])
+    model.compile(keras.optimizers.SGD(1.0), loss=heads_loss(recipe))
+    before = layer.get_weights()[0].copy()
+    # Row i of the kernel meets image i alone.
+    model.train_on_batch(np.eye(20, dtype=np.float32), BOTH)
+    moved = np.abs(layer.get_weights()[0] - before) > 0
+    for place in (slice(0, 4), slice(4, 7)):
+        np.testing.assert_array_equal(moved[:, place].any(axis=1), BOTH[:, place].sum(axis=1) > 0)
+
+
+def test_the_figures_of_a_history_are_of_the_first_head_where_it_has_targets():
+    answers = keras.ops.convert_to_numpy(both_softmaxes(BOTH_LOGITS))
+    there = BOTH[:, :4].sum(axis=1) > 0
+    right, given = BOTH[there, :4].argmax(axis=1), answers[there, :4].argmax(axis=1)
+    accuracy, balanced = metrics_of(Recipe(heads=("votes", "labels"), select="best_balanced_accuracy"), 4)
+    for metric in (accuracy, balanced):
+        for part in (slice(0, 7), slice(7, 20)):
+            metric.update_state(BOTH[part], answers[part])
+    assert float(accuracy.result()) == pytest.approx((right == given).mean())
+    assert float(balanced.result()) == pytest.approx(balanced_accuracy_score(right, given))
+
+
+def test_what_knows_of_heads_survives_its_configuration():
+    loss, layer = heads_loss(), HeadSoftmax(SIZES)
+    answers = layer(BOTH_LOGITS)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (answers, again(BOTH_LOGITS))))
+    again = type(loss).from_config(loss.get_config())
+    np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(one.call(BOTH, answers)) for one in (loss, again)))
 
 
 SMOOTHED = SmoothedLoss("categorical_crossentropy", 0.1, "softmax", (0.1, -0.2, 0.3, 0.0))

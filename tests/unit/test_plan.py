@@ -172,6 +172,7 @@ MATTERS = {
     "freeze": ("all", {"backbone": "vgg16", "weights": "imagenet"}),
     "activation": ("sigmoid", {}),
     "loss": ("mean_squared_error", {}),
+    "heads": (("votes", "labels"), {}),
     "dropout": (0.5, {}),
     "label_smoothing": (0.1, {}),
     "class_weights": ("balanced", {}),
@@ -294,6 +295,33 @@ def test_runs_whose_targets_are_weighed_part_by_part_are_not_those_of_before():
     former = [name_of({**identity_of(recipe, facts), "readouts": [10]}) for recipe in (balanced, mixed)]
     assert former[0] == "056925ea0472"
     assert former[1] != "b1c716192d9c"
+
+
+@pytest.mark.parametrize(
+    ("table", "voted", "reason"),
+    [
+        ("rows.heads = [['votes', 'labels']]", True, "heads begins with 'votes'. Set protocol.targets = 'votes'"),
+        ("rows.heads = [['labels', 'votes']]", False, "heads has 'votes', which needs the votes of several taggers"),
+        (
+            "rows.heads = [['votes', 'labels']]\nfixed.class_weights = 'balanced'",
+            True,
+            "heads and class_weights = 'balanced' contradict each other",
+        ),
+    ],
+)
+def test_heads_that_the_data_cannot_serve_are_skipped_with_the_reason(table, voted, reason):
+    (cell,) = make_plan(study_of(table), lambda protocol: replace(facts_of(protocol), voted=voted)).cells
+    assert cell.run_id is None
+    assert reason in cell.reason
+
+
+def test_one_head_and_two_can_stand_side_by_side():
+    study = study_of("rows.heads = [[], ['votes', 'labels']]\nfixed.protocol.targets = 'votes'")
+    plan = make_plan(study, lambda protocol: replace(facts_of(protocol), voted=True))
+    assert [cell.row for cell in plan.cells] == ["none", "votes and labels"]
+    assert [run.recipe.heads for run in plan.runs] == [(), ("votes", "labels")]
+    kept = Plan.from_json(study, json.loads(json.dumps(plan.to_json())))
+    assert kept.runs == plan.runs
 
 
 def test_a_weight_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path):

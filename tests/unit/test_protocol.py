@@ -8,7 +8,7 @@ import pytest
 from mien.datasets import protocol
 from mien.datasets.dataset import Dataset
 from mien.datasets.near_copies import picture_names
-from mien.datasets.protocol import ProtocolSpec, apply_protocol
+from mien.datasets.protocol import ProtocolSpec, apply_protocol, split_heads, taught_together
 from mien.errors import ProtocolError
 from mien.labels import EIGHT, SEVEN, SIX, Expression, LabelSet
 
@@ -246,6 +246,62 @@ def test_votes_decide_who_takes_part(targets, role, expected):
         dataset.labels[:] = np.arange(len(dataset)) % 7
     split = apply_protocol(dataset, ProtocolSpec(labels="seven", targets=targets))
     assert kept(getattr(split, role)) == expected
+
+
+@pytest.mark.parametrize("role", ["train", "validation", "test"])
+def test_the_roles_of_the_heads_are_the_same_and_each_has_its_own_images(role):
+    dataset = voted(CASES, role)
+    dataset.labels[:] = np.arange(len(dataset)) % 7
+    spec = ProtocolSpec(labels="seven", targets="votes")
+    first, second = split_heads(dataset, spec, ("votes", "labels"))
+    assert first.hash == apply_protocol(dataset, spec).hash
+    alone = apply_protocol(dataset, ProtocolSpec(labels="seven"))
+    assert second.hash == alone.hash
+    assert second.label_set == SEVEN
+    assert kept(getattr(second, role)) == list(range(7))
+    assert set(kept(getattr(first, role))) < set(range(7))
+
+
+def test_images_of_any_head_are_learned_from_with_zeros_for_what_they_lack():
+    dataset = voted(CASES, "train")
+    dataset.labels[:] = np.arange(len(dataset)) % 7
+    splits = split_heads(dataset, ProtocolSpec(labels="seven", targets="votes"), ("votes", "labels"))
+    taught = taught_together(dataset, splits)
+    assert kept(taught.train) == list(range(7))
+    assert taught.hash not in {split.hash for split in splits}
+    for name, split, place in (("first", splits[0], slice(0, 7)), ("second", splits[1], slice(7, 14))):
+        there = np.isin(taught.train.ids, split.train.ids)
+        np.testing.assert_array_equal(taught.train.targets[there, place], split.train.targets, err_msg=name)
+        assert (taught.train.targets[~there, place] == 0).all()
+    first = np.isin(taught.train.ids, splits[0].train.ids)
+    np.testing.assert_array_equal(taught.train.labels[first], splits[0].train.labels)
+    assert (taught.train.labels[~first] == -1).all()
+    np.testing.assert_array_equal(taught.train.hashes, dataset.sample_hashes[np.isin(dataset.ids, taught.train.ids)])
+    np.testing.assert_array_equal(taught.train.pictures, taught.train.hashes)
+    assert taught_together(dataset, splits[:1]) is splits[0]
+
+
+@pytest.mark.parametrize("spec", [{}, {"folds": 3, "fold": 2}, {"train_fraction": 0.5}])
+def test_where_roles_are_made_no_image_of_one_head_is_held_out_for_another(spec):
+    rows = [CLEAR, UNKNOWN, SCATTERED] * 20
+    dataset = voted(rows, "")
+    dataset.roles[:] = ""
+    dataset.labels[:] = np.arange(len(dataset)) % 7
+    protocol = ProtocolSpec(labels="seven", targets="votes", validation_fraction=0.3, test_fraction=0.3, **spec)
+    splits = split_heads(dataset, protocol, ("votes", "labels"))
+    assert splits[0].hash == apply_protocol(dataset, protocol).hash
+    of_role = [
+        set().union(*(getattr(split, role).ids.tolist() for split in splits))
+        for role in ("train", "validation", "test")
+    ]
+    assert sum(map(len, of_role)) == len(set().union(*of_role))
+    assert set(splits[1].train.ids) == set(splits[0].train.ids)
+
+
+def test_a_head_that_nothing_can_teach_is_refused():
+    dataset = voted([CLEAR], "train")  # of which every label is anger
+    with pytest.raises(ProtocolError, match="The head 'labels' needs images of two expressions at least in training"):
+        split_heads(dataset, ProtocolSpec(labels="seven", targets="votes"), ("votes", "labels"))
 
 
 def test_targets_are_the_votes_of_the_label_set():

@@ -19,6 +19,9 @@ def test_resolving_twice_changes_nothing():
     assert recipe.resolved(48).resolved(48) == recipe.resolved(48)
 
 
+HEADS = ("votes", "labels")
+
+
 def test_a_recipe_survives_json():
     recipe = Recipe(
         freeze=0.5,
@@ -28,6 +31,23 @@ def test_a_recipe_survives_json():
         teacher=TeacherSpec(models=("a.mien", "b.mien"), views=16),
     )
     assert parse(Recipe, recipe.to_json()) == recipe
+    recipe = Recipe(heads=HEADS)
+    assert parse(Recipe, recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        (["votes"], "heads = \\['votes'\\] is one head, .* protocol.targets = 'votes'; or name a second one"),
+        (["votes", "votes"], "heads names one twice: votes, votes"),
+        (["votes", "label"], "heads cannot be 'label'. Did you mean 'labels'"),
+        ("votes", "heads must be a list. Received: 'votes'"),
+    ],
+)
+def test_heads_that_are_none_are_refused_at_their_line(heads, message):
+    with pytest.raises(StudyFileError, match=message) as caught:
+        parse(Recipe, {"heads": heads}, ("recipe",))
+    assert caught.value.path == ("recipe", "heads")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +69,10 @@ def test_a_recipe_survives_json():
             {"teacher": TeacherSpec(models=("a",), views=1), "augmentation": AugmentationSpec(shift=0.1)},
             "have no effect. Set them to zero, or ask for more views",
         ),
+        ({"heads": HEADS, "activation": "sigmoid"}, "heads needs activation = 'softmax'"),
+        ({"heads": HEADS, "loss": "mean_squared_error"}, "Received: activation = 'softmax', loss = 'mean_squared"),
+        ({"heads": HEADS, "class_weights": "balanced"}, "heads and class_weights = 'balanced' contradict"),
+        ({"heads": HEADS, "teacher": TeacherSpec(models=("a",))}, "heads and teacher.models do not go together"),
         ({"freeze": "all"}, "freeze needs pretrained weights"),
     ],
 )

@@ -16,7 +16,8 @@ STUDIES = Path(__file__).parents[2] / "studies"
 
 
 def facts_of(protocol: ProtocolSpec) -> SplitFacts:
-    return SplitFacts("f" * 16, f"split {protocol}", 48, 7, 28_709, 3_589, 3_589, protocol.targets != "labels")
+    shared = protocol.targets != "labels"
+    return SplitFacts("f" * 16, f"split {protocol}", 48, 7, 28_709, 3_589, 3_589, shared, voted=True)
 
 
 @pytest.fixture
@@ -40,7 +41,12 @@ def plan(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "cells", "runs"),
-    [("record.toml", 5, 5), ("record-teachers.toml", 4, 4), ("record-distilled.toml", 4, 4)],
+    [
+        ("record.toml", 5, 5),
+        ("record-teachers.toml", 4, 4),
+        ("record-distilled.toml", 4, 4),
+        ("record-heads.toml", 2, 2),
+    ],
 )
 def test_every_place_has_a_run_of_its_own(plan, name, cells, runs):
     planned = plan(name)
@@ -62,3 +68,9 @@ def test_the_network_that_learns_is_trained_as_in_the_first_step(plan):
     alone = plan("record.toml").runs[2].recipe
     assert len(taught.teacher.models) == 2
     assert replace(taught, teacher=alone.teacher, dropout=alone.dropout) == alone
+
+
+def test_one_head_is_the_run_of_the_first_step_and_two_differ_in_nothing_else(plan):
+    alone, both = plan("record-heads.toml").runs
+    assert alone.id == plan("record.toml").runs[2].id
+    assert replace(both.recipe, heads=()) == alone.recipe

@@ -65,6 +65,10 @@ def export(
         bool,
         typer.Option("--mirror", help="Answer for each face and its mirror image together, in twice the time."),
     ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(help="Which head of a network with several, such as labels. Default: the first."),
+    ] = None,
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data set, to measure the exported model itself.")
     ] = None,
@@ -88,6 +92,7 @@ def export(
         weights_note=weights_note,
         adjust_prior=adjust_prior,
         mirror=mirror,
+        head=head,
     )
     for line in _lines(exported, output):
         typer.echo(line)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -285,27 +285,86 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec, *, trained: bool = True
     Raises:
         ProtocolError: the data set has no such roles, votes, expressions or folds, or a role would be empty.
     """
+    return split_heads(dataset, spec, (spec.targets,), trained=trained)[0]
+
+
+def split_heads(
+    dataset: Dataset, spec: ProtocolSpec, heads: Sequence[str], *, trained: bool = True
+) -> tuple[Split, ...]:
+    """The split of each head of a network that answers for several kinds of targets.
+
+    The first is what `apply_protocol` gives. The others have the same roles, so that no image that one head is judged
+    by teaches another, and the classes of the first that their own targets name in training. What the first cannot use
+    (an image without votes, say), another can, as far as the data set says the roles itself; where they are made, they
+    are made of the images that the first can use.
+
+    Args:
+        dataset: the data set.
+        spec: the protocol.
+        heads: kinds of targets, the first of them `spec.targets`.
+        trained: as in `apply_protocol`.
+
+    Raises:
+        ProtocolError: as `apply_protocol`, for any of the heads.
+    """
     label_set = _label_set(dataset, spec)
     answers = _answers(dataset, label_set, spec.targets)
     pictures = _pictures(dataset, spec)
     if spec.folds is None:
-        roles, notes = _given_roles(dataset, spec, trained)
+        given, notes = _given_roles(dataset, spec, trained)
     else:
-        roles, notes = _roles_of_fold(dataset, answers, pictures, spec)
-    roles = _made_roles(dataset, roles, answers, pictures, spec)
+        given, notes = _roles_of_fold(dataset, answers, pictures, spec)
+    roles = _made_roles(dataset, given, answers, pictures, spec)
     # After the roles were made: with the list and without it, a sample that stays has the same role.
     kept, cleaning_notes = _kept(dataset, answers, spec)
-    train = np.flatnonzero((roles == Role.TRAIN.value) & answers.teaches & kept)
+    notes += cleaning_notes
+    in_role = {role: (roles == role.value) & kept for role in (Role.TRAIN, Role.VALIDATION, Role.TEST)}
     if spec.train_fraction < 1:
+        train = np.flatnonzero(in_role[Role.TRAIN] & answers.teaches)
         positions = _positions(dataset, train, answers.labels, pictures, spec.seed, "train_fraction")
-        train = train[positions <= spec.train_fraction]
-    judges = answers.judges & kept
+        in_role[Role.TRAIN] = np.zeros(len(dataset), dtype=bool)
+        in_role[Role.TRAIN][train[positions <= spec.train_fraction]] = True
+    splits = [_split(dataset, spec, label_set, answers, pictures, roles, in_role, notes, trained)]
+    if spec.folds is not None or not np.array_equal(given, roles):
+        in_role = {role: mask & answers.teaches for role, mask in in_role.items()}
+    for kind in heads[1:]:
+        own_set, own = _answers_of_head(dataset, label_set, kind, in_role[Role.TRAIN])
+        own_spec = replace(spec, targets=kind)
+        splits.append(_split(dataset, own_spec, own_set, own, pictures, roles, in_role, [], trained))
+    return tuple(splits)
+
+
+def _answers_of_head(
+    dataset: Dataset, label_set: LabelSet, targets: str, train: NDArray[np.bool_]
+) -> tuple[LabelSet, _Answers]:
+    """The classes that a further head can learn, and what each sample would answer for it."""
+    answers = _answers(dataset, label_set, targets)
+    named = set(answers.labels[train & answers.teaches].tolist())
+    if len(named) < 2:
+        raise ProtocolError(
+            f"The head '{targets}' needs images of two expressions at least in training, and {dataset.name} has "
+            f"{len(named)}. Leave it out of heads, or choose another label set."
+        )
+    own = LabelSet.of(label for number, label in enumerate(label_set.expressions) if number in named)
+    return own, _answers(dataset, own, targets)
+
+
+def _split(
+    dataset: Dataset,
+    spec: ProtocolSpec,
+    label_set: LabelSet,
+    answers: _Answers,
+    pictures: NDArray[np.str_],
+    roles: NDArray[np.str_],
+    in_role: Mapping[Role, NDArray[np.bool_]],
+    notes: Sequence[str],
+    trained: bool,
+) -> Split:
+    """The split of one kind of targets, of the samples that may be in each role."""
+    usable = {Role.TRAIN: answers.teaches, Role.VALIDATION: answers.judges, Role.TEST: answers.judges}
     samples = {
-        Role.TRAIN: _samples(dataset, answers, pictures, train),
-        Role.VALIDATION: _samples(
-            dataset, answers, pictures, np.flatnonzero((roles == Role.VALIDATION.value) & judges)
-        ),
-        Role.TEST: _samples(dataset, answers, pictures, np.flatnonzero((roles == Role.TEST.value) & judges)),
+        role: _samples(dataset, answers, pictures, np.flatnonzero(mask & usable[role]))
+        for role, mask in in_role.items()
     }
     if trained:
         _check_filled(samples, label_set, spec, {role for role in Role if dataset.count(role)})
@@ -320,12 +379,58 @@ def apply_protocol(dataset: Dataset, spec: ProtocolSpec, *, trained: bool = True
         notes=(
             *answers.notes,
             *notes,
-            *cleaning_notes,
             *_undecided_notes(roles, answers, spec.targets),
             *_copy_notes(samples, spec.copies),
             *_group_notes(dataset, roles),
             *_gap_notes(samples, label_set),
         ),
+    )
+
+
+def taught_together(dataset: Dataset, splits: Sequence[Split]) -> Split:
+    """What a network with several heads is trained and validated on: the images of any of its heads.
+
+    Args:
+        dataset: the data set.
+        splits: of its heads, as `split_heads` gives them.
+
+    Returns:
+        A split whose targets stand side by side, in the order of the heads: (N, K + L + ...), with zeros for a head
+        that an image has no target for. Labels are those of the first head, -1 where it has none. The test role and
+        the counts are the first head's; the hash is of all. Of a single head, its split itself.
+    """
+    if len(splits) == 1:
+        return splits[0]
+    return replace(
+        splits[0],
+        train=_together(dataset, [split.train for split in splits]),
+        validation=_together(dataset, [split.validation for split in splits]),
+        hash=hashlib.sha256("+".join(split.hash for split in splits).encode()).hexdigest()[:16],
+    )
+
+
+def _together(dataset: Dataset, parts: Sequence[Samples]) -> Samples:
+    places = {name: place for place, name in enumerate(dataset.ids.tolist())}
+    rows = [np.array([places[name] for name in part.ids.tolist()], dtype=np.int64) for part in parts]
+    index = np.unique(np.concatenate(rows))
+    ends = np.cumsum([part.targets.shape[1] for part in parts])
+    targets = np.zeros((len(index), ends[-1]), dtype=np.float32)
+    labels = np.full(len(index), -1, dtype=np.int64)
+    pictures = np.zeros(len(index), dtype=np.result_type(*(part.pictures for part in parts)))
+    for place, (part, row, end) in enumerate(zip(parts, rows, ends, strict=True)):
+        own = np.searchsorted(index, row)
+        targets[own, end - part.targets.shape[1] : end] = part.targets
+        pictures[own] = part.pictures
+        if place == 0:
+            labels[own] = part.labels
+    return Samples(
+        images=_rows(dataset.images, index),
+        targets=targets,
+        labels=labels,
+        ids=dataset.ids[index],
+        hashes=dataset.sample_hashes[index],
+        pictures=pictures,
+        groups=None if dataset.groups is None else dataset.groups[index],
     )
 
 

@@ -17,7 +17,7 @@ from mien.report.tables import Frame
 
 @dataclass(frozen=True)
 class Figures:
-    """How one kind of averages does on the test role.
+    """How answers do on the test role.
 
     Attributes:
         accuracy: with its 95 % interval.
@@ -77,7 +77,7 @@ def averages_of(result: Result) -> Averages | None:
     if not facts.get("decay"):
         return None
     own = Figures(result.scores.accuracy, result.scores.log_loss.value)
-    other = _figures(record.others[result.readout, Role.TEST])
+    other = figures_of(record.others[result.readout, Role.TEST])
     moving_shown = result.run.recipe.batch_statistics == "moving"
     return Averages(
         result,
@@ -113,7 +113,8 @@ def averages_frame(entries: Iterable[Averages]) -> Frame:
     )
 
 
-def _figures(predictions: Predictions) -> Figures:
+def figures_of(predictions: Predictions) -> Figures:
+    """The figures of some answers for the test role."""
     right = int(np.sum(predictions.outputs.argmax(axis=1) == predictions.labels))
     return Figures(wilson(right, len(predictions)), float(image_values(predictions, "log_loss").mean()))
 

@@ -39,6 +39,7 @@ from mien.report.compared import (
 )
 from mien.report.conclusions import Tried, claimed, conclude, tried_claim
 from mien.report.diagrams import DiagramData, draw_diagram, large
+from mien.report.heads import heads_frame, heads_of
 from mien.report.published import PublishedTable, agreement, beside, contradictions
 from mien.report.results import NOT_TRAINED_HERE, Result, Results, collect, count_text, flat_settings
 from mien.report.sketch import sketch_confusion, sketch_curves
@@ -300,10 +301,12 @@ def write_report(
     others = [_foreign_view(result, gallery) for result in results.foreign]
     networks = _network_views(results, gallery)
     averages = [entry for result in results.scored_runs if (entry := averages_of(result)) is not None]
+    heads = [entry for result in results.scored_runs for entry in heads_of(result)]
     frames = {
         **{name: frame for view in tables for name, frame in _table_frames(view).items()},
         **{name: frame for name, frame in _finding_frames(findings, effects, tried).items() if frame.rows},
         **({"averages": averages_frame(averages)} if averages else {}),
+        **({"heads": heads_frame(heads)} if heads else {}),
         "runs": runs_frame(results),
         "classes": classes_frame(results),
         "confusion": confusion_frame(results),
@@ -334,6 +337,7 @@ def write_report(
         protocol=_shown(asdict(plan.study.protocol)),
         openings=openings,
         averages=averages,
+        heads=heads,
         environments=_environments(results.records),
         frames=sorted(frames),
     )

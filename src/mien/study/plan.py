@@ -40,6 +40,7 @@ class SplitFacts:
         shared: whether the target of an image can be shared between expressions, as votes are.
         folds: of a protocol that stands for several splits, how many; 0 otherwise.
         channels: what the images have.
+        voted: whether they have votes, so that a head can answer them.
     """
 
     fingerprint: str
@@ -52,6 +53,7 @@ class SplitFacts:
     shared: bool = False
     folds: int = 0
     channels: Channels = "gray"
+    voted: bool = False
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,7 @@ _LATER = {
     "stop_patience": 0,
     "average_last": 0,
     "logit_adjustment": 0.0,
+    "heads": (),
     "augmentation.cutmix": 0.0,
     "preprocessing.channels": None,
 }
@@ -306,6 +309,25 @@ def why_impossible(recipe: Recipe, backend: str | None, base: Path) -> str | Non
     return None
 
 
+def why_no_heads(recipe: Recipe, protocol: ProtocolSpec, facts: SplitFacts) -> str | None:
+    """Why a network cannot have the heads of its recipe on these data, in one sentence, or None."""
+    if not recipe.heads:
+        return None
+    if recipe.heads[0] != protocol.targets:
+        return (
+            f"The first head is what the protocol asks for, and its figures are the run's: protocol.targets = "
+            f"'{protocol.targets}', heads begins with '{recipe.heads[0]}'. Set protocol.targets = '{recipe.heads[0]}', "
+            f"or put '{protocol.targets}' first."
+        )
+    if not facts.voted:
+        wanting = next(head for head in recipe.heads if head != "labels")
+        return (
+            f"heads has '{wanting}', which needs the votes of several taggers, and the data have none: say "
+            "votes = 'fer2013-plus-votes' in [data], or leave heads out."
+        )
+    return None
+
+
 def _requests(
     study: Study,
     changes: Mapping[str, Any],
@@ -331,7 +353,7 @@ def _requests(
         if protocol == study.protocol:
             raise
         return [replace(cell, reason=str(error))]
-    reason = why_impossible(recipe, backend, base)
+    reason = why_impossible(recipe, backend, base) or why_no_heads(recipe, protocol, facts)
     if readout is not None and readout > recipe.epochs:
         reason = f"readout = {readout} lies after the run's last epoch, epochs = {recipe.epochs}."
     if reason:

@@ -61,6 +61,7 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
             shared=protocol.targets != "labels",
             folds=folds,
             channels=dataset.channels,
+            voted=dataset.votes is not None,
         )
         return facts[protocol]
 

@@ -23,6 +23,7 @@ Schedule = Literal["constant", "plateau", "cosine"]
 BatchStatistics = Literal["settled", "moving"]
 Select = Literal["last", "best_loss", "best_accuracy", "best_balanced_accuracy"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+Head = Literal["labels", "votes", "majority", "multi_target"]
 
 
 def _refuse(message: str) -> None:
@@ -194,6 +195,9 @@ class Recipe:
         weights: "none", "imagenet", or the path of a weight file. A file counts by its content in the run's name.
         freeze: "none" trains everything, "all" (or 1) trains the head alone, a number in (0, 1) freezes that share
             of the backbone's layers, from the input on. Frozen BatchNorm layers keep their statistics.
+        heads: several heads on one backbone, trained together: kinds of targets (see [protocol]), of which the first is
+            `protocol.targets`; none for one head. Each has a softmax and a loss of its own, and the loss is their mean.
+            An image trains each head that it has a target for. Figures and reports are of the first head.
         activation: output of the head.
         loss: compared with the one-hot (or vote) targets.
         dropout: before the head's dense layer.
@@ -236,6 +240,7 @@ class Recipe:
     backbone: str = "mien_small"
     weights: str = "none"
     freeze: Literal["none", "all"] | float = "none"
+    heads: tuple[Head, ...] = ()
     activation: Activation = "softmax"
     loss: Loss = "categorical_crossentropy"
     dropout: float = 0.0
@@ -300,10 +305,34 @@ class Recipe:
                 "logit_adjustment needs activation = 'softmax' and loss = 'categorical_crossentropy'. Received: "
                 f"activation = {self.activation!r}, loss = {self.loss!r}."
             )
+        if self.heads:
+            self._check_heads()
         if self.teacher.models:
             self._check_teacher()
         if self.freeze != "none" and self.weights == "none":
             _refuse("freeze needs pretrained weights: a frozen backbone of random weights learns nothing. Set weights.")
+
+    def _check_heads(self) -> None:
+        if len(self.heads) == 1:
+            raise StudyFileError(
+                f"heads = ['{self.heads[0]}'] is one head, which every network has. Leave heads out, and say "
+                f"protocol.targets = '{self.heads[0]}'; or name a second one: heads = ['votes', 'labels'].",
+                ("heads",),
+            )
+        if len(set(self.heads)) < len(self.heads):
+            raise StudyFileError(f"heads names one twice: {', '.join(self.heads)}.", ("heads",))
+        if (self.activation, self.loss) != ("softmax", "categorical_crossentropy"):
+            _refuse(
+                "heads needs activation = 'softmax' and loss = 'categorical_crossentropy'. Received: "
+                f"activation = {self.activation!r}, loss = {self.loss!r}."
+            )
+        if self.class_weights != "none":
+            _refuse(
+                "heads and class_weights = 'balanced' contradict each other: an image has one weight, and a class in "
+                "each head. logit_adjustment favours rare classes in each head by itself."
+            )
+        if self.teacher.models:
+            _refuse("heads and teacher.models do not go together: teachers answer for one head. Leave one of them out.")
 
     def _check_teacher(self) -> None:
         if self.activation != "softmax":

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Self, get_type_hints
+from typing import Any, BinaryIO, Self, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Split
-from mien.errors import MienError, RecordError, UnwritableError
+from mien.errors import MienError, RecordError, UnwritableError, did_you_mean
 from mien.evaluation.metrics import Scores, score
 from mien.files import json_text, parse_json, read_npz, text_bytes, written_whole
 from mien.labels import LabelSet, label_text, to_label
 from mien.predictions import Predictions
 from mien.shapes import check_shape
-from mien.study.recipe import Recipe
+from mien.study.recipe import Head, Recipe
 from mien.study.settings import convert
 
 # Marks a folder as a store of runs.
@@ -37,6 +37,8 @@ RUN_FILE = "run.json"
 NETWORK_FILE = "network.keras"
 HISTORY_FILE = "history.jsonl"
 PREDICTIONS_FILE = "predictions.npz"
+# Likewise of a further head of the network.
+HEAD_FILE = "predictions-{}.npz"
 
 # Far above any: the answers of a hundred readouts to a million images.
 _LARGEST_PREDICTIONS_BYTES = 4 * 2**30
@@ -54,6 +56,7 @@ _SHAPE = {
         "read?": (dict, None),
         "fingerprint?": str,
         "split?": str,
+        "taught?": str,
         "source?": str,
         "licence?": str,
         "notes?": [str],
@@ -71,6 +74,7 @@ _SHAPE = {
     "seconds": {"*": float},
     "peak_memory_mib": float,
     "started": str,
+    "heads?": {"*": {"labels": [str], "protocol": dict, "data": {"split": str, "counts": dict, "notes": [str]}}},
 }
 
 
@@ -142,6 +146,27 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class FurtherHead:
+    """What a record says of a head of its network beside the first (see `Recipe.heads`).
+
+    Attributes:
+        label_set: the expressions that its outputs stand for, in order.
+        protocol: the run's, with the targets of this head.
+        data: "split", "counts" and "notes" of its own images, as in `RunRecord.data`.
+        predictions: as in `RunRecord`, for its own images.
+    """
+
+    label_set: LabelSet
+    protocol: dict[str, Any]
+    data: dict[str, Any]
+    predictions: Mapping[tuple[int, Role], Predictions]
+
+    def to_json(self) -> dict[str, Any]:
+        """The part that goes into run.json."""
+        return {"labels": _texts(self.label_set), "protocol": self.protocol, "data": self.data}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunRecord:
     """A run that came to an end, for better or worse.
 
@@ -154,8 +179,8 @@ class RunRecord:
         data: "name", "fingerprint", "split", "source", "licence", "size", "channels" where they are not
             gray, "framing" (see `mien.framing`), "notes",
             "counts" by role and expression, and "read": how the data were read, as `DataSpec.portable` says it, or None
-            where that is not known.
-        label_set: the expressions that the outputs stand for, in order.
+            where that is not known. With several heads also "taught": the hash of all that the network learned from.
+        label_set: the expressions that the outputs stand for, in order; of several heads, those of the first.
         readouts: the epochs at which the network was evaluated, ascending; the last is the last epoch asked for.
         chosen: for each readout, the epoch whose weights were evaluated (another one where `select` takes the best).
         network: "parameters", "trainable", "depth", "image_size", "backbone_size", and "statistics": of the fitted
@@ -170,6 +195,8 @@ class RunRecord:
         started: ISO 8601, UTC.
         foreign: for answers that were brought from elsewhere, what is said and what is unknown of them, by heading;
             None for a network that was trained here.
+        heads: of a network with several, what there is of the others, by name and in their order. All else that is said
+            of answers is of the first; `of_head` gives the record of another.
     """
 
     SCHEMA = 2
@@ -192,6 +219,7 @@ class RunRecord:
     peak_memory_mib: float = 0.0
     started: str = ""
     foreign: dict[str, Any] | None = None
+    heads: Mapping[str, FurtherHead] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The part that goes into run.json: all but history and predictions."""
@@ -203,7 +231,7 @@ class RunRecord:
             "recipe": self.recipe,
             "protocol": self.protocol,
             "data": self.data,
-            "labels": [label_text(label) for label in self.label_set.expressions],
+            "labels": _texts(self.label_set),
             "readouts": list(self.readouts),
             "chosen": list(self.chosen),
             "network": self.network,
@@ -212,6 +240,7 @@ class RunRecord:
             "peak_memory_mib": self.peak_memory_mib,
             "started": self.started,
             "foreign": self.foreign,
+            **({"heads": {name: head.to_json() for name, head in self.heads.items()}} if self.heads else {}),
         }
 
     def write(self, folder: Path) -> None:
@@ -224,14 +253,16 @@ class RunRecord:
             folder.mkdir(parents=True, exist_ok=True)
             # Every byte is on the disk before the first file gets its name; the names come in reverse order.
             with ExitStack() as files:
-                run_file, history_file, predictions_file = (
+                run_file, history_file, predictions_file, *head_files = (
                     files.enter_context(written_whole(folder / name))
-                    for name in (RUN_FILE, HISTORY_FILE, PREDICTIONS_FILE)
+                    for name in (RUN_FILE, HISTORY_FILE, PREDICTIONS_FILE, *map(HEAD_FILE.format, self.heads))
                 )
+                for head_file, head in zip(head_files, self.heads.values(), strict=True):
+                    _write_predictions(head_file, head.predictions, {})
                 _write_predictions(predictions_file, self.predictions, self.others)
                 history_file.write(_history_text(self.history).encode())
                 run_file.write(text_bytes(json_text(self.to_json())))
-                for file in (predictions_file, history_file, run_file):
+                for file in (*head_files, predictions_file, history_file, run_file):
                     file.flush()
         except OSError as error:
             raise UnwritableError(
@@ -258,12 +289,7 @@ class RunRecord:
             check_shape(values, _SHAPE)
             _check_recipe(values["recipe"])
             label_set = LabelSet.of(map(to_label, values["labels"]))
-            file = folder / PREDICTIONS_FILE
-            predictions, others = (
-                _read_predictions(file, len(label_set))
-                if answers
-                else (UnreadPredictions(file, what, len(label_set)) for what in _OUTPUTS)
-            )
+            predictions, others = _predictions(folder / PREDICTIONS_FILE, len(label_set), answers)
             return cls(
                 id=values["id"],
                 status=RunStatus(values["status"]),
@@ -283,6 +309,7 @@ class RunRecord:
                 peak_memory_mib=values["peak_memory_mib"],
                 started=values["started"],
                 foreign=values["foreign"],
+                heads=_read_heads(folder, values.get("heads", {}), answers),
             )
         except _DAMAGE as error:
             raise _damaged(folder, error) from error
@@ -290,6 +317,54 @@ class RunRecord:
     def __repr__(self) -> str:
         made = f"answers of {self.foreign['name']}" if self.foreign else self.recipe.get("backbone")
         return f"<record {self.id}: {made} on {self.data.get('name')}, {self.status.value}>"
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """The heads of a network with several, the first first; none of a network with one."""
+        return (str(self.protocol["targets"]), *self.heads) if self.heads else ()
+
+    def place_of_head(self, name: str | None = None) -> slice | None:
+        """The columns of a head, None for the first, among the network's outputs; None where it has one head alone.
+
+        Raises:
+            RecordError: it has no such head.
+        """
+        self._check_head(name)
+        if not self.heads:
+            return None
+        sizes = [len(self.label_set), *(len(head.label_set) for head in self.heads.values())]
+        number = 0 if name is None else self.head_names.index(name)
+        return slice(sum(sizes[:number]), sum(sizes[: number + 1]))
+
+    def of_head(self, name: str | None = None) -> Self:
+        """The record of one head, as if the network had no other; None for the first. See `Recipe.heads`.
+
+        Raises:
+            RecordError: the network has no such head.
+        """
+        self._check_head(name)
+        if not self.heads:
+            return self
+        name = name or self.head_names[0]
+        own = replace(self, heads={}, network={**self.network, "head": name})
+        if name not in self.heads:
+            return own
+        head = self.heads[name]
+        return replace(
+            own,
+            label_set=head.label_set,
+            protocol=head.protocol,
+            data={**self.data, **head.data},
+            predictions=head.predictions,
+            others={},
+        )
+
+    def _check_head(self, name: str | None) -> None:
+        if name is None or name in self.head_names:
+            return
+        if not self.heads:
+            raise RecordError(f"Run {self.id} has one head, and was not asked for another. Received: head {name!r}.")
+        raise RecordError(f"Run {self.id} has no head {name!r}. {did_you_mean(name, self.head_names)}")
 
     @property
     def hardware(self) -> str:
@@ -342,6 +417,10 @@ def data_facts(dataset: Dataset, split: Split) -> dict[str, Any]:
         "counts": split.counts,
         **({} if dataset.sources is None else {"sources": _counts_of(dataset.sources)}),
     }
+
+
+def _texts(label_set: LabelSet) -> list[str]:
+    return [label_text(label) for label in label_set.expressions]
 
 
 def _counts_of(names: NDArray[np.str_]) -> dict[str, int]:
@@ -503,6 +582,26 @@ def _read_predictions(
             predictions = Predictions(outputs=outputs, **described[role])
             found[what][int(readout[0]), Role(role)] = _checked(predictions, classes, key)
     return tuple(found.values())
+
+
+def _predictions(path: Path, classes: int, read_now: bool) -> Sequence[Mapping[tuple[int, Role], Predictions]]:
+    """The answers under the recipe's kind of batch statistics, and those under the other, now or when asked for."""
+    if read_now:
+        return _read_predictions(path, classes)
+    return [UnreadPredictions(path, what, classes) for what in _OUTPUTS]
+
+
+def _read_heads(folder: Path, values: Mapping[str, Any], read_now: bool) -> dict[str, FurtherHead]:
+    found = {}
+    for name, head in values.items():
+        if name not in get_args(Head):
+            raise ValueError(f"there is no head {name!r}")
+        label_set = LabelSet.of(map(to_label, head["labels"]))
+        answers, _ = _predictions(folder / HEAD_FILE.format(name), len(label_set), read_now)
+        found[name] = FurtherHead(
+            label_set=label_set, protocol=head["protocol"], data=head["data"], predictions=answers
+        )
+    return found
 
 
 def _checked(predictions: Predictions, classes: int, what: str) -> Predictions:

@@ -240,7 +240,7 @@ class Store:
 
     def seen(self, record: RunRecord) -> Seen | None:
         """The images that a run was trained and chosen with, as hashes; None when the store does not know."""
-        path = self.folder / SEEN_FOLDER / f"{record.data['split']}.npz"
+        path = self.folder / SEEN_FOLDER / f"{record.data.get('taught', record.data['split'])}.npz"
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mien.channels import channels_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
-from mien.datasets.protocol import Samples, Split, copies_in_training
+from mien.datasets.protocol import Samples, Split, copies_in_training, split_heads, taught_together
 from mien.errors import UnwritableError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
@@ -32,11 +32,12 @@ from mien.randomness import generator
 from mien.study.backbones import OTHER_BACKBONES
 from mien.study.plan import PlannedRun, portable
 from mien.study.recipe import Recipe
-from mien.study.record import NETWORK_FILE, RunRecord, RunStatus, data_facts, rounded
+from mien.study.record import NETWORK_FILE, FurtherHead, RunRecord, RunStatus, data_facts, rounded
 from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
 from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, load_weights
+from mien.training.heads import places_of
 from mien.training.losses import logit_offsets
 from mien.training.network import (
     build_network,
@@ -86,40 +87,42 @@ def execute(
     # At the start: when a long run ends, other code may lie in the checkout.
     computed_with = {**environment(), **(about or {})}
 
+    heads = split_heads(dataset, run.protocol, recipe.heads) if recipe.heads else (split,)
+    taught = taught_together(dataset, heads)
     with clock("fit_statistics"):
-        statistics = _fit_statistics(recipe, split, watch)
+        statistics = _fit_statistics(recipe, taught, watch)
     with clock("teachers"):
-        teaching = prepare_teaching(recipe, split, store, watch.stage)
+        teaching = prepare_teaching(recipe, taught, store, watch.stage)
     watch.stage("building the network")
     network = build_network(
         recipe,
         image_size=dataset.size,
-        classes=len(split.label_set),
+        classes=[len(head.label_set) for head in heads],
         statistics=statistics,
         channels=dataset.channels,
     )
-    settler = Settler(network, recipe, _as_trained_on(split.train, teaching), split.train.targets)
+    settler = Settler(network, recipe, _as_trained_on(taught.train, teaching), taught.train.targets)
     described = {
         **describe_network(network),
         "statistics": _described(statistics),
-        "averages": _averages(settler, recipe, len(split.train)),
+        "averages": _averages(settler, recipe, len(taught.train)),
     }
     with clock("train"):
-        ended, state = _train(network, settler, run, split, teaching, store, folder, watch, stop)
+        ended, state = _train(network, settler, run, taught, teaching, store, folder, watch, stop)
     if ended is Ended.STOPPED:
         return None
 
-    predictions: dict[tuple[int, Role], Predictions] = {}
-    others: dict[tuple[int, Role], Predictions] = {}
-    data = data_facts(dataset, split)
+    answered: list[_Answered] = [({}, {}) for _ in heads]
     if ended is Ended.COMPLETE:
         # Readouts that were asked for after their epoch was over, while the run was interrupted, cannot be had.
         run = replace(run, readouts=tuple(readout for readout in run.readouts if readout in state.chosen))
         with clock("evaluate"):
             watch.stage("evaluating")
-            predictions, others = _evaluate(network, settler, run, split, store, folder, state)
-        test = predictions[run.readouts[-1], Role.TEST]
-        data["counts"] = {**data["counts"], Role.TEST.value: _test_counts(test, split.label_set)}
+            answered = _evaluate(network, settler, run, heads, taught, store, folder, state)
+    (predictions, others), *further = answered
+    data = _data_of(dataset, split, run, predictions)
+    if recipe.heads:
+        data["taught"] = taught.hash
     record = RunRecord(
         id=run.id,
         status=RunStatus.COMPLETE if ended is Ended.COMPLETE else RunStatus.DIVERGED,
@@ -138,11 +141,15 @@ def execute(
         seconds=clock.seconds | {"total": clock.total},
         peak_memory_mib=peak_memory_mib(),
         started=clock.started,
+        heads={
+            name: _further_head(dataset, head, run, name, answers)
+            for name, head, (answers, _) in zip(recipe.heads[1:], heads[1:], further, strict=True)
+        },
     )
     if predictions and keep_weights:
         load_weights(folder, network, state.chosen[run.readouts[-1]])
         _save_network(network, folder / NETWORK_FILE)
-        store.keep_data(split, dataset.spec)
+        store.keep_data(taught, dataset.spec)
     record.write(folder)
     kept = keep_checkpoint and ended is Ended.COMPLETE and recipe.prefix_stable
     if not kept:
@@ -300,30 +307,38 @@ def _digest(arrays: list[NDArray[Any]]) -> str:
     return digest.hexdigest()[:16]
 
 
+# Answers under the kind of batch statistics that a recipe asks for, and those under the other.
+_Answered = tuple[dict[tuple[int, Role], Predictions], dict[tuple[int, Role], Predictions]]
+
+
 def _evaluate(
     network: keras.Model,
     settler: Settler,
     run: PlannedRun,
-    split: Split,
+    heads: Sequence[Split],
+    taught: Split,
     store: Store,
     folder: Path,
     state: LoopState,
-) -> tuple[dict[tuple[int, Role], Predictions], dict[tuple[int, Role], Predictions]]:
-    """Answers for validation and test at every readout; the one place where test labels are opened.
+) -> list[_Answered]:
+    """Answers of each head for its validation and test at every readout; the one place where test labels are opened.
 
     Returns:
-        The answers under the kind of batch statistics that the recipe asks for, and those under the other; the latter
-        empty where no layer gathers any.
+        For each head the answers under the kind of batch statistics that the recipe asks for, and those under the
+        other; the latter empty where no layer gathers any.
     """
-    copies = copies_in_training(split)
+    places = places_of([len(head.label_set) for head in heads])
 
-    def answered() -> tuple[NDArray[np.float32], ...]:
-        return tuple(
-            rounded(backend.answers_of(network, with_channel_axis(images), 256).astype(np.float32))
-            for images in (split.validation.images, split.test.images)
-        )
+    def answered() -> list[tuple[NDArray[np.float32], ...]]:
+        return [
+            tuple(
+                rounded(backend.answers_of(network, with_channel_axis(images), 256).astype(np.float32)[:, place])
+                for images in (head.validation.images, head.test.images)
+            )
+            for head, place in zip(heads, places, strict=True)
+        ]
 
-    answers: dict[int, list[tuple[NDArray[np.float32], ...]]] = {}
+    answers: dict[int, list[list[tuple[NDArray[np.float32], ...]]]] = {}
     for epoch in sorted(set(state.chosen.values())):
         other_averages = load_weights(folder, network, epoch)
         answers[epoch] = [answered()]
@@ -331,14 +346,47 @@ def _evaluate(
             settler.put(other_averages)
             answers[epoch].append(answered())
     # The network is done and its answers are fixed before the labels are seen.
-    test_samples = split.test.open(by=run.id, reason="evaluation at the end of the run", log=store.log_opening)
-    kinds: tuple[dict[tuple[int, Role], Predictions], ...] = ({}, {})
-    none = np.zeros(len(split.validation), dtype=bool)
-    for readout in run.readouts:
-        for predictions, (validation, test) in zip(kinds, answers[state.chosen[readout]], strict=False):
-            predictions[readout, Role.VALIDATION] = _pack(validation, split.validation, none)
-            predictions[readout, Role.TEST] = _pack(test, test_samples, copies)
-    return kinds[0], kinds[1]
+    found: list[_Answered] = []
+    for number, head in enumerate(heads):
+        reason = "evaluation at the end of the run" + (f", head {run.recipe.heads[number]}" if number else "")
+        test_samples = head.test.open(by=run.id, reason=reason, log=store.log_opening)
+        copies = copies_in_training(replace(taught, test=head.test))
+        none = np.zeros(len(head.validation), dtype=bool)
+        kinds: _Answered = ({}, {})
+        for readout in run.readouts:
+            for predictions, given in zip(kinds, answers[state.chosen[readout]], strict=False):
+                validation, test = given[number]
+                predictions[readout, Role.VALIDATION] = _pack(validation, head.validation, none)
+                predictions[readout, Role.TEST] = _pack(test, test_samples, copies)
+        found.append(kinds)
+    return found
+
+
+def _data_of(
+    dataset: Dataset, split: Split, run: PlannedRun, predictions: Mapping[tuple[int, Role], Predictions]
+) -> dict[str, Any]:
+    """What the record says of the data; of the test labels once they were opened."""
+    data = data_facts(dataset, split)
+    if predictions:
+        test = predictions[run.readouts[-1], Role.TEST]
+        data["counts"] = {**data["counts"], Role.TEST.value: _test_counts(test, split.label_set)}
+    return data
+
+
+def _further_head(
+    dataset: Dataset,
+    head: Split,
+    run: PlannedRun,
+    name: str,
+    predictions: Mapping[tuple[int, Role], Predictions],
+) -> FurtherHead:
+    data = _data_of(dataset, head, run, predictions)
+    return FurtherHead(
+        label_set=head.label_set,
+        protocol={**asdict(run.protocol), "targets": name},
+        data={key: data[key] for key in ("split", "counts", "notes")},
+        predictions=predictions,
+    )
 
 
 def _pack(outputs: NDArray[np.float32], samples: Samples, copies: NDArray[np.bool_]) -> Predictions:

@@ -21,7 +21,7 @@ import mien.training.preprocessing  # noqa: F401
 from mien.bundle import Bundle, Golden, UnsureRule, write_bundle
 from mien.channels import shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
-from mien.datasets.protocol import ProtocolSpec, Split, apply_protocol
+from mien.datasets.protocol import ProtocolSpec, Split, split_heads, taught_together
 from mien.datasets.synthetic import draw_faces
 from mien.errors import BundleError, ExportError
 from mien.evaluation.calibration import choose_unsure_threshold, fit_temperature
@@ -39,6 +39,7 @@ from mien.study.store import STUDY_FILE, Store
 from mien.training.backend import answers_of, litert_function
 from mien.training.card import make_card
 from mien.training.convert import WeightsType, in_float32, store_weights, to_keras, to_litert, to_onnx
+from mien.training.network import describe_network, single_head
 
 LARGEST_DIFFERENCE = 1e-4
 LARGEST_ACCURACY_LOSS = 0.003
@@ -66,6 +67,7 @@ class ExportOptions:
             (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021).
         mirror: whether the model answers for each face and its mirror image together, with the mean of their logits.
             It takes twice as long for a face, and needs the data set.
+        head: which head of a network with several; None for the first.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ExportOptions:
     weights_note: str | None = None
     adjust_prior: float = 0.0
     mirror: bool = False
+    head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,13 +165,17 @@ def export_run(
     Raises:
         ExportError: the run cannot be exported, the data set is not that of the run, or the converted model does not
             answer as the network does.
-        RecordError: there is no complete record in `folder`.
+        RecordError: there is no complete record in `folder`, or its network has no such head.
     """
-    record = RunRecord.read(folder)
+    whole = RunRecord.read(folder)
+    record = whole.of_head(options.head)
     _check_exportable(record, folder, options, dataset)
     say(f"loading {folder / NETWORK_FILE}")
     shift = _prior_shift(record, options.adjust_prior)
-    network = _adjusted_network(record, folder, shift)
+    network = _adjusted_network(whole, folder, options, shift)
+    if whole.heads:
+        sizes = describe_network(network)
+        record = replace(record, network={**record.network, "parameters": sizes["parameters"]})
     say("converting to ONNX")
     exact = to_onnx(network, mirror=options.mirror)
     exact_classifier = _classifier(record, exact)
@@ -185,8 +192,8 @@ def export_run(
     seen = _store_of(folder).seen(record)
     if dataset is not None:
         say("answering for the validation and test roles")
-        split = _split(record, dataset)
-        seen = Seen.of(split.train.gray_hashes, split.validation.gray_hashes)
+        split, taught = _splits(whole, record, dataset)
+        seen = Seen.of(taught.train.gray_hashes, taught.validation.gray_hashes)
         images = {Role.VALIDATION: split.validation.images, Role.TEST: split.test.images}
         if options.mirror:
             exact_answers = _answers(exact_classifier, images[Role.VALIDATION], validation)
@@ -267,9 +274,10 @@ def convert_run(
             f"A {ending} file is written with float32 weights alone. Received: {options.weights_type}. Weights are "
             "stored in fewer bytes in bundles (.mien) and .onnx files."
         )
-    record = RunRecord.read(folder)
+    whole = RunRecord.read(folder)
+    record = whole.of_head(options.head)
     _check_exportable(record, folder, options, dataset)
-    network = _adjusted_network(record, folder, _prior_shift(record, options.adjust_prior))
+    network = _adjusted_network(whole, folder, options, _prior_shift(record, options.adjust_prior))
     write, read = _FORMS[ending]
     say(f"converting to {ending}, and comparing the answers")
     content = write(network, mirror=options.mirror)
@@ -313,11 +321,16 @@ _FORMS: dict[str, tuple[Callable[..., bytes], Callable[[bytes], Callable[[NDArra
 }
 
 
-def _adjusted_network(record: RunRecord, folder: Path, shift: NDArray[np.float32]) -> keras.Model:
-    """The run's network in float32, with a shift of its logits."""
+def _adjusted_network(
+    whole: RunRecord, folder: Path, options: ExportOptions, shift: NDArray[np.float32]
+) -> keras.Model:
+    """The run's network in float32, of several heads the one asked for, with a shift of its logits."""
     network = load_network(folder / NETWORK_FILE)
-    if record.recipe["precision"] != "float32":
+    if whole.recipe["precision"] != "float32":
         network = in_float32(network)
+    place = whole.place_of_head(options.head)
+    if place is not None:
+        network = single_head(network, place)
     head = network.get_layer("head")
     head.bias.assign(np.asarray(head.bias) + shift)
     return network
@@ -484,9 +497,12 @@ def _check_batches(classifier: Answering, images: NDArray[np.uint8]) -> float:
     return difference
 
 
-def _split(record: RunRecord, dataset: Dataset) -> Split:
-    """Who is in which role, as in the run."""
-    split = apply_protocol(dataset, ProtocolSpec(**record.protocol))
+def _splits(whole: RunRecord, record: RunRecord, dataset: Dataset) -> tuple[Split, Split]:
+    """Who is in which role, as in the run: of the head that is exported, and of all that the network learned from."""
+    protocol = ProtocolSpec(**whole.protocol)
+    splits = split_heads(dataset, protocol, whole.head_names or (protocol.targets,))
+    taught = taught_together(dataset, splits)
+    split = splits[whole.head_names.index(record.network["head"])] if whole.heads else splits[0]
     for what, wanted, received in (
         ("fingerprint", record.data["fingerprint"], dataset.fingerprint),
         ("split", record.data["split"], split.hash),
@@ -497,7 +513,7 @@ def _split(record: RunRecord, dataset: Dataset) -> Split:
                 f"{wanted}. Received: {received}. Name the same data with --data, its votes with --votes, and "
                 "its cleaning list with --cleaning."
             )
-    return split
+    return split, taught
 
 
 def _store_of(folder: Path) -> Store:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.study.recipe import Recipe
+from mien.training.heads import FirstHeadAccuracy, HeadsLoss, places_of
 
 # The activation whose logits give a loss the same value, more accurately.
 _OF_LOGITS = {"categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid"}
@@ -111,7 +112,8 @@ def logit_offsets(recipe: Recipe, targets: NDArray[np.floating]) -> tuple[float,
 
     Args:
         recipe: its `logit_adjustment` is the strength.
-        targets: shape (N, classes), of the training role.
+        targets: shape (N, classes), of the training role; of several heads side by side, where a number that is the
+            same for all classes of a head changes nothing.
 
     Returns:
         One number a class: the strength times the logarithm of its share, where a class that no target names counts as
@@ -123,8 +125,22 @@ def logit_offsets(recipe: Recipe, targets: NDArray[np.floating]) -> tuple[float,
     return tuple(float(value) for value in recipe.logit_adjustment * np.log(mass / mass.sum()))
 
 
-def loss_of(recipe: Recipe, offsets: Sequence[float] = ()) -> keras.losses.Loss:
-    """The loss of a recipe; see `logit_offsets` for the offsets."""
+def loss_of(recipe: Recipe, offsets: Sequence[float] = (), sizes: Sequence[int] = ()) -> keras.losses.Loss:
+    """The loss of a recipe.
+
+    Args:
+        recipe: what is trained.
+        offsets: of the logits (see `logit_offsets`).
+        sizes: how many classes each of its heads has, where it has several.
+    """
+    if recipe.heads:
+        # Offsets in any case: with them a loss is taken of logits, which are exact where a probability underflows.
+        offsets = tuple(offsets) or (0.0,) * sum(sizes)
+        own = [
+            SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets[place])
+            for place in places_of(sizes)
+        ]
+        return HeadsLoss(own, sizes)
     loss = SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets)
     if not recipe.teacher.models:
         return loss
@@ -132,9 +148,16 @@ def loss_of(recipe: Recipe, offsets: Sequence[float] = ()) -> keras.losses.Loss:
 
 
 def metrics_of(recipe: Recipe, classes: int) -> list[keras.metrics.Metric]:
-    """What a recipe's epochs are judged by beside the loss: "accuracy", and "balanced_accuracy" where it chooses."""
+    """What a recipe's epochs are judged by beside the loss: "accuracy", and "balanced_accuracy" where it chooses.
+
+    Args:
+        recipe: what is trained.
+        classes: of its first head.
+    """
     metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
-    if recipe.teacher.models:
+    if recipe.heads:
+        metrics = [FirstHeadAccuracy(classes)]
+    elif recipe.teacher.models:
         metrics = [keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy")]
     if recipe.select == "best_balanced_accuracy":
         metrics.append(BalancedAccuracy(classes))
@@ -157,10 +180,13 @@ class BalancedAccuracy(keras.metrics.Metric):
         self.counts = self.add_variable((classes,), initializer="zeros", name="counts")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch: targets, of which the first columns count, and outputs of shape (N, classes)."""
-        labels = keras.ops.argmax(y_true[:, : self.classes], axis=-1)
-        each = keras.ops.one_hot(labels, self.classes)
-        right = keras.ops.cast(keras.ops.equal(labels, keras.ops.argmax(y_pred, axis=-1)), each.dtype)
+        """Count a batch: targets and outputs, (N, classes) each; of more columns the first count."""
+        targets = y_true[:, : self.classes]
+        labels = keras.ops.argmax(targets, axis=-1)
+        there = keras.ops.any(targets > 0, axis=-1)  # one of several heads can lack a target
+        each = keras.ops.one_hot(labels, self.classes) * keras.ops.cast(there, "float32")[:, None]
+        answers = keras.ops.argmax(y_pred[:, : self.classes], axis=-1)
+        right = keras.ops.cast(keras.ops.equal(labels, answers), each.dtype)
         self.hits.assign_add(keras.ops.sum(each * right[:, None], axis=0))
         self.counts.assign_add(keras.ops.sum(each, axis=0))
 

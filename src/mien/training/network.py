@@ -2,7 +2,8 @@
 
 A network is a chain of layers: "faces", the augmentation, the preprocessing, "backbone" (one nested model),
 "pool", "dropout", "head" (a dense layer, linear) and "activation". The functions that cut a network in parts
-lead the chain through the same layers again, so the parts share their weights with the whole.
+lead the chain through the same layers again, so the parts share their weights with the whole. Several heads are one
+dense layer whose columns stand side by side.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from mien.study.recipe import Recipe
 from mien.training.augmentation import RandomChange, augment
 from mien.training.backend import jit_compile, precision
 from mien.training.face_mobilenet import load_face_identity
+from mien.training.heads import HeadSoftmax, sizes_of
 from mien.training.losses import loss_of, metrics_of
 from mien.training.preprocessing import Statistics, preprocess
 from mien.training.structure import network_structure, unnested
@@ -45,7 +47,7 @@ def build_network(
     recipe: Recipe,
     *,
     image_size: tuple[int, int],
-    classes: int,
+    classes: int | Sequence[int],
     statistics: Statistics | None,
     channels: Channels = "gray",
 ) -> keras.Model:
@@ -56,7 +58,7 @@ def build_network(
     Args:
         recipe: a resolved recipe.
         image_size: height and width of the images, in pixels.
-        classes: columns of the output.
+        classes: columns of the output; of each head, where the recipe has several.
         statistics: what `fit_statistics` returned for the recipe's preprocessing; None when it needs none.
         channels: what the images have.
 
@@ -85,8 +87,12 @@ def build_network(
     x = body(x, training=False) if recipe.freeze == "all" else body(x)
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     x = keras.layers.Dropout(recipe.dropout, seed=derived_seed(recipe.seed, "dropout"), name="dropout")(x)
-    x = keras.layers.Dense(classes, dtype="float32", name="head")(x)
-    x = keras.layers.Activation(recipe.activation, dtype="float32", name="activation")(x)
+    sizes = (classes,) if isinstance(classes, int) else tuple(classes)
+    x = keras.layers.Dense(sum(sizes), dtype="float32", name="head")(x)
+    if len(sizes) > 1:
+        x = HeadSoftmax(sizes, dtype="float32", name="activation")(x)
+    else:
+        x = keras.layers.Activation(recipe.activation, dtype="float32", name="activation")(x)
     return keras.Model(faces, x, name=re.sub(r"\W+", "_", OTHER_BACKBONES.title(recipe.backbone)))
 
 
@@ -292,6 +298,26 @@ def head_model(model: keras.Model) -> keras.Model:
     )
 
 
+def single_head(model: keras.Model, place: slice) -> keras.Model:
+    """One head of a network with several, as a network with one.
+
+    Args:
+        model: what `build_network` made.
+        place: the columns of the head.
+
+    Returns:
+        A model from "faces" to probabilities of shape (N, classes), without augmentation. It shares the weights of all
+        but the head, of which it has a copy.
+    """
+    kernel, bias = model.get_layer("head").get_weights()
+    head = keras.layers.Dense(bias[place].size, dtype="float32", name="head")
+    faces = keras.Input(model.input_shape[1:], dtype="float32", name="faces")
+    logits = head(_lead_through(faces, layer_chain(model, None, "dropout")))
+    head.set_weights([kernel[:, place], bias[place]])
+    answers = keras.layers.Activation("softmax", dtype="float32", name="activation")(logits)
+    return keras.Model(faces, answers, name=model.name)
+
+
 def logits_model(model: keras.Model, *, maps: bool = False, mirror: bool = False) -> keras.Model:
     """A network without its augmentation, dropout and activation, sharing its weights: to be exported.
 
@@ -352,8 +378,9 @@ def describe_network(model: keras.Model) -> dict[str, Any]:
 def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int, offsets: Sequence[float] = ()) -> None:
     """Give a network the optimizer, loss and metric of its recipe.
 
-    Targets are one-hot or a distribution, shape (N, classes), float. The metric is called "accuracy": the share of
-    images whose largest output is where the target is largest. Under the schedules "constant" and "plateau",
+    Targets are one-hot or a distribution, shape (N, classes), float; of several heads side by side, with zeros for a
+    head that an image has no target for. The metric is called "accuracy": the share of images whose largest output is
+    where the target is largest, of the first head. Under the schedules "constant" and "plateau",
     `model.optimizer.learning_rate` can be assigned to.
 
     Args:
@@ -364,8 +391,8 @@ def compile_network(model: keras.Model, recipe: Recipe, steps_per_epoch: int, of
     """
     model.compile(
         optimizer=_optimizer(recipe, steps_per_epoch),
-        loss=loss_of(recipe, offsets),
-        metrics=metrics_of(recipe, model.output_shape[-1]),
+        loss=loss_of(recipe, offsets, sizes_of(model)),
+        metrics=metrics_of(recipe, sizes_of(model)[0]),
         jit_compile=jit_compile(),
     )
 

@@ -28,6 +28,7 @@ from mien.study.record import NETWORK_FILE, RunRecord
 from mien.study.store import Store
 from mien.study.teachers import is_run, teacher_identity
 from mien.training.backend import answers_of
+from mien.training.network import single_head
 
 _BATCH = 256
 # Of a probability below this its logarithm is that of this: what is stored has 11 bits.
@@ -214,6 +215,9 @@ def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
         network = keras.saving.load_model(folder / NETWORK_FILE, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise NetworkError(f"The network of the teacher {folder} cannot be loaded: {error}") from error
+    place = record.place_of_head()
+    if place is not None:  # of several heads, the first is what the record speaks of
+        network = single_head(network, place)
     size = network.input_shape[1]
     channels = channels_of_input(network.input_shape)
 
