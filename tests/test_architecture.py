@@ -58,6 +58,7 @@ MAY_IMPORT = {
 PIXELS = {
     "mien.channels",
     "mien.images",
+    "mien.likeness",
     "mien.inference.crops",
     "mien.inference.detector",
     "mien.inference.drawing",

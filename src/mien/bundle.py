@@ -26,14 +26,15 @@ from mien.errors import BundleError, MienError
 from mien.files import parse_json, read_file, read_npz, text_bytes, write_json, written_whole
 from mien.framing import CropRule
 from mien.labels import LabelSet, label_text, to_label
+from mien.likeness import MEASURES, Likeness
 from mien.seen import Seen
 from mien.shapes import check_shape
 
 # As a path: mien is installed as files, like the libraries that it needs.
 DATA = Path(__file__).with_name("data")
-SCHEMA = 3
-# Of a bundle whose crops are gray: what was read before there were colours reads it.
-_GRAY_SCHEMA = 2
+SCHEMA = 4
+# Those of bundles without a likeness: in colour, and in gray. What was read before there was one reads them.
+_COLOUR_SCHEMA, _GRAY_SCHEMA = 3, 2
 SUFFIX = ".mien"
 MODEL_INPUT = "faces"
 LOGITS_OUTPUT = "logits"
@@ -61,7 +62,9 @@ _CARD_TEXT = "card.md"
 _GOLDEN = "golden.npz"
 _CAM = "cam.npz"
 _SEEN = "seen.npz"
+_LIKENESS = "likeness.npz"
 _REQUIRED = (_MODEL, _CARD, _CARD_TEXT, _GOLDEN)
+_OPTIONAL = (_CAM, _SEEN, _LIKENESS)
 _LARGEST_FILE = 1 << 30
 # A few crops and a matrix; compressed in the file, so that a small one could unpack to gigabytes.
 _LARGEST_ARRAYS_BYTES = 64 * 2**20
@@ -132,6 +135,7 @@ class Bundle:
         fingerprint: hash of the bundle's content; the same for its folder and its file.
         source: where it was loaded from.
         seen: hashes of the images that it was made with; None when the bundle does not say.
+        likeness: what the faces look like that it learned from; None when the bundle does not say.
     """
 
     name: str
@@ -146,6 +150,7 @@ class Bundle:
     fingerprint: str
     source: str
     seen: Seen | None = None
+    likeness: Likeness | None = None
 
     def __repr__(self) -> str:
         size = self.crop_rule.size
@@ -182,6 +187,7 @@ def write_bundle(
     golden: Golden,
     cam_weights: NDArray[np.floating] | None = None,
     seen: Seen | None = None,
+    likeness: Likeness | None = None,
 ) -> Bundle:
     """Write a bundle and load it again.
 
@@ -197,6 +203,7 @@ def write_bundle(
         golden: crops and the probabilities that the model gives for them.
         cam_weights: shape (channels, classes), for models with a "features" output.
         seen: hashes of the images that the model was made with, where they are known.
+        likeness: what the faces look like that the model learned from, where that is known.
 
     Raises:
         BundleError: the parts do not fit each other.
@@ -211,9 +218,12 @@ def write_bundle(
         files[_CAM] = _npz(weights=cam_weights.astype(np.float32))
     if seen is not None:
         files[_SEEN] = _npz(train=seen.train, validation=seen.validation)
+    if likeness is not None:
+        files[_LIKENESS] = _npz(mean=likeness.mean, axes=likeness.axes)
     refuse_other_ending(path)
+    without = _GRAY_SCHEMA if crop_rule.channels == "gray" else _COLOUR_SCHEMA
     head = {
-        "schema": _GRAY_SCHEMA if crop_rule.channels == "gray" else SCHEMA,
+        "schema": without if likeness is None else SCHEMA,
         "name": name,
         "labels": [label_text(label) for label in label_set.expressions],
         "crop_rule": crop_rule.to_json(),
@@ -233,8 +243,15 @@ def write_bundle(
     return bundle
 
 
-def with_seen(bundle: Bundle, seen: Seen, path: Path) -> Bundle:
-    """The same model, written with the hashes of the images that it was made with; see `write_bundle`."""
+def with_seen(bundle: Bundle, seen: Seen, path: Path, *, likeness: Likeness | None = None) -> Bundle:
+    """The same model, written with what is known of the images that it was made with; see `write_bundle`.
+
+    Args:
+        bundle: the model.
+        seen: hashes of these images.
+        path: where it is written.
+        likeness: what they look like; None for what the model knows of that already.
+    """
     return write_bundle(
         path,
         name=bundle.name,
@@ -247,6 +264,7 @@ def with_seen(bundle: Bundle, seen: Seen, path: Path) -> Bundle:
         golden=bundle.golden,
         cam_weights=bundle.cam_weights,
         seen=seen,
+        likeness=bundle.likeness if likeness is None else likeness,
     )
 
 
@@ -402,6 +420,7 @@ def _parse(head: Any, files: Mapping[str, bytes], source: str) -> Bundle:
             fingerprint=hashlib.sha256(_json_bytes(head)).hexdigest()[:12],
             source=source,
             seen=_seen(files[_SEEN]) if _SEEN in hashes else None,
+            likeness=_likeness(files[_LIKENESS]) if _LIKENESS in hashes else None,
         )
     except BundleError:
         raise
@@ -467,6 +486,14 @@ def _seen(content: bytes) -> Seen:
     return Seen(arrays["train"].astype(np.uint64), arrays["validation"].astype(np.uint64))
 
 
+def _likeness(content: bytes) -> Likeness:
+    arrays = {name: _numbers(array).astype(np.float64) for name, array in _arrays(content).items()}
+    mean, axes = arrays["mean"], arrays["axes"]
+    if mean.shape != (MEASURES,) or axes.shape != (MEASURES, MEASURES):
+        raise ValueError(f"expected a likeness of {MEASURES} measures, received shapes {mean.shape} and {axes.shape}")
+    return Likeness(mean, axes)
+
+
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
     return dict(read_npz(io.BytesIO(content), largest_bytes=_LARGEST_ARRAYS_BYTES))
 
@@ -479,7 +506,8 @@ def _numbers(array: NDArray[Any]) -> NDArray[Any]:
 
 def _npz(**arrays: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    # Rows first, which every reader of arrays knows.
+    np.savez_compressed(buffer, allow_pickle=False, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})
     return buffer.getvalue()
 
 
@@ -502,7 +530,7 @@ def _zip_bytes(contents: Mapping[str, bytes]) -> bytes:
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
-    known = (_HEAD, *_REQUIRED, _CAM, _SEEN)
+    known = (_HEAD, *_REQUIRED, *_OPTIONAL)
     return {name: read_file(path / name, largest_bytes=_LARGEST_FILE) for name in known if os.path.lexists(path / name)}
 
 
@@ -511,7 +539,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         present = {entry.filename: entry for entry in archive.infolist()}
         contents = {}
-        for name in (_HEAD, *_REQUIRED, _CAM, _SEEN):
+        for name in (_HEAD, *_REQUIRED, *_OPTIONAL):
             entry = present.get(name)
             if entry is None:
                 continue

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import mien
 from mien.api.data import convert, describe
-from mien.bundle import SCHEMA, load_bundle, with_seen, write_bundle
+from mien.bundle import load_bundle, with_seen, write_bundle
 from mien.channels import image_in_channels, images_in_channels, to_gray, with_channel_axis
 from mien.cli.main import command_line
 from mien.datasets.dataset import Role
@@ -297,7 +297,7 @@ def test_a_bundle_says_that_it_is_in_colour_and_a_gray_one_is_as_before(colour_b
     assert "in colour" in repr(loaded)
     assert CropRule.from_json(COLOURS.to_json()) == COLOURS
     assert "channels" not in bundle.crop_rule.to_json()
-    for one, schema in ((colour_bundle, SCHEMA), (bundle, 2)):
+    for one, schema in ((colour_bundle, 3), (bundle, 2)):
         parts = {name: getattr(one, name) for name in ("name", "onnx", "label_set", "crop_rule", "temperature")}
         parts |= {name: getattr(one, name) for name in ("unsure", "card", "golden", "cam_weights")}
         written = write_bundle(tmp_path / str(schema), **parts)

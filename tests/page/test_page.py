@@ -18,6 +18,7 @@ from PIL import Image
 from mien import Recognizer
 from mien.bundle import Golden, load_bundle, write_bundle
 from mien.cli.main import command_line
+from mien.datasets.synthetic import draw_faces
 from mien.errors import MienError
 from mien.framing import CropRule
 from mien.images import read_image
@@ -25,6 +26,7 @@ from mien.inference.batch import write_csv
 from mien.inference.detector import Box, Face
 from mien.inference.recognizer import Prepared
 from mien.inference.results import PhotoResult, describe
+from mien.likeness import Likeness
 from mien.web import runtime
 from mien.web.page import write_page
 from support.browser import Host, Visit, visiting
@@ -120,6 +122,7 @@ def test_the_page_gives_the_results_of_the_command_line(
             differences = [abs(a - b) for (_, a), (_, b) in zip(face.probabilities, other.probabilities, strict=True)]
             same = (face.face.box, face.face.landmarks) == (other.face.box, other.face.landmarks)
             assert max(differences, default=0) <= (SAME if same else ROUNDED), photo.name
+            assert face.distance == pytest.approx(other.distance, rel=1e-9 if same else 0.05), photo.name
         turned = [note for note in expected.notes if note.startswith("turned by")]
         assert [note for note in result.notes if note.startswith("turned by")] == turned
         assert bool(turned) == photo.name.startswith("lying"), photo.name
@@ -307,7 +310,7 @@ def test_a_face_has_a_label_two_or_none_as_on_the_command_line(visit: Visit, rec
       const reader = new Recognizer({ labels, unsure: { threshold } });
       const face = { id: 1, box: { x: 0, y: 0, width: 30, height: 30 }, landmarks: [], score: 1 };
       return rows.map((row) => {
-        const said = reader.faceResult(face, row, true);
+        const said = reader.faceResult(face, row, null, true);
         return [said.outcome, said.label, said.mixture, describe(said), reader.outcomeOf([said], true)];
       });
     }"""
@@ -449,6 +452,32 @@ def test_a_model_of_colours_is_used_as_on_the_command_line(
             answers.append(list(dict(face.probabilities).values()))
     assert received["gray.png"].notes == ("gray, and the model learned from colours",)
     assert np.abs(np.subtract(answers[0], answers[1])).max() > 2 * ROUNDED  # colours count
+
+
+def test_a_face_unlike_those_of_the_model_is_said_to_be_so(
+    browser: Any, tmp_path: Path, portrait: Path, bundle_maker: Any
+) -> None:
+    """Of a model of colours: the distance is taken in gray, and the page rounds gray as the command line does."""
+    faces = draw_faces(120, size=32, seed=1).images
+    rule, likeness = CropRule(size=32, channels="rgb"), Likeness.of(faces[:90], faces[90:])
+    model = bundle_maker(tmp_path / "other.mien", crop_rule=rule, likeness=likeness)
+    whole = Image.open(portrait).convert("RGB")
+    whole.save(tmp_path / "usual.png")
+    whole.resize((150, 150)).resize((512, 512), Image.Resampling.NEAREST).save(tmp_path / "coarse.png")
+    write_page(tmp_path / "site", Path(model.source))
+    recognizer = Recognizer(model)
+    with Host(tmp_path / "site") as host, visiting(browser, host.url) as visit:
+        visit.give(tmp_path / "usual.png", tmp_path / "coarse.png")
+        received = {value["photo"]: PhotoResult.from_dict(value) for value in json.loads(visit.downloaded("#json"))}
+        for name, result in received.items():
+            (face,), (expected,) = result.faces, recognizer.recognize(tmp_path / name).faces
+            assert face.distance == pytest.approx(expected.distance, rel=0.02), name
+        items = visit.page.locator("#results > li")
+        for number in range(2):
+            name = items.nth(number).locator("h3").inner_text()
+            assert items.nth(number).locator(".doubt").is_visible() == bool(received[name].faces[0].unlike), name
+        assert visit.errors == []
+    assert any(result.faces[0].unlike for result in received.values())
 
 
 def spoil(file: Path, change: str) -> None:

@@ -45,7 +45,7 @@ from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
 from mien.files import refuse_unwritable, write_text
 from mien.frame import Display, Rows, frame
 from mien.inference.classifier import Classifier
-from mien.inference.crops import resize_crops
+from mien.inference.crops import likeness_of, resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
 from mien.labels import Label, Labels, LabelSet, labels_text, shared_labels
 from mien.predictions import Predictions
@@ -90,6 +90,8 @@ class ModelEvaluation:
         votes: what the taggers said of the images, in the order of the predictions; None for data without votes.
         corrupted: the figures under each corruption that was asked for, by strength.
         prior: how common the classes were said to be.
+        distances: of each image from the faces that the model learned from, shape (images,), in the order of the
+            predictions (see `mien.likeness`); None where the model does not say.
     """
 
     model: str
@@ -103,6 +105,30 @@ class ModelEvaluation:
     votes: Votes | None = None
     corrupted: tuple[CorruptedScores, ...] = ()
     prior: Prior = field(default_factory=lambda: Prior(TRAINING, {}))
+    distances: NDArray[np.float64] | None = None
+
+    @property
+    def told_apart(self) -> float | None:
+        """How often a corrupted image is further from the faces that the model learned from than one as it is.
+
+        The mean over the corruptions and strengths that were asked for; 0.5 is chance. None without any, or where the
+        model does not say.
+        """
+        found = [one.told_apart for one in self.corrupted if one.told_apart is not None]
+        return float(np.mean(found)) if found else None
+
+    @property
+    def unlike(self) -> NDArray[np.bool_] | None:
+        """Which images are unlike the faces that the model learned from; None where it does not say."""
+        return None if self.distances is None else self.distances > 1
+
+    @property
+    def accuracy_of_unlike(self) -> Estimate | None:
+        """How often the model is right on images that are unlike the faces that it learned from; None without any."""
+        if self.unlike is None or not self.unlike.any():
+            return None
+        right = self.predictions.outputs.argmax(axis=1) == self.predictions.labels
+        return wilson(int(right[self.unlike].sum()), int(self.unlike.sum()))
 
     @cached_property
     def vote_scores(self) -> VoteScores | None:
@@ -139,13 +165,15 @@ class ModelEvaluation:
     def rows(self) -> list[dict[str, Any]]:
         """One row an image, the photos in which no face was found last.
 
-        Columns: id, label, answer, right, outcome, seen (whether the model has seen it), with votes agreement (share of
-        the commonest answer), and the probability of each class. What does not apply is "".
+        Columns: id, label, answer, right, outcome, seen (whether the model has seen it), where the model says it the
+        distance from the faces that it learned from, with votes agreement (share of the commonest answer), and the
+        probability of each class. What does not apply is "".
         """
         names = [label.value for label in self.label_set.expressions]
         probabilities = self.predictions.probabilities.round(6).tolist()
         answers = self.predictions.outputs.argmax(axis=1).tolist()
         agreement = None if self.votes is None else self.votes.agreement.round(6).tolist()
+        distances = None if self.distances is None else self.distances.round(6).tolist()
         rows: list[dict[str, Any]] = [
             {
                 "id": name,
@@ -154,6 +182,7 @@ class ModelEvaluation:
                 "right": label == answers[number],
                 "outcome": "ok",
                 "seen": seen,
+                **({} if distances is None else {"distance": distances[number]}),
                 **({} if agreement is None else {"agreement": agreement[number]}),
                 **{f"probability:{n}": p for n, p in zip(names, probabilities[number], strict=True)},
             }
@@ -242,6 +271,9 @@ class ModelEvaluation:
             "with_misses": {name: estimate.to_json() for name, estimate in self.with_misses.items()},
             "votes": None if self.vote_scores is None else self.vote_scores.to_json(),
             "corruptions": [scores.to_json() for scores in self.corrupted],
+            "told_apart": self.told_apart,
+            "unlike": None if self.unlike is None else int(self.unlike.sum()),
+            "accuracy_of_unlike": None if self.accuracy_of_unlike is None else self.accuracy_of_unlike.to_json(),
             **self.evaluation.to_json(),
         }
 
@@ -324,9 +356,12 @@ def evaluate(
         done += number
         progress(done, total)
 
-    def predict(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Predictions:
+    def predict(
+        change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    ) -> tuple[Predictions, NDArray[np.float64] | None]:
+        answers, distances = _answers(classifier, samples.images, change, answered)
         predictions = pack_predictions(
-            _answers(classifier, samples.images, change, answered),
+            answers,
             model.label_set,
             measured.label_set,
             labels=samples.labels,
@@ -337,20 +372,17 @@ def evaluate(
         )
         adjusted = said.adjust(predictions.probabilities, model, measured.label_set).astype(np.float32)
         predictions = replace(predictions, outputs=predictions.outputs if said.is_training else adjusted)
-        return leak_free(predictions) if unseen_only else predictions
+        if not unseen_only:
+            return predictions, distances
+        return leak_free(predictions), None if distances is None else distances[~predictions.copies]
 
-    predictions = predict(lambda images: images)
-    corrupted = tuple(
-        score_corrupted(
-            name,
-            strength,
-            predictions,
-            predict(partial(corrupt, corruption=name, strength=strength)),
-            measured.label_set,
-        )
-        for name in wanted
-        for strength in STRENGTHS
-    )
+    def under(name: str, strength: int) -> CorruptedScores:
+        answers, there = predict(partial(corrupt, corruption=name, strength=strength))
+        both = None if distances is None or there is None else (distances, there)
+        return score_corrupted(name, strength, predictions, answers, measured.label_set, distances=both)
+
+    predictions, distances = predict(lambda images: images)
+    corrupted = tuple(under(name, strength) for name in wanted for strength in STRENGTHS)
     votes = votes_of(dataset, measured.label_set)
     missed = [
         miss
@@ -378,6 +410,7 @@ def evaluate(
         missed=tuple(missed),
         votes=None if votes is None else votes.of(predictions.ids),
         corrupted=corrupted,
+        distances=distances,
     )
 
 
@@ -510,7 +543,10 @@ def vote_texts(scores: VoteScores) -> list[tuple[str, str, str]]:
 def add_seen(
     bundle: Bundle | Path | str, data: Dataset | DataSpec | Path | str, output: Path, **keys: Any
 ) -> tuple[Bundle, Seen]:
-    """Write a model again with the hashes of the images that it was made with, from the data of its run.
+    """Write a model again with what is known of the images that it was made with, from the data of its run.
+
+    That is the hashes of these images, by which an evaluation knows them, and what they look like, by which a face is
+    found to be unlike them.
 
     Args:
         bundle: the model, or what `mien.load_bundle` takes; its card names the protocol and the split of its run.
@@ -535,8 +571,10 @@ def add_seen(
             f"{dataset.source} is not what {model.name} was trained on: expected the split {wanted}. Received: "
             f"{split.hash}. Name the same data, with the same votes and cleaning list."
         )
-    seen = _seen_of(split, model.crop_rule.size)
-    return with_seen(model, seen, output), seen
+    size = model.crop_rule.size
+    seen = Seen.of(_hashes(split.train, size), _hashes(split.validation, size))
+    likeness = likeness_of(split.train.images, split.validation.images, model.crop_rule)
+    return with_seen(model, seen, output, likeness=likeness), seen
 
 
 def _samples(split: Split, role: RoleName, model: Bundle, log: Callable[[Opening], None]) -> Samples:
@@ -560,10 +598,6 @@ def _familiar(
     return Familiar(True, int(learned.sum()), int(chosen.sum())), seen
 
 
-def _seen_of(split: Split, size: int) -> Seen:
-    return Seen.of(_hashes(split.train, size), _hashes(split.validation, size))
-
-
 def _hashes(samples: Samples, size: int) -> NDArray[np.str_]:
     """Hashes of the images in the model's size and in gray: one size of the same data, or gray, knows another again."""
     if samples.images.shape[1:3] == (size, size):
@@ -576,12 +610,15 @@ def _answers(
     images: NDArray[np.uint8],
     change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     answered: Callable[[int], None],
-) -> NDArray[np.float64]:
-    """Probabilities of the model's own labels for images that were changed first, a batch after another."""
-    size = classifier.bundle.crop_rule.size
-    rows = []
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """For images that were changed first, a batch after another: probabilities of the model's own labels, distances."""
+    size, likeness = classifier.bundle.crop_rule.size, classifier.bundle.likeness
+    rows, distances = [], []
     for start in range(0, len(images), _BATCH):
         block = np.asarray(images[start : start + _BATCH])
-        rows.append(classifier.predict(resize_crops(change(block), size)))
+        crops = resize_crops(change(block), size)
+        rows.append(classifier.predict(crops))
+        if likeness is not None:
+            distances.append(likeness.distances(crops))
         answered(len(block))
-    return np.concatenate(rows)
+    return np.concatenate(rows), None if likeness is None else np.concatenate(distances)

@@ -124,6 +124,10 @@ def _show(found: ModelEvaluation) -> None:
     if not found.prior.is_training:
         console.print(f"Answers as they are where the classes have the prior {found.prior}.", markup=False)
     console.print(_familiar_line(found))
+    if found.unlike is not None:
+        right = "" if found.accuracy_of_unlike is None else f"; right on {found.accuracy_of_unlike} of them"
+        share = f"{found.unlike.sum():,} ({found.unlike.mean():.1%})"
+        console.print(f"Unlike the faces that the model learned from: {share}{right}", markup=False)
     console.print(_figure_table(evaluation))
     for note in found.notes:
         console.print(note if note.startswith("warning: ") else f"note: {note}", markup=False, soft_wrap=True)
@@ -208,6 +212,11 @@ def _corruption_table(found: ModelEvaluation) -> Table:
         cells.setdefault(one.corruption, []).append(f"{share.value:.1%}\n[{share.low:.1%}, {share.high:.1%}]")
     for name, row in cells.items():
         table.add_row(name, *row)
+    if found.told_apart is not None:
+        table.caption = (
+            "A corrupted image is further from the faces that the model learned from than one as it is, in "
+            f"{found.told_apart:.1%} of all pairs (50 % is chance)"
+        )
     return table
 
 

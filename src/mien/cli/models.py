@@ -90,7 +90,11 @@ def seen(
     cleaning: Annotated[Path | None, typer.Option(help="The run's cleaning list, where it had one.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
 ) -> None:
-    """Add to an older bundle the hashes of the images that it was made with, so that `mien evaluate` knows them."""
+    """Add to an older bundle what is known of the images that it was made with.
+
+    Their hashes, so that `mien evaluate` knows them, and what they look like, so that `mien predict` says which faces
+    are unlike them.
+    """
     from mien.api.evaluating import add_seen
 
     written, found = add_seen(bundle, data, output, votes=votes, cleaning=cleaning, classes=classes)

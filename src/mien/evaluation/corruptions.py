@@ -335,6 +335,10 @@ class CorruptedScores:
         accuracy: share of right labels.
         change: accuracy less that for the same images as they are, -1 to 1, with an interval for paired shares.
         balanced_accuracy: mean recall of the expressions that have images.
+        unlike: share of the images that are unlike the faces that the model learned from, 0 to 1; None where it does
+            not say.
+        told_apart: how often an image is further from those faces under the corruption than another one is as it is,
+            0.5 for no better than chance (the area under the ROC curve); None as for `unlike`.
     """
 
     corruption: str
@@ -343,6 +347,8 @@ class CorruptedScores:
     accuracy: Estimate
     change: Estimate
     balanced_accuracy: Estimate
+    unlike: float | None = None
+    told_apart: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The scores as plain JSON values."""
@@ -358,6 +364,8 @@ class CorruptedScores:
             accuracy=Estimate.from_json(value["accuracy"]),
             change=Estimate.from_json(value["change"]),
             balanced_accuracy=Estimate.from_json(value["balanced_accuracy"]),
+            unlike=value.get("unlike"),
+            told_apart=value.get("told_apart"),
         )
 
     def row(self) -> dict[str, Any]:
@@ -374,11 +382,19 @@ class CorruptedScores:
             "amount": self.amount,
             "images": self.accuracy.count,
             **ends,
+            "unlike": self.unlike,
+            "told_apart": self.told_apart,
         }
 
 
 def score_corrupted(
-    corruption: str, strength: int, clean: Predictions, corrupted: Predictions, label_set: LabelSet
+    corruption: str,
+    strength: int,
+    clean: Predictions,
+    corrupted: Predictions,
+    label_set: LabelSet,
+    *,
+    distances: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> CorruptedScores:
     """Score a model's answers for corrupted images beside those for the same images as they are.
 
@@ -388,9 +404,31 @@ def score_corrupted(
         clean: what it answers for the images as they are.
         corrupted: what it answers for them under the corruption, in the same order.
         label_set: the classes.
+        distances: of the images as they are, and under the corruption, from the faces that the model learned from;
+            shape (images,) each. None where the model does not say.
     """
     before, after = (part.outputs.argmax(axis=1) == part.labels for part in (clean, corrupted))
     scores = score(corrupted, label_set)
     change = compare(after[np.newaxis], before[np.newaxis], clusters=clean.clusters).difference
     amount = CORRUPTIONS[corruption].amounts[strength - 1]
-    return CorruptedScores(corruption, strength, amount, scores.accuracy, change, scores.balanced_accuracy)
+    unlike = None if distances is None else (float((distances[1] > 1).mean()), told_apart(*distances))
+    return CorruptedScores(
+        corruption, strength, amount, scores.accuracy, change, scores.balanced_accuracy, *(unlike or (None, None))
+    )
+
+
+def told_apart(usual: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """How often one of the others is larger than one of the usual values; equal ones count half.
+
+    The area under the ROC curve (Hanley and McNeil, 1982).
+
+    >>> told_apart(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    0.875
+
+    Args:
+        usual: shape (N,), at least one.
+        others: shape (M,), at least one.
+    """
+    ordered = np.sort(usual)
+    below, up_to = (np.searchsorted(ordered, others, side=side) for side in ("left", "right"))
+    return float((below + up_to).mean() / (2 * len(ordered)))

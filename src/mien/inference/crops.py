@@ -13,6 +13,7 @@ from mien.channels import Channels, channels_of, image_in_channels, images_in_ch
 from mien.framing import CropKind, CropRule
 from mien.images import Image
 from mien.inference.detector import Face
+from mien.likeness import Likeness
 
 # Where the five landmarks of an upright frontal face lie, relative to their mean, in any unit: medians over the
 # faces that YuNet finds in FER2013's PublicTest images, made symmetric (docs/decisions/0003-crop-rule.md).
@@ -120,6 +121,17 @@ def resize_crops(crops: NDArray[np.uint8], size: int, channels: Channels | None 
     method = cv2.INTER_AREA if min(crops.shape[1:3]) > size else cv2.INTER_LINEAR
     resized = [cv2.resize(crop, (size, size), interpolation=method) for crop in crops]
     return np.array(resized, dtype=np.uint8).reshape(-1, size, size, *crops.shape[3:])
+
+
+def likeness_of(train: NDArray[np.uint8], validation: NDArray[np.uint8], rule: CropRule) -> Likeness:
+    """What faces look like, as a model that takes crops by a rule has learned them.
+
+    Args:
+        train: the faces that it learned from, shape (N, H, W) or (N, H, W, 3), uint8.
+        validation: those by which it was chosen, likewise.
+        rule: for the size of the crops and their channels.
+    """
+    return Likeness.of(*(resize_crops(np.asarray(faces), rule.size, rule.channels) for faces in (train, validation)))
 
 
 def warp_crops(crops: NDArray[np.uint8], maps: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -268,8 +268,9 @@ class Recognizer:
         faces = [Face(number, box, (), 1.0) for number in range(1, len(crops) + 1)]
         if not faces:
             return []
-        probabilities = self.classifier.predict(self._resized(crops))
-        return [self._face_result(face, row) for face, row in zip(faces, probabilities, strict=True)]
+        resized = self._resized(crops)
+        answers = zip(faces, self.classifier.predict(resized), self._distances(resized), strict=True)
+        return [self._face_result(face, row, distance) for face, row, distance in answers]
 
     def recognize_named_crops(
         self, crops: Iterable[tuple[str, NDArray[np.uint8] | str]], *, batch: int = BATCH
@@ -405,9 +406,9 @@ class Recognizer:
             prepared: a photo, prepared by a recognizer with the same models.
             probabilities: what `classify` gave for it.
         """
-        rows = iter(probabilities)
+        answers = zip(probabilities, self._distances(prepared.crops), strict=True)
         faces = tuple(
-            self._face_result(face, next(rows), certain=prepared.certain)
+            self._face_result(face, *next(answers), certain=prepared.certain)
             if self._large_enough(face)
             else FaceResult(face, Outcome.TOO_SMALL, ())
             for face in prepared.faces
@@ -432,7 +433,14 @@ class Recognizer:
     def _finish(self, group: list[Prepared]) -> list[PhotoResult]:
         return [self.result(prepared, rows) for prepared, rows in zip(group, self.classify(group), strict=True)]
 
-    def _face_result(self, face: Face, own: NDArray[np.float64], *, certain: bool = True) -> FaceResult:
+    def _distances(self, crops: NDArray[np.uint8]) -> list[float | None]:
+        """How far each crop is from the faces that the model learned from, where its bundle knows that."""
+        likeness = self.bundle.likeness
+        return [None] * len(crops) if likeness is None else likeness.distances(crops).tolist()
+
+    def _face_result(
+        self, face: Face, own: NDArray[np.float64], distance: float | None, *, certain: bool = True
+    ) -> FaceResult:
         """The labels of a face, from the model's probabilities for all the labels that it knows."""
         row = self._chosen(own[np.newaxis])[0]
         pairs = tuple(zip(self.label_set.expressions, (float(value) for value in row), strict=True))
@@ -440,7 +448,7 @@ class Recognizer:
         # labels would be given that the proof does not cover.
         share = 1.0 if self._own_threshold else share_kept(own[np.newaxis], self.bundle.label_set, self.label_set)[0]
         outcome = _outcome(row * share, self.unsure_threshold) if certain else Outcome.UNSURE
-        return FaceResult(face, outcome, pairs)
+        return FaceResult(face, outcome, pairs, distance)
 
     def _choose(self, labels: Labels | None, unsure: float | Literal[False] | None) -> None:
         self.label_set = self.bundle.label_set if labels is None else LabelSet.parse(labels_text(labels))

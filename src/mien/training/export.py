@@ -29,7 +29,7 @@ from mien.evaluation.evaluate import evaluate_predictions
 from mien.evaluation.metrics import Scores, score
 from mien.framing import CropRule, crop_rule_of
 from mien.inference.classifier import Classifier, softmax
-from mien.inference.crops import resize_crops
+from mien.inference.crops import likeness_of, resize_crops
 from mien.predictions import Predictions
 from mien.randomness import generator
 from mien.seen import Seen
@@ -187,13 +187,14 @@ def export_run(
     classifier = _classifier(record, content)
     batch_difference = _check_batches(classifier, compared[:: COMPARED_IMAGES // _SINGLE_IMAGES])
     validation, test = (_shifted(record.outcome(role), shift) for role in (Role.VALIDATION, Role.TEST))
-    measured = int8 = effect = None
+    measured = int8 = effect = likeness = None
     exact_answers = validation
     seen = _store_of(folder).seen(record)
     if dataset is not None:
         say("answering for the validation and test roles")
         split, taught = _splits(whole, record, dataset)
         seen = Seen.of(taught.train.gray_hashes, taught.validation.gray_hashes)
+        likeness = likeness_of(taught.train.images, taught.validation.images, _crop_rule(record))
         images = {Role.VALIDATION: split.validation.images, Role.TEST: split.test.images}
         if options.mirror:
             exact_answers = _answers(exact_classifier, images[Role.VALIDATION], validation)
@@ -241,6 +242,7 @@ def export_run(
         golden=_golden(network, classifier, compared[:_GOLDEN_CROPS], temperature, options),
         cam_weights=np.asarray(network.get_layer("head").kernel),
         seen=seen,
+        likeness=likeness,
     )
     Classifier(bundle)
     return Exported(bundle, parity, measured, int8, effect)

@@ -37,6 +37,11 @@ class FaceShape(_Shape):
     box: BoxShape
     landmarks: dict[str, tuple[float, float]]
     score: float = Field(ge=0, le=1, description="the detector's confidence")
+    distance: float | None = Field(
+        ge=0,
+        description="from the faces that the model learned from; above 1 the face is unlike them, and its "
+        "probabilities say little. Null for a face that is too small, or where the model does not say",
+    )
 
 
 class PhotoShape(_Shape):

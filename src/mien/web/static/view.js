@@ -1,6 +1,6 @@
 // What the page shows of a result. Text that comes from files and servers is only ever set as text.
 
-import { describe, mostProbable, percent, whyNot } from './engine/results.js';
+import { describe, doubt, mostProbable, percent, whyNot } from './engine/results.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -78,7 +78,10 @@ function faceItem(face, item) {
   const words = element('span', describe(face));
   words.className = 'words';
   title.append(id, words);
-  place.append(title, bars(face));
+  const doubted = element('p', doubt(face));
+  doubted.className = 'doubt';
+  doubted.hidden = doubted.textContent === '';
+  place.append(title, doubted, bars(face));
   const point = (on) => item.querySelector(`[data-face="${face.id}"]`)?.classList.toggle('pointed', on);
   place.addEventListener('pointerenter', () => point(true));
   place.addEventListener('pointerleave', () => point(false));

@@ -4,14 +4,15 @@ import { readArrays, readZip } from './archive.js';
 import { MienError } from './errors.js';
 import { sha256 } from './hash.js';
 
-const SCHEMA = 3; // 1 had no framing, and no list of the images that the model has seen; 2 no crops in colour
+// 1 had no framing, and no list of the images that the model has seen; 2 no crops in colour; 3 no likeness
+const SCHEMA = 4;
 
 /**
  * Open a bundle's single file and check its schema and the hash of every file.
  *
  * @param {Uint8Array} bytes the .mien file.
  * @returns {Promise<object>} name, identity, labels, cropRule, temperature, unsure, onnx, card, golden (crops,
- *   probabilities, count) and camWeights (channels by labels, or null).
+ *   probabilities, count), camWeights (channels by labels, or null) and likeness (mean and axes, or null).
  */
 export async function openBundle(bytes) {
   const files = await readZip(bytes, 'The model bundle');
@@ -33,6 +34,7 @@ export async function openBundle(bytes) {
   }
   const golden = await readArrays(files.get('golden.npz'), 'golden.npz');
   const cam = files.has('cam.npz') ? await readArrays(files.get('cam.npz'), 'cam.npz') : null;
+  const likeness = files.has('likeness.npz') ? await readArrays(files.get('likeness.npz'), 'likeness.npz') : null;
   return {
     name: head.name,
     identity: `${head.name}@${sha256(headBytes).slice(0, 12)}`,
@@ -48,5 +50,6 @@ export async function openBundle(bytes) {
       probabilities: golden.probabilities.data,
     },
     camWeights: cam?.weights.data ?? null,
+    likeness: likeness && { mean: likeness.mean.data, axes: likeness.axes.data },
   };
 }

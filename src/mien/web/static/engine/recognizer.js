@@ -1,10 +1,11 @@
 // From a photo to a result: read, find faces, cut them out, classify. src/mien/inference/recognizer.py.
 
 import { Classifier } from './classifier.js';
-import { cropFace, cropSide, cropToPhoto } from './crops.js';
+import { channelsOf, cropFace, cropSide, cropToPhoto } from './crops.js';
 import { DECODED_PIXELS, Detector, LANDMARK_NAMES, anySize } from './detector.js';
 import { ImageError } from './errors.js';
 import { explain } from './explanation.js';
+import { distanceOf } from './likeness.js';
 import { readPhoto } from './pixels.js';
 import { SCHEMA, leading, mostProbable } from './results.js';
 
@@ -66,8 +67,12 @@ export class Recognizer {
     if (turned !== 0) picture.notes.push(`turned by ${turned}°, so that its faces are upright`);
     if (this.bundle.cropRule.channels === 'rgb' && isGray(picture)) picture.notes.push(NO_COLOURS);
     const asked = faces.filter(isLargeEnough);
-    const rows = await this.classifier.predict(await this.crops(file, picture, asked, name));
-    const results = faces.map((face) => this.faceResult(face, rows[asked.indexOf(face)], certain));
+    const crops = await this.crops(file, picture, asked, name);
+    const rows = await this.classifier.predict(crops);
+    const results = faces.map((face) => {
+      const number = asked.indexOf(face);
+      return this.faceResult(face, rows[number], this.distance(crops[number]), certain);
+    });
     return this.result(name, ...this.outcomeOf(results, certain), results, picture);
   }
 
@@ -92,7 +97,13 @@ export class Recognizer {
     return ['unsure', `${reason}.`];
   }
 
-  faceResult(face, row, certain) {
+  /** How far a crop is from the faces that the model learned from; null for none, or where the bundle does not say. */
+  distance(crop) {
+    const { likeness, cropRule } = this.bundle;
+    return crop && likeness ? distanceOf(likeness, crop, cropRule.size, channelsOf(cropRule)) : null;
+  }
+
+  faceResult(face, row, distance, certain) {
     const probabilities = row === undefined ? {} : Object.fromEntries(this.bundle.labels.map((label, n) => [label, row[n]]));
     const best = mostProbable({ probabilities });
     const two = leading(probabilities);
@@ -107,6 +118,7 @@ export class Recognizer {
       box: face.box,
       landmarks: Object.fromEntries(LANDMARK_NAMES.map((landmark, number) => [landmark, face.landmarks[number]])),
       score: face.score,
+      distance,
     };
   }
 

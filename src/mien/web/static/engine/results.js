@@ -4,7 +4,7 @@ export const SCHEMA = 1;
 export const EXPRESSIONS = ['anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral', 'contempt'];
 const CSV_COLUMNS = [
   'photo', 'outcome', 'reason', 'face', 'face_outcome', 'label', 'probability', 'x', 'y', 'width', 'height', 'score',
-  'area_rank',
+  'area_rank', 'distance',
   ...EXPRESSIONS,
 ];
 
@@ -28,11 +28,20 @@ export function describe(face) {
   return face.outcome === 'ok' ? words : `${face.outcome} (${words})`;
 }
 
+/** What is said of a face that the model knows no such faces of; empty for others. */
+export function doubt(face) {
+  return face.distance > 1 ? 'Unlike the faces that the model learned from: its probabilities say little here.' : '';
+}
+
 /** A photo in one sentence, to be read out. */
 export function summary(result) {
   if (result.faces.length === 0) return `${result.photo}: ${whyNot(result)}`;
   const count = result.faces.length === 1 ? '1 face' : `${result.faces.length} faces`;
-  return `${result.photo}: ${count}. ${result.faces.map((face) => `Face ${face.id}: ${describe(face)}`).join('. ')}.`;
+  return `${result.photo}: ${count}. ${result.faces.map(spoken).join('. ')}.`;
+}
+
+function spoken(face) {
+  return `Face ${face.id}: ${describe(face)}${doubt(face) && ', unlike the faces that the model learned from'}`;
 }
 
 /** A photo's outcome and the reason for it, which alone says that there is no face. */
@@ -69,6 +78,7 @@ function toRows(result) {
     ...face.box,
     score: face.score,
     area_rank: face.area_rank,
+    distance: face.distance,
     ...face.probabilities,
   }));
 }
