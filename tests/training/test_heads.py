@@ -9,15 +9,17 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from mien.api.evaluating import add_seen, evaluate  # noqa: E402
 from mien.datasets.dataset import Role  # noqa: E402
 from mien.datasets.protocol import ProtocolSpec, apply_protocol, split_heads, taught_together  # noqa: E402
 from mien.datasets.synthetic import draw_faces  # noqa: E402
-from mien.errors import ExportError, RecordError  # noqa: E402
+from mien.errors import ExportError, NetworkError, RecordError  # noqa: E402
 from mien.inference.classifier import Classifier  # noqa: E402
 from mien.labels import EIGHT, SEVEN  # noqa: E402
+from mien.seen import Seen  # noqa: E402
 from mien.study.plan import PlannedRun, SplitFacts, name_run  # noqa: E402
 from mien.study.recipe import AugmentationSpec, PreprocessingSpec, Recipe, TeacherSpec  # noqa: E402
-from mien.study.record import RunRecord  # noqa: E402
+from mien.study.record import RunRecord, RunStatus  # noqa: E402
 from mien.study.store import Store  # noqa: E402
 from mien.training import execute  # noqa: E402
 from mien.training.backend import answers_of  # noqa: E402
@@ -175,6 +177,45 @@ def test_it_teaches_others_by_its_first_head(done, voted, splits):
     network = load_network(store.run_folder(record.id) / "network.keras")
     expected = answers_of(network, splits[0].train.images[:5, ..., None], 8)[:, :8]
     np.testing.assert_allclose(said.softened(np.arange(5), np.zeros(5, int)), expected, atol=2e-3)
+
+
+def test_a_network_with_two_heads_learns_from_teachers(done, voted, splits, two_headed, tmp_path, recorder):
+    store, record = done
+    teacher = TeacherSpec(models=(str(store.run_folder(record.id)),), views=2)
+    run = two_headed(teacher=teacher, epochs=1, augmentation=AugmentationSpec(flip=True, mixup=0.2))
+    own = Store.create(tmp_path / "store")
+    taught = execute.execute(run, voted, splits[0], own, watch=recorder())
+    assert taught.status is RunStatus.COMPLETE
+    assert taught.of_head("labels").outcome(Role.TEST).outputs.shape == (len(splits[1].test), 7)
+
+
+def test_a_teacher_that_knows_test_images_of_any_head_is_refused(done, voted, splits, store, monkeypatch):
+    finished, record = done
+    votes, labels = splits
+    of_labels_alone = np.setdiff1d(labels.test.hashes, votes.test.hashes)
+    monkeypatch.setattr(Store, "seen", lambda self, record: Seen.of(of_labels_alone, []))
+    teacher = TeacherSpec(models=(str(finished.run_folder(record.id)),), views=1)
+    recipe = Recipe(heads=HEADS, teacher=teacher).resolved(32)
+    taught = taught_together(voted, splits)
+    with pytest.raises(NetworkError, match=rf"has learned from {len(of_labels_alone)} of the {len(labels.test)} test"):
+        prepare_teaching(recipe, taught, store, lambda text: None, judged_by=splits)
+
+
+def test_a_model_is_measured_as_its_run_was_where_roles_were_made(voted, tmp_path, recorder):
+    data = replace(voted, roles=np.full(len(voted), "", dtype="U10"))
+    splits = split_heads(data, PROTOCOL, HEADS)
+    recipe = Recipe(heads=HEADS, batch_size=16, epochs=1).resolved(32)
+    facts = SplitFacts(data.fingerprint, splits[0].hash, 32, 8, 100, 20, 20, voted=True)
+    store = Store.create(tmp_path / "store")
+    run = PlannedRun(name_run(recipe, facts), recipe, PROTOCOL, (1,))
+    execute.execute(run, data, splits[0], store, watch=recorder())
+    exported = export_run(store.run_folder(run.id), tmp_path / "a.mien", ExportOptions(name="a", head="labels"))
+    figures = exported.bundle.card["test"]
+    measured = evaluate(tmp_path / "a.mien", data)
+    assert measured.scores().count == figures["images"] == len(splits[1].test)
+    assert measured.scores().accuracy.value == pytest.approx(figures["accuracy"]["value"], abs=0.02)
+    _, seen = add_seen(tmp_path / "a.mien", data, tmp_path / "b.mien")
+    assert set(seen.train.tolist()) == set(store.seen(store.read(run.id)).train.tolist())
 
 
 def test_an_interrupted_run_ends_as_one_that_was_not(voted, splits, two_headed, tmp_path, recorder):

@@ -101,6 +101,24 @@ def test_the_loss_of_two_heads_is_the_mean_of_what_each_has_targets_for():
     assert (found[18:] == 0).all()
 
 
+def test_teachers_teach_the_first_head_where_it_has_targets():
+    spec = TeacherSpec(models=("a",), share=0.3, temperature=2.0)
+    recipe = Recipe(heads=("votes", "labels"), teacher=spec)
+    loss = loss_of(recipe, (), SIZES)
+    said = softmax(RNG.normal(0, 2, (20, 4)), axis=1).astype(np.float32)
+    found = keras.ops.convert_to_numpy(loss.call(np.concatenate([BOTH, said], axis=1), both_softmaxes(BOTH_LOGITS)))
+    first, second = (
+        -(BOTH[:, place] * log_softmax(BOTH_LOGITS[:, place], axis=1)).sum(axis=1)
+        for place in (slice(0, 4), slice(4, 7))
+    )
+    softened = log_softmax(BOTH_LOGITS[:, :4] / 2.0, axis=1)
+    apart = (said * (np.log(said) - softened)).sum(axis=1) * 4 * (BOTH[:, :4].sum(axis=1) > 0)
+    np.testing.assert_allclose(found, (0.3 * apart + 0.7 * first + second) / 2, rtol=1e-4, atol=1e-6)
+    # Of the validation role, of which no teacher is asked, the targets alone count.
+    found = keras.ops.convert_to_numpy(loss.call(BOTH, both_softmaxes(BOTH_LOGITS)))
+    np.testing.assert_allclose(found, (first + second) / 2, rtol=1e-4, atol=1e-6)
+
+
 def test_a_blend_of_a_target_and_none_counts_as_much_as_there_is_of_it():
     half = BOTH.copy()
     half[:, :4] *= 0.5

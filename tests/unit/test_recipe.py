@@ -72,7 +72,6 @@ def test_heads_that_are_none_are_refused_at_their_line(heads, message):
         ({"heads": HEADS, "activation": "sigmoid"}, "heads needs activation = 'softmax'"),
         ({"heads": HEADS, "loss": "mean_squared_error"}, "Received: activation = 'softmax', loss = 'mean_squared"),
         ({"heads": HEADS, "class_weights": "balanced"}, "heads and class_weights = 'balanced' contradict"),
-        ({"heads": HEADS, "teacher": TeacherSpec(models=("a",))}, "heads and teacher.models do not go together"),
         ({"freeze": "all"}, "freeze needs pretrained weights"),
     ],
 )

@@ -24,6 +24,8 @@ from mien.datasets.protocol import (
     copies_in_training,
     measured_samples,
     occurring_labels,
+    split_heads,
+    taught_together,
     votes_of,
 )
 from mien.datasets.reading import as_dataset, read_dataset
@@ -488,7 +490,8 @@ def _measured(
         training_prior(model, label_set)
     given = {"labels": label_set.text, "targets": wanted_targets, **({"roles": roles} if roles else {})}
     try:
-        split = apply_protocol(dataset, ProtocolSpec(**{**card, **given}))
+        split = _as_in_its_run(model, dataset, label_set, wanted_targets, roles)
+        split = split or apply_protocol(dataset, ProtocolSpec(**{**card, **given}))
     except ProtocolError as error:
         if role in ("train", "validation") or roles:
             raise
@@ -506,6 +509,23 @@ def _measured(
     if not has_test:
         notes.append("all images are measured: the data set names no test role")
     return _Measured(samples, label_set, "test" if has_test else "all", None, (*notes, *left_out))
+
+
+def _as_in_its_run(
+    model: Bundle, dataset: Dataset, label_set: LabelSet, targets: str, roles: str | None
+) -> Split | None:
+    """Of a model that was one of several heads, the split that its run judged it by; None for others and other data.
+
+    Roles that its run made were made for the first head.
+    """
+    if roles or not model.card.get("recipe", {}).get("heads") or model.card["protocol"]["targets"] != targets:
+        return None
+    try:
+        split, _ = _of_its_run(model, dataset)
+    except ProtocolError:
+        return None
+    same = split.hash == model.card.get("data", {}).get("split") and split.label_set == label_set
+    return split if same else None
 
 
 def _not_measured(wanted: LabelSet, there: LabelSet, label_set: LabelSet) -> list[str]:
@@ -565,16 +585,24 @@ def add_seen(
     if wanted is None:
         raise BundleError(f"The card of {model.name} does not say which split its run was trained on.")
     dataset = as_dataset(data, **_in_channels_of(model, data, keys))
-    split = apply_protocol(dataset, ProtocolSpec(**model.card.get("protocol", {})))
+    split, taught = _of_its_run(model, dataset)
     if split.hash != wanted:
         raise BundleError(
             f"{dataset.source} is not what {model.name} was trained on: expected the split {wanted}. Received: "
             f"{split.hash}. Name the same data, with the same votes and cleaning list."
         )
     size = model.crop_rule.size
-    seen = Seen.of(_hashes(split.train, size), _hashes(split.validation, size))
-    likeness = likeness_of(split.train.images, split.validation.images, model.crop_rule)
+    seen = Seen.of(_hashes(taught.train, size), _hashes(taught.validation, size))
+    likeness = likeness_of(taught.train.images, taught.validation.images, model.crop_rule)
     return with_seen(model, seen, output, likeness=likeness), seen
+
+
+def _of_its_run(model: Bundle, dataset: Dataset) -> tuple[Split, Split]:
+    """The split of a model's own run, if these are its data: of its head, and of all that its network learned from."""
+    protocol = ProtocolSpec(**model.card.get("protocol", {}))
+    heads = model.card.get("recipe", {}).get("heads") or [protocol.targets]
+    splits = split_heads(dataset, replace(protocol, targets=heads[0]), heads)
+    return splits[heads.index(protocol.targets)], taught_together(dataset, splits)
 
 
 def _samples(split: Split, role: RoleName, model: Bundle, log: Callable[[Opening], None]) -> Samples:

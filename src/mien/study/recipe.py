@@ -159,7 +159,8 @@ class TeacherSpec:
 
     Each teacher answers once for some views of every training image: the image as it is, and changes of it by the
     recipe's flip, shift, rotation and zoom. The mean of the answers is stored, and training sees one of these views of
-    each image an epoch, so that image and answer belong together. The other augmentation stays as it is.
+    each image an epoch, so that image and answer belong together. The other augmentation stays as it is. Of several
+    heads, teachers teach the first.
 
     Attributes:
         models: bundles (a .mien file, a folder, or a name that is shipped with mien), folders of finished runs, and
@@ -331,8 +332,6 @@ class Recipe:
                 "heads and class_weights = 'balanced' contradict each other: an image has one weight, and a class in "
                 "each head. logit_adjustment favours rare classes in each head by itself."
             )
-        if self.teacher.models:
-            _refuse("heads and teacher.models do not go together: teachers answer for one head. Leave one of them out.")
 
     def _check_teacher(self) -> None:
         if self.activation != "softmax":

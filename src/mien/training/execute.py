@@ -92,7 +92,7 @@ def execute(
     with clock("fit_statistics"):
         statistics = _fit_statistics(recipe, taught, watch)
     with clock("teachers"):
-        teaching = prepare_teaching(recipe, taught, store, watch.stage)
+        teaching = prepare_teaching(recipe, taught, store, watch.stage, judged_by=heads)
     watch.stage("building the network")
     network = build_network(
         recipe,

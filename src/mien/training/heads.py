@@ -72,12 +72,21 @@ class HeadsLoss(keras.losses.Loss):
         self.own, self.sizes = list(own), tuple(sizes)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each sample, shape (N,), of targets and outputs of shape (N, K + L + ...)."""
+        """The loss of each sample, shape (N,).
+
+        Args:
+            y_true: targets, shape (N, K + L + ...); behind them, where there are teachers, what they say of the first
+                head, in K columns more.
+            y_pred: shape (N, K + L + ...).
+        """
+        said = y_true[:, sum(self.sizes) :]
         total = 0.0
-        for loss, place in zip(self.own, places_of(self.sizes), strict=True):
+        for number, (loss, place) in enumerate(zip(self.own, places_of(self.sizes), strict=True)):
             targets = y_true[:, place]
             mass = keras.ops.sum(targets, axis=-1)
             whole = targets / keras.ops.maximum(mass, keras.config.epsilon())[:, None]
+            if number == 0 and said.shape[-1]:
+                whole = keras.ops.concatenate([whole, said], axis=-1)
             total = total + mass * loss.call(whole, y_pred[:, place])
         return total / len(self.sizes)
 

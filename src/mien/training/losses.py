@@ -136,12 +136,18 @@ def loss_of(recipe: Recipe, offsets: Sequence[float] = (), sizes: Sequence[int] 
     if recipe.heads:
         # Offsets in any case: with them a loss is taken of logits, which are exact where a probability underflows.
         offsets = tuple(offsets) or (0.0,) * sum(sizes)
-        own = [
-            SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets[place])
-            for place in places_of(sizes)
-        ]
-        return HeadsLoss(own, sizes)
-    loss = SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets)
+        first, *others = (_own_loss(recipe, offsets[place]) for place in places_of(sizes))
+        return HeadsLoss([_taught(first, recipe), *others], sizes)
+    return _taught(_own_loss(recipe, offsets), recipe)
+
+
+def _own_loss(recipe: Recipe, offsets: Sequence[float]) -> keras.losses.Loss:
+    """Of the targets of one head."""
+    return SmoothedLoss(recipe.loss, recipe.label_smoothing, recipe.activation, offsets)
+
+
+def _taught(loss: keras.losses.Loss, recipe: Recipe) -> keras.losses.Loss:
+    """The same with what teachers say, where the recipe has teachers."""
     if not recipe.teacher.models:
         return loss
     return TaughtLoss(loss, recipe.teacher.share, recipe.teacher.temperature)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import zipfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -98,7 +98,9 @@ def view_maps(spec: AugmentationSpec, count: int, size: tuple[int, int], view: i
     return maps
 
 
-def prepare_teaching(recipe: Recipe, split: Split, store: Store, say: Callable[[str], None]) -> Teaching | None:
+def prepare_teaching(
+    recipe: Recipe, split: Split, store: Store, say: Callable[[str], None], *, judged_by: Sequence[Split] = ()
+) -> Teaching | None:
     """Ask the teachers of a recipe, unless the store has their answers already.
 
     Answers are kept for each teacher and view by itself, so that another set of teachers, or more views, asks only for
@@ -109,6 +111,7 @@ def prepare_teaching(recipe: Recipe, split: Split, store: Store, say: Callable[[
         split: its training role is asked about.
         store: keeps the answers.
         say: is told what is being done.
+        judged_by: splits of several heads, whose test images no teacher may have learned from either.
 
     Returns:
         None where the recipe has no teacher.
@@ -133,7 +136,7 @@ def prepare_teaching(recipe: Recipe, split: Split, store: Store, say: Callable[[
             kept = _kept(path, (len(images), len(label_set)))
             if kept is None:
                 if answers is None:
-                    answers = _teacher(place, split)
+                    answers = _teacher(place, split, judged_by or (split,))
                 say(f"asking the teacher {Path(place).name} of view {view + 1} of {spec.views}")
                 kept = _asked(answers, images, maps[view], mirror=spec.mirror)
                 with written_whole(path) as file:
@@ -180,11 +183,12 @@ def _asked(
     return np.concatenate(parts)
 
 
-def _teacher(place: str, split: Split) -> Answers:
+def _teacher(place: str, split: Split, judged_by: Sequence[Split]) -> Answers:
     """A teacher, as a function that answers for the labels of a split."""
     name = Path(place).name
     known, seen, answers = _trained(Path(place)) if is_run(place) else _bundled(place)
-    _check_seen(name, seen, split)
+    for judge in judged_by:
+        _check_seen(name, seen, replace(split, test=judge.test))
 
     def projected(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
         return project(answers(faces), known, split.label_set)
