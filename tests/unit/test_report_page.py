@@ -212,6 +212,20 @@ def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
     assert sum(name.startswith("curves-") for name in names) == 3
 
 
+def test_a_page_alone_names_no_other_file(tmp_path: Path) -> None:
+    plan = plan_of(STUDY)
+    records = {run.id: record_of(run) for run in plan.runs}
+    for page_only in (False, True):
+        folder = tmp_path / str(page_only)
+        page = write_report(plan, records, folder, page_only=page_only)
+        text = page.read_text(encoding="utf-8")
+        folders = {path.name for path in folder.iterdir() if path.is_dir()}
+        assert folders == (set() if page_only else {"tables", "figures"})
+        assert bool(re.findall(r'href="(?:tables|figures)/', text)) != page_only
+        assert ("Numbers in full" in text) != page_only
+        assert "<svg" in text
+
+
 def test_an_empty_store_has_a_page_too(tmp_path: Path) -> None:
     page = written(tmp_path, STUDY, {})
     assert "0 of 4 results" in page.text

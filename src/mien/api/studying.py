@@ -378,6 +378,7 @@ def write_report(
     to: Path | str | None = None,
     *,
     store: Path | str | None = None,
+    page_only: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write the report of a study: one page, with every table as CSV and every figure as SVG.
@@ -386,6 +387,7 @@ def write_report(
         study: a store, its folder, or the study file.
         to: folder of the report; None for report/ in the store.
         store: folder of the run records, where `study` is a file; None for stores/NAME of the study.
+        page_only: write the page alone, to be handed on as one file.
         progress: told how many of how many steps are done.
 
     Returns:
@@ -408,6 +410,7 @@ def write_report(
         openings=place.openings(),
         references=place.references(plan.study),
         cache=place.cache,
+        page_only=page_only,
         progress=progress,
     )
 

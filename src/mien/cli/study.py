@@ -132,9 +132,12 @@ def report(
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder of the report. Default: report/ in the store.")
     ] = None,
+    page_only: Annotated[
+        bool, typer.Option("--page-only", help="Write the page alone, to be handed on as one file.")
+    ] = False,
 ) -> None:
     """Write the report of a study: one page, with every table as CSV and every figure as SVG."""
-    tell_report(study, to, store=output)
+    tell_report(study, to, store=output, page_only=page_only)
 
 
 def watched(ahead: StudyPlan, **options: Any) -> bool:
@@ -155,10 +158,10 @@ def watched(ahead: StudyPlan, **options: Any) -> bool:
         ) from None
 
 
-def tell_report(study: Path, to: Path | None = None, *, store: Path | None = None) -> None:
+def tell_report(study: Path, to: Path | None = None, *, store: Path | None = None, page_only: bool = False) -> None:
     """Write a report, with a bar, and say where it is."""
     from mien.cli.bar import Bar
 
     with Bar("Writing the report") as bar:
-        page = mien.write_report(study, to, store=store, progress=bar.moved)
+        page = mien.write_report(study, to, store=store, page_only=page_only, progress=bar.moved)
     typer.echo(f"The report is {page}")

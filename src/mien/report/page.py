@@ -250,6 +250,7 @@ def write_report(
     references: Mapping[str, Reference] | None = None,
     now: datetime | None = None,
     cache: Path | None = None,
+    page_only: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write the report of a study, as far as its runs have got.
@@ -264,6 +265,7 @@ def write_report(
         references: published figures that tables of the study name, by file name; those that are missing are not shown.
         now: the date on the page; the present when None.
         cache: a folder that keeps the scores of records, so that the next report need not compute them; see `Measurer`.
+        page_only: write the page alone, which then names no other file.
         progress: told how many of how many steps are done.
 
     Returns:
@@ -274,6 +276,7 @@ def write_report(
         ReportError: the folder cannot be written to.
     """
     environment = page_environment()
+    environment.globals["page_only"] = page_only
     references = references or {}
     steps = 2 * len(plan.runs) + 1
     compared = METRIC_NAMES if foreign else ()
@@ -344,7 +347,9 @@ def write_report(
     drawn = overview + [view for run in runs for view in _views_of(run)] + [network.diagram for network in networks]
     drawn += [one.view.confusion for one in others if one.view.confusion is not None]
     try:
-        _write_files(folder, frames, drawn)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not page_only:
+            _write_files(folder, frames, drawn)
         write_text(folder / PAGE_FILE, page)
     except OSError as error:
         raise ReportError(
@@ -379,13 +384,14 @@ def page_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["page_only"] = False
     environment.filters.update(slug=slug, number=_number, count=count_text, points=_points)
     return environment
 
 
 def _write_files(folder: Path, frames: Mapping[str, Frame], drawn: Sequence[FigureView]) -> None:
     for name in ("tables", "figures"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(exist_ok=True)
     for name, frame in frames.items():
         _write_changed(folder / "tables" / f"{name}.csv", frame.to_csv())
     for view in drawn:
