@@ -4,6 +4,7 @@ import * as ort from './vendor/ort.wasm.bundle.min.mjs';
 import { openBundle } from './engine/bundle.js';
 import { MienError } from './engine/errors.js';
 import { drawFaces, drawMaps } from './engine/drawing.js';
+import { DECODED_PIXELS, picturesOf, smallCopy } from './engine/detector.js';
 import { givesPixelsUnchanged, readPhoto, viewOf } from './engine/pixels.js';
 import { Recognizer } from './engine/recognizer.js';
 import { mostProbable } from './engine/results.js';
@@ -13,7 +14,6 @@ const FILES = {
   bundle: 'model/default.mien',
   detector: 'model/yunet.onnx',
 };
-const VIEW_LONGEST_PX = 1280;
 const DRAWING_LONGEST_PX = 2048;
 const DRAWING_LEAST_PX = 768;
 
@@ -41,17 +41,15 @@ const ACTIONS = {
   },
 
   async recognize({ file, name }) {
-    let encoded = null; // beside the networks: the browser does it in a thread of its own
-    const result = await recognizer.recognize(file, name, async (picture) => {
-      encoded = toJpeg(await viewOf(picture, VIEW_LONGEST_PX));
-    });
-    return { result, view: await encoded };
+    const { result, view } = await recognizer.recognize(file, name);
+    return { result, view: view && (await toJpeg(view)) };
   },
 
   /** Only a small copy to look at; null where this browser cannot read the file. */
   async view({ file, name }) {
     try {
-      return await toJpeg(await viewOf(await readPhoto(file, name), VIEW_LONGEST_PX));
+      const photo = await readPhoto(file, name, DECODED_PIXELS);
+      return await toJpeg(smallCopy(photo, picturesOf(photo)));
     } catch {
       return null;
     }
@@ -110,9 +108,9 @@ async function unpacked(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function toJpeg(view) {
-  const canvas = new OffscreenCanvas(view.width, view.height);
-  canvas.getContext('2d').drawImage(view, 0, 0);
+function toJpeg({ data, width, height }) {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
   return toBlob(canvas, 'image/jpeg');
 }
 

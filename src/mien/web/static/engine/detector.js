@@ -61,13 +61,14 @@ export class Detector {
   /**
    * The faces of a photo that may lie on its side or stand on its head.
    *
-   * @param {{data: Uint8ClampedArray, width: number, height: number, photoWidth: number, photoHeight: number}} picture
+   * @param {{photoWidth: number, photoHeight: number}} photo
+   * @param {object[]} pictures what `picturesOf` made of it.
    * @returns {Promise<{faces: {id: number, box: object, landmarks: number[][], score: number}[], turned: number,
    *   certain: boolean}>} the faces in reading order of the photo as it is, in its pixels; by how many degrees it had
    *   to be turned, clockwise, for them to be upright; and whether one side is clearly the upper one.
    */
-  async detectAnyWayUp(picture) {
-    const search = new Search(this, picture);
+  async detectAnyWayUp(photo, pictures) {
+    const search = new Search(this, photo, pictures);
     const faces = inReadingOrder(await search.faces(0));
     if (faces.some((face) => face.score >= SURELY_UPRIGHT)) return { faces, turned: 0, certain: true };
     const evidence = {};
@@ -81,15 +82,30 @@ export class Detector {
   }
 }
 
-/** Looks at one photo: each picture of it is made once, and looked at once from each side. */
+/**
+ * A photo at the sizes at which it is looked at, the smallest first.
+ *
+ * @param {{data: Uint8ClampedArray, width: number, height: number, photoWidth: number, photoHeight: number}} photo
+ */
+export function picturesOf(photo) {
+  const [smallest, ...others] = searchedSizes(photo.photoWidth, photo.photoHeight);
+  const larger = others.map((size) => resized(photo, ...size));
+  // The smallest is made of the next larger one: detector.py says why not all.
+  return [resized(larger[0] ?? photo, ...smallest), ...larger];
+}
+
+/** A copy of a photo for people to look at: the largest of its pictures, or the photo itself where that is smaller. */
+export function smallCopy(photo, pictures) {
+  const largest = pictures.at(-1);
+  return largest.width > photo.width ? photo : largest;
+}
+
+/** Looks at one photo: at each picture of it once from each side. */
 class Search {
-  constructor(detector, photo) {
+  constructor(detector, photo, pictures) {
     this.detector = detector;
     this.photo = photo;
-    // The smallest is made of the next larger one: detector.py says why not all.
-    const [smallest, ...others] = searchedSizes(photo.photoWidth, photo.photoHeight);
-    const larger = others.map((size) => resized(photo, ...size));
-    this.pictures = [resized(larger[0] ?? photo, ...smallest), ...larger];
+    this.pictures = pictures;
     this.looks = new Map();
   }
 

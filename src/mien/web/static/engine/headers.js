@@ -2,7 +2,7 @@
 // JPEG. The notes are those of src/mien/images.py; the browser itself turns the picture, takes the first frame and keeps
 // 8 bits.
 
-const JPEG_HEAD_BYTES = 1 << 20;
+const START_BYTES = 12;
 const ORIENTATION = 0x0112;
 const DAMAGED = 'EXIF data is damaged and was ignored';
 const UNIT_BYTES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8 };
@@ -10,20 +10,39 @@ const SHORT_TYPES = [3, 8];
 const LONG_TYPES = [4, 9, 13];
 
 /**
- * What to note of a file.
+ * The bytes of a file.
  *
  * @param {Blob} file a photo in any form.
- * @returns {Promise<{first: string[], exif: string[], orientation: number}>} what is noted before and after what happens
- *   to its pixels; EXIF's orientation, 1 to 8, by which they are turned.
+ * @returns {Promise<Uint8Array>} all of them where there is something to read in them, otherwise the first twelve.
  */
-export async function headerNotes(file) {
-  const kind = ascii(new Uint8Array(await file.slice(0, 12).arrayBuffer()), 0, 12);
-  const read = async (most) => new Uint8Array(await file.slice(0, most).arrayBuffer());
+export async function bytesOf(file) {
+  const start = new Uint8Array(await file.slice(0, START_BYTES).arrayBuffer());
+  return kindOf(start) === null ? start : new Uint8Array(await file.arrayBuffer());
+}
+
+/** What a file is by its first bytes: 'jpeg', 'png', 'gif' or 'webp'; null for any other. */
+export function kindOf(bytes) {
+  const start = ascii(bytes, 0, START_BYTES);
+  if (start.startsWith('\xff\xd8\xff')) return 'jpeg';
+  if (start.startsWith('\x89PNG')) return 'png';
+  if (start.startsWith('GIF8')) return 'gif';
+  return start.startsWith('RIFF') && start.endsWith('WEBP') ? 'webp' : null;
+}
+
+/**
+ * What to note of a file.
+ *
+ * @param {Uint8Array} bytes what `bytesOf` gave.
+ * @returns {{first: string[], exif: string[], orientation: number}} what is noted before and after what happens to its
+ *   pixels; EXIF's orientation, 1 to 8, by which they are turned.
+ */
+export function headerNotes(bytes) {
+  const kind = kindOf(bytes);
   try {
-    if (kind.startsWith('\xff\xd8\xff')) return notesOf(1, false, exifOfJpeg(await read(JPEG_HEAD_BYTES)));
-    if (kind.startsWith('\x89PNG')) return notesOfPng(await read(file.size));
-    if (kind.startsWith('GIF8')) return notesOf(framesOfGif(await read(file.size)), false, null);
-    if (kind.startsWith('RIFF') && kind.endsWith('WEBP')) return notesOfWebp(await read(file.size));
+    if (kind === 'jpeg') return notesOf(1, false, exifOfJpeg(bytes));
+    if (kind === 'png') return notesOfPng(bytes);
+    if (kind === 'gif') return notesOf(framesOfGif(bytes), false, null);
+    if (kind === 'webp') return notesOfWebp(bytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // the file ends within its header: the decoder says more of it
   }
@@ -47,11 +66,10 @@ function viewOfBytes(bytes) {
 /**
  * The width and height of a JPEG as its pixels are stored, without a turn by EXIF.
  *
- * @param {Blob} file a JPEG.
- * @returns {Promise<[number, number] | null>} null when they are not within its first megabyte.
+ * @param {Uint8Array} bytes a JPEG.
+ * @returns {[number, number] | null} null when it does not tell them.
  */
-export async function jpegSize(file) {
-  const bytes = new Uint8Array(await file.slice(0, JPEG_HEAD_BYTES).arrayBuffer());
+export function jpegSize(bytes) {
   for (const { marker, start, end } of segmentsOfJpeg(bytes)) {
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker); // those hold tables
     if (isFrame && start + 5 <= Math.min(end, bytes.length)) {
@@ -88,7 +106,8 @@ function exifOfJpeg(bytes) {
   return parts.length === 0 ? null : joined(parts);
 }
 
-function joined(parts) {
+/** Some lists of bytes as one. */
+export function joined(parts) {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let place = 0;
   for (const part of parts) {

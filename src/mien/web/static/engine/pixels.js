@@ -2,7 +2,7 @@
 // no colour management (the command line has none), no premultiplied transparency.
 
 import { ImageError } from './errors.js';
-import { headerNotes, jpegSize } from './headers.js';
+import { bytesOf, headerNotes, joined, jpegSize, kindOf } from './headers.js';
 import { roundHalfEven } from './numbers.js';
 import { halvedTo } from './resize.js';
 
@@ -28,19 +28,19 @@ const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
 export async function readPhoto(file, name, leastPixels = Infinity) {
   if (file.size === 0) throw new ImageError(`${name} is empty (0 bytes).`);
   let cutOff = false;
-  const jpeg = await isJpeg(file);
-  const size = jpeg ? await jpegSize(file) : null;
-  let source = await decoded(file, size, leastPixels);
+  const bytes = await bytesOf(file);
+  const jpeg = kindOf(bytes) === 'jpeg';
+  let source = await decoded(file, bytes, jpeg, leastPixels);
   if (source === null && jpeg) {
     // A JPEG that is cut off: ended properly, what is missing is filled with middle gray.
-    source = await decoded(new Blob([file, END_OF_JPEG]), size, leastPixels);
+    source = await decoded(new Blob([file, END_OF_JPEG]), joined([bytes, END_OF_JPEG]), jpeg, leastPixels);
     cutOff = source !== null;
   }
   if (source === null) {
     throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
   }
   try {
-    const header = await headerNotes(file);
+    const header = headerNotes(bytes);
     const picture = pixelsOf(source, name, jpeg, leastPixels);
     const { notes } = picture;
     notes.unshift(...header.first);
@@ -60,9 +60,9 @@ export async function readPhoto(file, name, leastPixels = Infinity) {
  *   data?: Uint8ClampedArray | null} | null>} data: its pixels, where they were to be had without drawing; null: it cannot
  *   be decoded, and browsers give no reason.
  */
-async function decoded(blob, jpegSides, leastPixels) {
-  const part = jpegSides && (await decodedPart(blob, jpegSides, leastPixels));
-  if (part) return part;
+async function decoded(blob, bytes, jpeg, leastPixels) {
+  const part = jpeg ? await decodedPart(bytes, leastPixels) : null;
+  if (part !== null) return part;
   try {
     const drawn = await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
     const { width, height } = drawn;
@@ -73,15 +73,18 @@ async function decoded(blob, jpegSides, leastPixels) {
 }
 
 /** A JPEG at a part of its size by the decoder itself, as the command line reads it; null where a browser cannot. */
-async function decodedPart(blob, [storedWidth, storedHeight], leastPixels) {
+async function decodedPart(bytes, leastPixels) {
   // Without its rotation a frame does not tell which of its sides is the photo's width.
   if (!('ImageDecoder' in globalThis && 'rotation' in VideoFrame.prototype)) return null;
+  const sides = jpegSize(bytes);
+  if (sides === null) return null;
+  const [storedWidth, storedHeight] = sides;
   if (storedWidth * storedHeight > MAX_PIXELS) return null;
   const { reduction } = reductions(storedWidth, storedHeight, true, leastPixels);
   if (reduction === 1) return null;
-  const [desiredWidth, desiredHeight] = [storedWidth, storedHeight].map((side) => Math.ceil(side / reduction));
+  const [desiredWidth, desiredHeight] = sides.map((side) => Math.ceil(side / reduction));
   const decoder = new ImageDecoder({
-    data: await blob.arrayBuffer(),
+    data: bytes,
     type: 'image/jpeg',
     colorSpaceConversion: 'none',
     desiredWidth,
@@ -112,11 +115,6 @@ async function copied(frame, bytes) {
     () => data,
     () => null,
   );
-}
-
-async function isJpeg(file) {
-  const head = new Uint8Array(await file.slice(0, 3).arrayBuffer());
-  return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
 }
 
 /** At what part of its sides a photo is kept at most, and at what part it is read: [1, 2, 4 or 8]. */

@@ -2,7 +2,7 @@
 
 import { Classifier } from './classifier.js';
 import { channelsOf, cropFace, cropSide, cropToPhoto } from './crops.js';
-import { DECODED_PIXELS, Detector, LANDMARK_NAMES, anySize } from './detector.js';
+import { DECODED_PIXELS, Detector, LANDMARK_NAMES, anySize, picturesOf, smallCopy } from './detector.js';
 import { ImageError } from './errors.js';
 import { explain } from './explanation.js';
 import { distanceOf } from './likeness.js';
@@ -37,33 +37,33 @@ export class Recognizer {
   }
 
   /**
-   * The result of a photo, in the form of `mien predict --json`.
+   * What a photo shows.
    *
    * @param {Blob} file
    * @param {string} name
-   * @param {(picture: object) => Promise<void>} onPicture told its pixels before they are looked at, unless it is
-   *   unreadable.
-   * @returns {Promise<object>}
+   * @returns {Promise<{result: object, view: object | null}>} the result in the form of `mien predict --json`; and a
+   *   copy of the photo for people to look at, null where it is unreadable.
    */
-  async recognize(file, name, onPicture = async () => {}) {
+  async recognize(file, name) {
     try {
       const picture = await readPhoto(file, name, DECODED_PIXELS);
-      await onPicture(picture);
-      return await this.recognizePixels(file, picture, name);
+      const pictures = picturesOf(picture);
+      const result = await this.recognizePixels(file, picture, pictures, name);
+      return { result, view: smallCopy(picture, pictures) };
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      return this.result(name, 'unreadable', error.message, [], null);
+      return { result: this.result(name, 'unreadable', error.message, [], null), view: null };
     }
   }
 
-  async recognizePixels(file, picture, name) {
+  async recognizePixels(file, picture, pictures, name) {
     if (Math.min(picture.photoWidth, picture.photoHeight) < MINIMUM_FACE_PX) {
       const reason =
         `The photo has ${picture.photoWidth} x ${picture.photoHeight} pixels, ` +
         `and a face needs ${MINIMUM_FACE_PX} a side.`;
       return this.result(name, 'too_small', reason, [], picture);
     }
-    const { faces, turned, certain } = await this.detector.detectAnyWayUp(picture);
+    const { faces, turned, certain } = await this.detector.detectAnyWayUp(picture, pictures);
     if (turned !== 0) picture.notes.push(`turned by ${turned}°, so that its faces are upright`);
     if (this.bundle.cropRule.channels === 'rgb' && isGray(picture)) picture.notes.push(NO_COLOURS);
     const asked = faces.filter(isLargeEnough);

@@ -1,7 +1,10 @@
 // Resizing and cutting of pixels with the arithmetic of OpenCV's resize and warpAffine, which the command line uses.
-// A picture is {data, width, height}: data is RGBA, 8 bits, as a canvas gives it; the fourth channel is not looked at.
+// A picture is {data, width, height}: data is RGBA, 8 bits, opaque, as a canvas gives it.
 
 import { roundHalfEven } from './numbers.js';
+
+const { fround } = Math;
+const OPAQUE = 0xff000000;
 
 /**
  * A picture at another width and height: made smaller by averaging areas, larger by linear interpolation.
@@ -50,44 +53,52 @@ function shrink(picture, width, height, result) {
     shrinkBlocks(picture, width, height, result);
     return;
   }
+  const pixels = wordsOf(picture.data);
+  const words = wordsOf(result);
   const columns = coverage(picture.width, width);
   const rows = coverage(picture.height, height);
   const sums = new Float32Array(3 * width);
-  const narrow = new Float32Array(3 * width);
-  let narrowed = -1; // one row of the picture may be part of two rows
-  for (let y = 0; y < height; y += 1) {
-    sums.fill(0);
-    for (let row = rows.starts[y]; row < rows.starts[y + 1]; row += 1) {
-      if (rows.sources[row] !== narrowed) {
-        narrowed = rows.sources[row];
-        narrowRow(picture.data, narrowed * picture.width * 4, columns, narrow, width);
-      }
-      const weight = rows.weights[row];
-      for (let at = 0; at < sums.length; at += 1) sums[at] += narrow[at] * weight;
+  for (let y = 0, begun = -1; y < height; y += 1) {
+    const last = rows.last[y];
+    for (let row = rows.first[y]; row < last; row += 1) {
+      const part = row === rows.first[y] ? 3 * y : 3 * y + 1;
+      if (row !== begun) addRow(pixels, row * picture.width, columns, sums, rows.weights[part], null, 0);
     }
-    for (let at = 0, to = y * width * 4; at < sums.length; at += 3, to += 4) {
-      // A clamped array rounds what it is given, halves to the even number.
-      result[to] = sums[at];
-      result[to + 1] = sums[at + 1];
-      result[to + 2] = sums[at + 2];
-    }
+    // One row of the picture may be part of two rows.
+    const ofNext = rows.first[y + 1] === last ? rows.weights[3 * y + 3] : 0;
+    const line = words.subarray(y * width, (y + 1) * width);
+    addRow(pixels, last * picture.width, columns, sums, rows.weights[3 * y + 2], line, ofNext);
+    begun = last;
   }
 }
 
+/** Four channels at a time. */
+function wordsOf(data) {
+  return new Uint32Array(data.buffer, data.byteOffset, data.length / 4);
+}
+
 function shrinkBlocks(picture, width, height, result) {
+  const { data } = picture;
   const across = picture.width / width;
   const down = picture.height / height;
   const mean = meanOf(across, down);
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      for (let channel = 0; channel < 3; channel += 1) {
-        let sum = 0;
-        for (let row = y * down; row < (y + 1) * down; row += 1) {
-          let from = (row * picture.width + x * across) * 4 + channel;
-          for (let left = across; left > 0; left -= 1, from += 4) sum += picture.data[from];
+  for (let y = 0, to = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, to += 4) {
+      let red = 0;
+      let green = 0;
+      let blue = 0;
+      for (let row = y * down; row < (y + 1) * down; row += 1) {
+        let from = (row * picture.width + x * across) * 4;
+        for (let left = across; left > 0; left -= 1, from += 4) {
+          red += data[from];
+          green += data[from + 1];
+          blue += data[from + 2];
         }
-        result[(y * width + x) * 4 + channel] = mean(sum);
       }
+      result[to] = mean(red);
+      result[to + 1] = mean(green);
+      result[to + 2] = mean(blue);
+      result[to + 3] = 255;
     }
   }
 }
@@ -99,51 +110,70 @@ function meanOf(across, down) {
   return (sum) => roundHalfEven(Math.fround(sum * share));
 }
 
-/** A row of a picture at `width` pixels: red, green and blue of each, into `narrow`. */
-function narrowRow(data, rowStart, columns, narrow, width) {
-  const { starts, sources, weights } = columns;
-  let end = 0;
-  for (let x = 0, at = 0; x < width; x += 1, at += 3) {
-    let red = 0;
-    let green = 0;
-    let blue = 0;
-    let column = end;
-    end = starts[x + 1];
-    // The columns that a pixel covers lie side by side.
-    for (let from = rowStart + sources[column] * 4; column < end; column += 1, from += 4) {
-      const weight = weights[column];
-      red += data[from] * weight;
-      green += data[from + 1] * weight;
-      blue += data[from + 2] * weight;
+/**
+ * Average a row of a picture in `columns`, and add so much of it to the sums of a row of the result.
+ *
+ * @param {Uint32Array | null} line the row of the result, where it is complete by this; the sums then begin anew, with
+ *   `ofNext` of the averages.
+ */
+function addRow(pixels, rowStart, { first, last, weights }, sums, weight, line, ofNext) {
+  for (let x = 0, at = 0; at < sums.length; x += 1, at += 3) {
+    const end = rowStart + last[x];
+    let place = rowStart + first[x];
+    const one = pixels[place];
+    const other = pixels[end];
+    let redAndBlue = 0; // in 16 bits each, which 257 pixels fill
+    let allGreen = 0;
+    for (place += 1; place < end; place += 1) {
+      redAndBlue += pixels[place] & 0x00ff00ff;
+      allGreen += (pixels[place] >>> 8) & 255;
     }
-    narrow[at] = red;
-    narrow[at + 1] = green;
-    narrow[at + 2] = blue;
+    const ofFirst = weights[at];
+    const ofWhole = weights[at + 1];
+    const ofLast = weights[at + 2];
+    const red = fround((one & 255) * ofFirst + (redAndBlue & 0xffff) * ofWhole + (other & 255) * ofLast);
+    const green = fround(((one >>> 8) & 255) * ofFirst + allGreen * ofWhole + ((other >>> 8) & 255) * ofLast);
+    const blue = fround(((one >>> 16) & 255) * ofFirst + (redAndBlue >>> 16) * ofWhole + ((other >>> 16) & 255) * ofLast);
+    const redSum = fround(sums[at] + red * weight);
+    const greenSum = fround(sums[at + 1] + green * weight);
+    const blueSum = fround(sums[at + 2] + blue * weight);
+    if (line === null) {
+      sums[at] = redSum;
+      sums[at + 1] = greenSum;
+      sums[at + 2] = blueSum;
+    } else {
+      line[x] = roundHalfEven(redSum) | (roundHalfEven(greenSum) << 8) | (roundHalfEven(blueSum) << 16) | OPAQUE;
+      sums[at] = red * ofNext;
+      sums[at + 1] = green * ofNext;
+      sums[at + 2] = blue * ofNext;
+    }
   }
 }
 
-/** Which source pixels each of `size` pixels covers, and which part of it each of them is. */
+/**
+ * Which source pixels each of `size` pixels covers: the first and the last, and as weights which part of it the first
+ * is, each one between, and the last. Of a single one only the last weight counts.
+ */
 function coverage(sourceSize, size) {
   const scale = sourceSize / size;
-  const starts = new Int32Array(size + 1);
-  const sources = [];
-  const weights = [];
+  const first = new Int32Array(size);
+  const last = new Int32Array(size);
+  const weights = new Float32Array(3 * size);
   for (let place = 0; place < size; place += 1) {
     const from = place * scale;
     const to = Math.min(from + scale, sourceSize);
     const whole = to - from;
-    const last = Math.min(Math.floor(to), sourceSize - 1);
-    const first = Math.min(Math.ceil(from), last);
-    const add = (source, part) => {
-      sources.push(source);
-      weights.push(part / whole);
-    };
-    if (first - from > 1e-3) add(first - 1, first - from);
-    for (let source = first; source < last; source += 1) add(source, 1);
-    if (to - last > 1e-3) add(last, Math.min(to - last, 1, whole));
-    starts[place + 1] = sources.length;
+    const end = Math.min(Math.floor(to), sourceSize - 1);
+    const start = Math.min(Math.ceil(from), end);
+    const before = start - from > 1e-3 ? start - from : 0;
+    const after = to - end > 1e-3 ? Math.min(to - end, 1, whole) : 0;
+    first[place] = before > 0 ? start - 1 : start;
+    last[place] = after > 0 ? end : end - 1;
+    const single = first[place] === last[place];
+    const parts = single ? [0, 0, before || after || 1] : [before || 1, 1, after || 1];
+    weights.set(parts.map((part) => part / whole), 3 * place);
   }
-  return { starts, sources: Int32Array.from(sources), weights: Float32Array.from(weights) };
+  return { first, last, weights };
 }
 
 /** Linear interpolation, with weights of 11 bits. */
@@ -168,6 +198,7 @@ function enlarge(picture, width, height, result) {
           (((rows.weight[y] * (upper >> 4)) >> 16) + ((rows.other[y] * (lower >> 4)) >> 16) + 2) >> 2;
         result[(y * width + x) * 4 + channel] = value;
       }
+      result[(y * width + x) * 4 + 3] = 255;
     }
   }
 }
