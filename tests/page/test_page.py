@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -182,6 +183,48 @@ def test_a_reduced_jpeg_has_the_pixels_of_the_command_line(visit: Visit, reduced
                 assert read["notes"] == list(expected.notes), path.name
             else:  # its blocks begin at the upright picture's corner, the decoder's at the stored one's
                 assert np.corrcoef(pixels[..., :3].ravel(), colours.ravel())[0, 1] > 0.98, path.name
+
+
+def test_the_page_resizes_as_opencv_does(visit: Visit) -> None:
+    """The sizes by which two rows share one of the picture, by which none does, whole blocks, and larger ones."""
+    script = """async ([text, width, height, sizes]) => {
+      const { resized } = await import('./engine/resize.js');
+      const data = Uint8ClampedArray.from(atob(text), (letter) => letter.charCodeAt(0));
+      return sizes.map((size) => btoa(String.fromCharCode(...resized({ data, width, height }, ...size).data)));
+    }"""
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 150, 4), np.uint8)
+    pixels[..., 3] = 255
+    sizes = [(97, 62), (149, 95), (150, 95), (48, 31), (50, 32), (75, 48), (7, 96), (1, 1), (160, 99), (149, 96)]
+    text = base64.b64encode(pixels.tobytes()).decode()
+    for size, letters in zip(sizes, visit.page.evaluate(script, [text, 150, 96, sizes]), strict=True):
+        received = np.frombuffer(base64.b64decode(letters), np.uint8).reshape(*size[::-1], 4).astype(int)
+        method = cv2.INTER_AREA if size < (150, 96) else cv2.INTER_LINEAR
+        differences = np.abs(received - cv2.resize(pixels, size, interpolation=method))
+        assert differences.max() <= 1, size
+        assert differences.mean() <= (1e-3 if method == cv2.INTER_AREA else 3e-3), size
+        assert (received[..., 3] == 255).all(), size
+
+
+def test_a_photo_is_shown_as_it_is_or_smaller(visit: Visit, photos: list[Path]) -> None:
+    script = """async () => Promise.all([...document.querySelectorAll('#results > li')].map(async (item) => {
+      const image = item.querySelector('img');
+      await image.decode();
+      const context = new OffscreenCanvas(64, 64).getContext('2d');
+      context.drawImage(image, 0, 0, 64, 64);
+      const name = item.querySelector('h3').textContent;
+      return [name, image.naturalWidth, image.naturalHeight, [...context.getImageData(0, 0, 64, 64).data]];
+    }))"""
+    given = {path.name: path for path in photos if path.stem in ("small", "lossless", "large", "reduced", "several")}
+    visit.give(*given.values())
+    shown = visit.page.evaluate(script)
+    assert len(shown) == len(given) == 5
+    for name, width, height, values in shown:
+        photo = Image.open(given[name]).convert("RGB")
+        assert width <= photo.width, name
+        assert width * height <= 1130**2, name
+        assert width / height == pytest.approx(photo.width / photo.height, abs=0.01), name
+        colours = np.array(values).reshape(-1, 4).mean(axis=0)[:3]
+        assert colours == pytest.approx(np.asarray(photo).mean(axis=(0, 1)), abs=3), name
 
 
 def exif_block(tail: bytes) -> bytes:
@@ -411,7 +454,12 @@ def test_a_still_of_the_camera_is_read(visit: Visit) -> None:
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [("golden", "its golden example differs by"), ("byte", "its hash differs"), ("none", "could not be fetched (404)")],
+    [
+        ("golden", "its golden example differs by"),
+        ("byte", "its hash differs"),
+        ("none", "could not be fetched (404)"),
+        ("runtime", "its files could not be loaded"),
+    ],
 )
 def test_a_model_that_is_not_as_it_was_made_is_not_used(
     browser: Any, page_folder: Path, tmp_path: Path, portrait: Path, change: str, says: str
@@ -481,7 +529,7 @@ def test_a_face_unlike_those_of_the_model_is_said_to_be_so(
 
 
 def spoil(file: Path, change: str) -> None:
-    """Change a bundle: its golden answers (so that all hashes are right), one byte, or all of it."""
+    """Change a bundle: its golden answers (so that all hashes are right), one byte, or all of it; or the runtime."""
     if change == "golden":
         bundle = load_bundle(file)
         parts = {name: getattr(bundle, name) for name in WRITTEN}
@@ -492,7 +540,7 @@ def spoil(file: Path, change: str) -> None:
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
     else:
-        file.unlink()
+        (file if change == "none" else file.parents[1] / "vendor" / "ort.wasm.bundle.min.mjs").unlink()
 
 
 def test_the_first_load_is_small(page_folder: Path) -> None:

@@ -1,41 +1,16 @@
 // The two ways to read a photo. Both give the results of `mien predict --json`, and pictures as blobs.
 
+import { Asked } from './asking.js';
 import { MienError } from './engine/errors.js';
 
 const BUSY = 429;
 const MOST_TRIES = 20;
 
 /** The worker that holds the networks; photos never leave the browser. */
-export class BrowserReader {
+export class BrowserReader extends Asked {
   /** @param {(bytes: number) => void} onProgress told how many bytes have been loaded. */
   constructor(onProgress) {
-    this.worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
-    this.waiting = new Map();
-    this.asked = 0;
-    this.worker.addEventListener('message', ({ data }) => {
-      if ('progress' in data) onProgress(data.progress);
-      else this.settle(data);
-    });
-    this.worker.addEventListener('error', (event) => {
-      event.preventDefault();
-      const reason = event.message || 'its files could not be loaded';
-      for (const id of [...this.waiting.keys()]) this.settle({ id, error: `The reader stopped: ${reason}.` });
-    });
-  }
-
-  settle({ id, value, error }) {
-    const { resolve, reject } = this.waiting.get(id);
-    this.waiting.delete(id);
-    if (error === undefined) resolve(value);
-    else reject(new MienError(error));
-  }
-
-  ask(action, values = {}) {
-    return new Promise((resolve, reject) => {
-      this.asked += 1;
-      this.waiting.set(this.asked, { resolve, reject });
-      this.worker.postMessage({ id: this.asked, action, ...values });
-    });
+    super('worker.js', ({ progress }) => onProgress(progress));
   }
 
   start() {

@@ -1,10 +1,10 @@
 // Reads photos apart from the page, so that the page stays awake. All files are fetched at the start, none later.
 
-import * as ort from './vendor/ort.wasm.bundle.min.mjs';
+import { Asked, answer } from './asking.js';
 import { openBundle } from './engine/bundle.js';
 import { MienError } from './engine/errors.js';
 import { drawFaces, drawMaps } from './engine/drawing.js';
-import { DECODED_PIXELS, picturesOf, smallCopy } from './engine/detector.js';
+import { DECODED_PIXELS, Search } from './engine/detector.js';
 import { givesPixelsUnchanged, readPhoto, viewOf } from './engine/pixels.js';
 import { Recognizer } from './engine/recognizer.js';
 import { mostProbable } from './engine/results.js';
@@ -19,15 +19,15 @@ const DRAWING_LEAST_PX = 768;
 
 let recognizer = null;
 
-const ACTIONS = {
+answer({
   /** Fetch everything, start both networks and ask the golden example. */
   async start() {
     const [runtime, bundleBytes, yunet] = await fetchAll(Object.values(FILES));
     const bundle = await openBundle(bundleBytes);
-    ort.env.wasm.wasmBinary = (await unpacked(runtime)).buffer;
-    ort.env.wasm.numThreads = 1;
-    ort.env.logLevel = 'error';
-    const started = await Recognizer.start(ort, bundle, yunet);
+    const wasm = await unpacked(runtime);
+    const networks = new Asked('networks.js'); // asked at once, or nobody waits when it cannot be loaded
+    await networks.ask('start', { runtime: wasm }, [wasm.buffer]);
+    const started = await Recognizer.start(networks, bundle, yunet);
     const golden = await started.classifier.checkGolden();
     if (!givesPixelsUnchanged()) {
       throw new MienError(
@@ -41,15 +41,18 @@ const ACTIONS = {
   },
 
   async recognize({ file, name }) {
-    const { result, view } = await recognizer.recognize(file, name);
-    return { result, view: view && (await toJpeg(view)) };
+    let view = null;
+    const result = await recognizer.recognize(file, name, (copy) => {
+      view = toJpeg(copy);
+    });
+    return { result, view: await view };
   },
 
   /** Only a small copy to look at; null where this browser cannot read the file. */
   async view({ file, name }) {
     try {
       const photo = await readPhoto(file, name, DECODED_PIXELS);
-      return await toJpeg(smallCopy(photo, picturesOf(photo)));
+      return await toJpeg(new Search(null, photo).smallCopy);
     } catch {
       return null;
     }
@@ -70,15 +73,6 @@ const ACTIONS = {
     const view = await viewOf(picture, DRAWING_LONGEST_PX, DRAWING_LEAST_PX);
     return toBlob(drawFaces(view, result.faces, view.width / picture.photoWidth), 'image/png');
   },
-};
-
-self.addEventListener('message', async ({ data: { id, action, ...values } }) => {
-  try {
-    self.postMessage({ id, value: await ACTIONS[action](values) });
-  } catch (error) {
-    const known = error instanceof MienError;
-    self.postMessage({ id, error: known ? error.message : `Something unexpected happened: ${error.message}.` });
-  }
 });
 
 async function fetchAll(paths) {

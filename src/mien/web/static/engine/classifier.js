@@ -8,14 +8,13 @@ const GOLDEN_TOLERANCE = 1e-4;
 const BATCH = 32;
 
 export class Classifier {
-  constructor(ort, session, bundle) {
-    this.ort = ort;
-    this.session = session;
+  constructor(network, bundle) {
+    this.network = network;
     this.bundle = bundle;
   }
 
   get hasFeatures() {
-    return this.bundle.camWeights !== null && this.session.outputNames.includes('features');
+    return this.bundle.camWeights !== null && this.network.outputNames.includes('features');
   }
 
   /**
@@ -32,7 +31,6 @@ export class Classifier {
       for (let at = 0; at < logits.data.length; at += classes) {
         rows.push(softmax(logits.data.subarray(at, at + classes), this.bundle.temperature));
       }
-      logits.dispose();
     }
     return rows;
   }
@@ -54,8 +52,8 @@ export class Classifier {
     const values = this.valuesOfCrop();
     const pixels = new Uint8Array(crops.length * values);
     crops.forEach((crop, number) => pixels.set(crop, number * values));
-    const faces = new this.ort.Tensor('uint8', pixels, [crops.length, size, size, channelsOf(this.bundle.cropRule)]);
-    return (await this.session.run({ faces }, [output]))[output];
+    const dims = [crops.length, size, size, channelsOf(this.bundle.cropRule)];
+    return (await this.network.run({ faces: { type: 'uint8', data: pixels, dims } }, [output]))[output];
   }
 
   /**

@@ -44,78 +44,51 @@ export function anySize(bytes) {
   return changed;
 }
 
-export class Detector {
-  /** @param {object} session the runtime's session of the model that `anySize` gave. */
-  constructor(ort, session) {
-    this.ort = ort;
-    this.session = session;
-    this.kept = new Float32Array(0);
-  }
-
-  /** Room for so many numbers: the largest so far is kept for the next look, since new memory takes its time. */
-  room(count) {
-    if (this.kept.length < count) this.kept = new Float32Array(count);
-    return this.kept.subarray(0, count);
+/** Looks at one photo: each picture of it is made once, and looked at once from each side. */
+export class Search {
+  /**
+   * @param {object} network the one that `anySize` gave.
+   * @param {{data: Uint8ClampedArray, width: number, height: number, photoWidth: number, photoHeight: number}} photo
+   */
+  constructor(network, photo) {
+    this.network = network;
+    this.photo = photo;
+    this.sizes = searchedSizes(photo.photoWidth, photo.photoHeight);
+    this.pictures = new Map();
+    this.looks = new Map();
   }
 
   /**
    * The faces of a photo that may lie on its side or stand on its head.
    *
-   * @param {{photoWidth: number, photoHeight: number}} photo
-   * @param {object[]} pictures what `picturesOf` made of it.
    * @returns {Promise<{faces: {id: number, box: object, landmarks: number[][], score: number}[], turned: number,
    *   certain: boolean}>} the faces in reading order of the photo as it is, in its pixels; by how many degrees it had
    *   to be turned, clockwise, for them to be upright; and whether one side is clearly the upper one.
    */
-  async detectAnyWayUp(photo, pictures) {
-    const search = new Search(this, photo, pictures);
-    const faces = inReadingOrder(await search.faces(0));
+  async anyWayUp() {
+    const faces = inReadingOrder(await this.faces(0));
     if (faces.some((face) => face.score >= SURELY_UPRIGHT)) return { faces, turned: 0, certain: true };
     const evidence = {};
-    for (const turned of TURNS) evidence[turned] = await search.evidence(turned);
+    for (const turned of TURNS) evidence[turned] = await this.evidence(turned);
     const best = TURNS.slice(1).reduce((most, turned) => (evidence[turned] > evidence[most] ? turned : most));
     const lead = evidence[best] - evidence[0];
     if (evidence[best] >= LEAST_EVIDENCE && lead >= LEAST_LEAD) {
-      return { faces: inReadingOrder(await search.faces(best)), turned: best, certain: true };
+      return { faces: inReadingOrder(await this.faces(best)), turned: best, certain: true };
     }
     return { faces, turned: 0, certain: evidence[best] === 0 || lead <= -LEAST_LEAD };
   }
-}
 
-/**
- * A photo at the sizes at which it is looked at, the smallest first.
- *
- * @param {{data: Uint8ClampedArray, width: number, height: number, photoWidth: number, photoHeight: number}} photo
- */
-export function picturesOf(photo) {
-  const [smallest, ...others] = searchedSizes(photo.photoWidth, photo.photoHeight);
-  const larger = others.map((size) => resized(photo, ...size));
-  // The smallest is made of the next larger one: detector.py says why not all.
-  return [resized(larger[0] ?? photo, ...smallest), ...larger];
-}
-
-/** A copy of a photo for people to look at: the largest of its pictures, or the photo itself where that is smaller. */
-export function smallCopy(photo, pictures) {
-  const largest = pictures.at(-1);
-  return largest.width > photo.width ? photo : largest;
-}
-
-/** Looks at one photo: at each picture of it once from each side. */
-class Search {
-  constructor(detector, photo, pictures) {
-    this.detector = detector;
-    this.photo = photo;
-    this.pictures = pictures;
-    this.looks = new Map();
+  /** A copy of the photo for people to look at: the largest of its pictures, or the photo itself where that is smaller. */
+  get smallCopy() {
+    const largest = this.picture(this.sizes.length - 1);
+    return largest.width > this.photo.width ? this.photo : largest;
   }
 
   /** The faces in the photo when it is turned, without overlap; in all pictures or the smallest so many. */
-  async faces(turned, pictures = this.pictures.length) {
-    const found = [];
-    for (let number = 0; number < Math.min(pictures, this.pictures.length); number += 1) {
-      found.push(...(await this.look(number, turned)));
-    }
-    return withoutOverlap(found);
+  async faces(turned, pictures = this.sizes.length) {
+    // The network looks at the first while the others are made.
+    const looks = this.sizes.slice(0, pictures).map((_, number) => this.look(number, turned));
+    return withoutOverlap((await Promise.all(looks)).flat());
   }
 
   /** What speaks for a photo being upright when it is turned: its sure faces, small ones left aside. */
@@ -124,22 +97,28 @@ class Search {
     return found.reduce((sum, face) => sum + Math.max(0, face.score - EVIDENCE_ABOVE), 0);
   }
 
-  async look(number, turned) {
+  picture(number) {
+    if (!this.pictures.has(number)) {
+      // The smallest is made of the next larger one: detector.py says why not all.
+      const source = number === 0 && this.sizes.length > 1 ? this.picture(1) : this.photo;
+      this.pictures.set(number, resized(source, ...this.sizes[number]));
+    }
+    return this.pictures.get(number);
+  }
+
+  look(number, turned) {
     const name = `${number} ${turned}`;
-    if (!this.looks.has(name)) this.looks.set(name, await this.lookOnce(this.pictures[number], turned));
+    if (!this.looks.has(name)) this.looks.set(name, this.lookOnce(this.picture(number), turned));
     return this.looks.get(name);
   }
 
   async lookOnce(picture, turned) {
     const { width, height } = picture;
     const [planeWidth, planeHeight] = (turned % 180 === 0 ? [width, height] : [height, width]).map(wholeSteps);
-    const planes = this.detector.room(3 * planeWidth * planeHeight);
-    toPlanes(picture, turned, planeWidth, planeHeight, planes);
-    const input = new this.detector.ort.Tensor('float32', planes, [1, 3, planeHeight, planeWidth]);
-    const outputs = await this.detector.session.run({ input });
+    const data = toPlanes(picture, turned, planeWidth, planeHeight);
+    const outputs = await this.network.run({ input: { type: 'float32', data, dims: [1, 3, planeHeight, planeWidth] } });
     const toPhoto = [this.photo.photoWidth / width, this.photo.photoHeight / height];
     const finds = STRIDES.flatMap((stride) => readStride(outputs, stride, planeWidth / stride));
-    for (const output of Object.values(outputs)) output.dispose();
     return ofOneSearch(finds).map((find) => toFace(turnedBack(find, turned, width, height), toPhoto));
   }
 }

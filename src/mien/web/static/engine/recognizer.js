@@ -2,10 +2,11 @@
 
 import { Classifier } from './classifier.js';
 import { channelsOf, cropFace, cropSide, cropToPhoto } from './crops.js';
-import { DECODED_PIXELS, Detector, LANDMARK_NAMES, anySize, picturesOf, smallCopy } from './detector.js';
+import { DECODED_PIXELS, LANDMARK_NAMES, Search, anySize } from './detector.js';
 import { ImageError } from './errors.js';
 import { explain } from './explanation.js';
 import { distanceOf } from './likeness.js';
+import { Network } from './network.js';
 import { readPhoto } from './pixels.js';
 import { SCHEMA, leading, mostProbable } from './results.js';
 
@@ -25,45 +26,45 @@ export class Recognizer {
   /**
    * Start both networks.
    *
-   * @param {object} ort onnxruntime-web.
+   * @param {object} worker asked for what networks.js can do.
    * @param {object} bundle what `openBundle` gave.
    * @param {Uint8Array} yunet the face detector's file.
    */
-  static async start(ort, bundle, yunet) {
-    const options = { executionProviders: ['wasm'], graphOptimizationLevel: 'all', logSeverityLevel: 3 };
-    const detector = new Detector(ort, await ort.InferenceSession.create(anySize(yunet), options));
-    const classifier = new Classifier(ort, await ort.InferenceSession.create(bundle.onnx, options), bundle);
+  static async start(worker, bundle, yunet) {
+    const detector = await Network.load(worker, anySize(yunet));
+    const classifier = new Classifier(await Network.load(worker, bundle.onnx), bundle);
     return new Recognizer(bundle, detector, classifier);
   }
 
   /**
-   * What a photo shows.
+   * The result of a photo, in the form of `mien predict --json`.
    *
    * @param {Blob} file
    * @param {string} name
-   * @returns {Promise<{result: object, view: object | null}>} the result in the form of `mien predict --json`; and a
-   *   copy of the photo for people to look at, null where it is unreadable.
+   * @param {(copy: object) => void} show given a copy of the photo for people to look at, unless it is unreadable.
+   * @returns {Promise<object>}
    */
-  async recognize(file, name) {
+  async recognize(file, name, show = () => {}) {
     try {
       const picture = await readPhoto(file, name, DECODED_PIXELS);
-      const pictures = picturesOf(picture);
-      const result = await this.recognizePixels(file, picture, pictures, name);
-      return { result, view: smallCopy(picture, pictures) };
+      const search = new Search(this.detector, picture);
+      const result = this.recognizePixels(file, picture, search, name);
+      show(search.smallCopy); // while the network looks
+      return await result;
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      return { result: this.result(name, 'unreadable', error.message, [], null), view: null };
+      return this.result(name, 'unreadable', error.message, [], null);
     }
   }
 
-  async recognizePixels(file, picture, pictures, name) {
+  async recognizePixels(file, picture, search, name) {
     if (Math.min(picture.photoWidth, picture.photoHeight) < MINIMUM_FACE_PX) {
       const reason =
         `The photo has ${picture.photoWidth} x ${picture.photoHeight} pixels, ` +
         `and a face needs ${MINIMUM_FACE_PX} a side.`;
       return this.result(name, 'too_small', reason, [], picture);
     }
-    const { faces, turned, certain } = await this.detector.detectAnyWayUp(picture, pictures);
+    const { faces, turned, certain } = await search.anyWayUp();
     if (turned !== 0) picture.notes.push(`turned by ${turned}°, so that its faces are upright`);
     if (this.bundle.cropRule.channels === 'rgb' && isGray(picture)) picture.notes.push(NO_COLOURS);
     const asked = faces.filter(isLargeEnough);

@@ -23,9 +23,9 @@ export function resized(picture, width, height) {
  * The blue, green and red planes of a picture that is turned clockwise by 0, 90, 180 or 270 degrees: what the face
  * detector takes. Beyond the picture, to the right and below, the planes are black.
  *
- * @param {Float32Array} planes of 3 * planeHeight * planeWidth numbers, to be filled with 0 to 255.
+ * @returns {Float32Array} 3 * planeHeight * planeWidth numbers, 0 to 255.
  */
-export function toPlanes({ data, width, height }, turned, planeWidth, planeHeight, planes) {
+export function toPlanes({ data, width, height }, turned, planeWidth, planeHeight) {
   // Where the turned picture's first pixel lies in the picture, and how far away its neighbours to the right and below.
   const [start, right, below] = {
     0: [0, 1, width],
@@ -35,7 +35,7 @@ export function toPlanes({ data, width, height }, turned, planeWidth, planeHeigh
   }[turned];
   const [columns, rows] = turned % 180 === 0 ? [width, height] : [height, width];
   const plane = planeWidth * planeHeight;
-  if (columns < planeWidth || rows < planeHeight) planes.fill(0);
+  const planes = new Float32Array(3 * plane);
   for (let y = 0; y < rows; y += 1) {
     let from = (start + y * below) * 4;
     let to = y * planeWidth;
@@ -45,6 +45,7 @@ export function toPlanes({ data, width, height }, turned, planeWidth, planeHeigh
       planes[2 * plane + to] = data[from];
     }
   }
+  return planes;
 }
 
 /** Area averaging: each pixel is the mean of what it covers. Whole blocks are summed exactly, as OpenCV does it. */
