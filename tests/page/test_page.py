@@ -306,7 +306,8 @@ def test_everything_is_fetched_before_the_page_is_ready_and_nothing_after(
     visit.page.locator(".map[aria-pressed=true]").wait_for()
     assert visit.downloaded(".drawing").startswith(b"\x89PNG")
     visit.page.locator("#card summary").press("Enter")
-    assert len(host.asked) == before
+    # The browser itself looks whether the page's keeper of files is a newer one, a second after a worker has begun.
+    assert [path for path in host.asked[before:] if path != "/sw.js"] == []
     # A blob is a piece of the browser's own memory.
     assert [url for url in visit.requests[requests:] if not url.startswith("blob:")] == []
 
