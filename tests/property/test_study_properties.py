@@ -25,6 +25,8 @@ def values_of(hint: object) -> st.SearchStrategy:
         return st.sampled_from(get_args(hint))
     if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
         return st.one_of([st.none() if option is type(None) else values_of(option) for option in get_args(hint)])
+    if get_origin(hint) is tuple:
+        return st.lists(values_of(get_args(hint)[0]), max_size=2).map(tuple)
     return {
         bool: st.booleans(),
         int: st.integers(1, 300),

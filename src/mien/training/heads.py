@@ -25,7 +25,7 @@ def places_of(sizes: Sequence[int]) -> list[slice]:
 
 def sizes_of(network: keras.Model) -> tuple[int, ...]:
     """How many classes each head of a network has, whether it has one or several."""
-    last = network.get_layer("activation")
+    last = network.layers[-1]
     return last.sizes if isinstance(last, HeadSoftmax) else (int(network.output_shape[-1]),)
 
 
