@@ -110,7 +110,9 @@ def server() -> Iterator[Server]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         state.address = f"http://127.0.0.1:{running.server_address[1]}/some/fer2013.csv"
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread = threading.Thread(
+            target=running.serve_forever, args=(0.01,), daemon=True
+        )  # seconds until it sees its end
         thread.start()
         yield state
         running.shutdown()
