@@ -106,6 +106,14 @@ def test_the_readme_and_the_tutorial_are_among_the_tested_pages():
     assert {"README.md", "tutorial.md"} <= {page.name for page in PAGES if blocks(page)}
 
 
+def test_the_readme_names_every_part_that_can_be_installed():
+    text = text_of(ROOT / "README.md").partition("## What is installed")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", text, re.M)
+    parts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert sorted(named) == sorted(set(parts) - {"all"})
+    assert named[-2:] == ["docs", "dev"]  # which "all" leaves out
+
+
 def test_every_mark_belongs_to_a_block():
     for page in PAGES:
         marks = re.findall(r"^<!-- (?:tested|file: \S+) -->$", text_of(page), re.M)
