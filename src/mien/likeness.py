@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +96,8 @@ def _measures(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
     ends = [size * cell // CELLS for cell in range(CELLS + 1)]
     spreads = [
         gray[:, top:bottom, left:right].std(axis=(1, 2))
-        for top, bottom in zip(ends, ends[1:], strict=False)
-        for left, right in zip(ends, ends[1:], strict=False)
+        for top, bottom in pairwise(ends)
+        for left, right in pairwise(ends)
     ]
     return np.asarray(np.log1p(np.concatenate([power @ bands, np.stack(spreads, axis=1)], axis=1)))
 
