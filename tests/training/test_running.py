@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import mien
 from mien.errors import MienError, StudyFileError
 from mien.study.cost import Cost
 from mien.study.planning import plan_study
@@ -119,6 +120,19 @@ def test_a_study_of_skipped_cells_alone_is_refused(tmp_path):
     planned = plan_study(study, study.data.resolved(Path()))
     with pytest.raises(StudyFileError, match="at least 32 pixels"):
         run_study(planned, Store.create(tmp_path / "s"), watch=Watch())
+
+
+def test_what_is_refused_changes_no_store(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(TEXT.replace("rows.learning_rate = [0.001, 0.002]", "rows.preprocessing.size = [16]"))
+    with pytest.raises(StudyFileError, match="Its one cell is skipped because: .*at least 32 pixels"):
+        mien.run_study(path, store=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    store = Store.create(tmp_path / "store")
+    store.keep_study(TEXT)
+    with pytest.raises(StudyFileError, match="nothing to run"):
+        mien.run_study(path, store=store.folder)
+    assert (store.folder / "study.toml").read_text() == TEXT
 
 
 def test_no_run_begins_when_time_is_up(planned_study, tmp_path):

@@ -226,6 +226,29 @@ def test_a_page_alone_names_no_other_file(tmp_path: Path) -> None:
         assert "<svg" in text
 
 
+def test_a_page_alone_is_named_as_one(tmp_path: Path) -> None:
+    plan = plan_of(ONE_RUN)
+    records = {run.id: record_of(run) for run in plan.runs}
+    page = write_report(plan, records, tmp_path / "new" / "for-anna.html", page_only=True)
+    assert page == tmp_path / "new" / "for-anna.html"
+    assert [path.name for path in page.parent.iterdir()] == ["for-anna.html"]
+    with pytest.raises(ReportError, match="--page-only"):
+        write_report(plan, records, tmp_path / "other.html")
+    assert not (tmp_path / "other.html").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_protocol_is_that_of_the_runs(tmp_path: Path) -> None:
+    fixed = "fixed = { protocol.roles = 'split' }\n"
+    columns = "columns.protocol.train_fraction = [0.25, 1.0]\n"
+    page = written(tmp_path, TWO_RUNS + fixed + columns, {})
+    settings = page.source[page.source.index("<h3>Protocol</h3>") :]
+    for key, value in (("roles", "split"), ("train_fraction", "0.25 (2 runs), 1 (2 runs)"), ("fold", "0")):
+        assert f"<code>{key}</code><code>{value}</code>" in settings
+    folds = written(tmp_path, HEAD.replace("train_fraction = 0.5", "folds = 2") + ONE_RUN[len(HEAD) :], {})
+    assert "<code>fold</code><code>0</code>" in folds.source
+
+
 def test_an_empty_store_has_a_page_too(tmp_path: Path) -> None:
     page = written(tmp_path, STUDY, {})
     assert "0 of 4 results" in page.text

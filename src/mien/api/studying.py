@@ -315,19 +315,24 @@ def run_study(
     """
     find_backend()  # Before anything is planned or read: whoever lacks the extra need not wait to be told.
     ahead = study if isinstance(study, StudyPlan) else plan_study(study, **options)
-    store = Store.create(ahead.folder)
     asked = ahead.planned.plan.study
+    tables = tables_named(asked, ahead.only)
+    running.wanted_of(ahead.planned, tables)  # Before the store is told of it: what cannot be run changes nothing.
+    store = Store.create(ahead.folder)
     with store.writing(), _executor(ahead, on, cpus, gpus) as executor:
-        if store.keep_study(ahead.text):
-            note("The study file has changed since it was last run here; runs that it still asks for are kept.")
         store.keep_references(asked, ahead.base)
+        if store.keep_study(ahead.text):
+            note(
+                "This store was last run for something else: its runs are kept, and the report will be of those that "
+                "are asked for now."
+            )
         for text in ahead.planned.notes:
             note(text)
         progress = running.run_study(
             ahead.planned,
             store,
             watch=watch or Unwatched(),
-            tables=tables_named(asked, ahead.only),
+            tables=tables,
             executor=executor,
             minutes=minutes,
             keep_weights=keep_weights,
@@ -385,7 +390,7 @@ def write_report(
 
     Args:
         study: a store, its folder, or the study file.
-        to: folder of the report; None for report/ in the store.
+        to: folder of the report; None for report/ in the store. With `page_only` also the page, named with ".html".
         store: folder of the run records, where `study` is a file; None for stores/NAME of the study.
         page_only: write the page alone, to be handed on as one file.
         progress: told how many of how many steps are done.
@@ -396,7 +401,7 @@ def write_report(
     Raises:
         StoreError: nothing was run there yet, or a file is damaged.
         MissingExtraError: jinja2 or matplotlib is not installed.
-        ReportError: the folder cannot be written to.
+        ReportError: the folder cannot be written to, or is named as a page.
     """
     from mien.report.page import write_report as write
 

@@ -130,7 +130,11 @@ def report(
     study: StudyOrStore,
     output: Output = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Folder of the report. Default: report/ in the store.")
+        Path | None,
+        typer.Option(
+            "--to",
+            help="Folder of the report, with --page-only also the page: NAME.html. Default: report/ in the store.",
+        ),
     ] = None,
     page_only: Annotated[
         bool, typer.Option("--page-only", help="Write the page alone, to be handed on as one file.")

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -259,7 +259,8 @@ def write_report(
         plan: of the study.
         records: by run id. Runs of the plan may be missing; others are left aside.
         folder: gets `report.html`, `tables/*.csv` and `figures/*.svg`; made where needed. Files of these names are
-            replaced, but figures that show the same as before are kept.
+            replaced, but figures that show the same as before are kept. With `page_only` it may be a file that ends in
+            ".html": the page itself.
         foreign: records of models that were not trained here, to stand beside the study's.
         openings: the store's log of openings of test labels.
         references: published figures that tables of the study name, by file name; those that are missing are not shown.
@@ -273,8 +274,16 @@ def write_report(
 
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
-        ReportError: the folder cannot be written to.
+        ReportError: the folder cannot be written to, or is named as a page.
     """
+    path = folder / PAGE_FILE
+    if folder.suffix.lower() == ".html" and not folder.is_dir():
+        if not page_only:
+            raise ReportError(
+                f"{folder} would be a page alone, and a report is a folder with a page, tables and figures. Name the "
+                f"folder, such as {folder.with_suffix('')}, or say --page-only (page_only=True)."
+            )
+        folder, path = folder.parent, folder
     environment = page_environment()
     environment.globals["page_only"] = page_only
     references = references or {}
@@ -337,7 +346,7 @@ def write_report(
         mark=NOT_TRAINED_HERE,
         networks=networks,
         data=_data_views(results),
-        protocol=_shown(asdict(plan.study.protocol)),
+        protocol=_protocol_view(plan),
         openings=openings,
         averages=averages,
         heads=heads,
@@ -350,12 +359,12 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True)
         if not page_only:
             _write_files(folder, frames, drawn)
-        write_text(folder / PAGE_FILE, page)
+        write_text(path, page)
     except OSError as error:
         raise ReportError(
             f"The report cannot be written to {folder}: {error.strerror or error}. Name another folder, or make room."
         ) from error
-    return folder / PAGE_FILE
+    return path
 
 
 def slug(name: str) -> str:
@@ -730,9 +739,27 @@ def _size(value: Any, channels: str) -> str | None:
 
 def _environments(records: Sequence[RunRecord]) -> dict[str, dict[str, int]]:
     """For each fact of the environment, its values with the number of runs that had it."""
+    return _values(record.environment for record in records)
+
+
+def _protocol_view(plan: Plan) -> dict[str, str]:
+    """The protocol that the runs were asked for, which tables may change; with the number of runs where it differs."""
+    # Which fold a run tests is no choice of the study, unless it names one.
+    own = plan.study.protocol
+    asked = [asdict(replace(run.protocol, fold=own.fold)) for run in plan.runs] or [asdict(own)]
+    return {
+        key: ", ".join(f"{value} ({count_text(runs, 'run')})" for value, runs in found.items())
+        if len(found) > 1
+        else "".join(found)
+        for key, found in _values(asked).items()
+    }
+
+
+def _values(settings: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """For each key its values, as they are shown, with how many times there is each."""
     found: dict[str, Counter[str]] = {}
-    for record in records:
-        for key, value in _shown(record.environment).items():
+    for one in settings:
+        for key, value in _shown(one).items():
             found.setdefault(key, Counter())[value] += 1
     return {key: dict(values) for key, values in found.items()}
 

@@ -88,11 +88,7 @@ def run_study(
     started = time.monotonic()
     progress = Progress()
     waiting = []
-    wanted = planned.plan if tables is None else planned.plan.only(tables)
-    if not wanted.runs:
-        raise StudyFileError(
-            f"There is nothing to run: every cell is skipped, the first because: {_first_skip(wanted)}"
-        )
+    wanted = wanted_of(planned, tables)
     runs: Sequence[PlannedRun] = wanted.runs
     if minutes is not None:
         # Time may be up before the end: what answers most comes first.
@@ -174,6 +170,19 @@ def _run(
         return None, None
     record = store.read(run.id)
     return record.status, record.reason
+
+
+def wanted_of(planned: PlannedStudy, tables: Sequence[Table] | None) -> Plan:
+    """What of a plan is to be run: all of it, or what these tables need.
+
+    Raises:
+        StudyFileError: that is no run at all.
+    """
+    wanted = planned.plan if tables is None else planned.plan.only(tables)
+    if not wanted.runs:
+        every = "Its one cell is skipped" if len(wanted.cells) == 1 else "Every cell is skipped, the first"
+        raise StudyFileError(f"There is nothing to run. {every} because: {_first_skip(wanted)}")
+    return wanted
 
 
 def _first_skip(plan: Plan) -> str | None:
