@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from support.drawings import assert_readable  # noqa: E402
 CLASSES = 7
 
 # Of those that take part in studies of whole published tables, or ship with mien, one of each kind of layers: they must
-# survive the whole path. A deeper network has the same layers, more often.
+# survive the whole path.
 TRAINED = (
     "resnet50v2",
     "inceptionv3",
@@ -34,13 +33,24 @@ TRAINED = (
     "mien_medium",
     "face_mobilenet",
 )
+# Of the others, one of each kind of layers. A deeper network has the same, more often.
+ANSWERING = (
+    "resnet50",
+    "inceptionresnetv2",
+    "mobilenet",
+    "mobilenetv2",
+    "mobilenetv3small",
+    "efficientnetb0",
+    "efficientnetv2b0",
+    "convnexttiny",
+    "xception",
+)
 
 
 @pytest.fixture(autouse=True)
 def _free_memory():
     yield
     keras.backend.clear_session()
-    gc.collect()
 
 
 def works_here(name: str) -> None:
@@ -66,9 +76,15 @@ def outputs(model) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(faces(2), training=False))
 
 
-def check_row(name: str, model) -> None:
+def described(name: str) -> keras.Model:
+    """The backbone of a row without values of its weights, which is built in half the time."""
     row = BACKBONES[name]
-    body = model.get_layer("backbone")
+    with keras.StatelessScope():
+        return build_backbone(row, (row.minimum_size, row.minimum_size, row.channels))
+
+
+def check_row(name: str, body: keras.Model) -> None:
+    row = BACKBONES[name]
     size = row.minimum_size
     assert body.input_shape == (None, size, size, row.channels)
     assert len(body.output_shape) == 4
@@ -77,6 +93,9 @@ def check_row(name: str, model) -> None:
     norms = [layer for layer in unnested(body) if isinstance(layer, keras.layers.BatchNormalization)]
     assert {(layer.momentum, layer.epsilon) for layer in norms} <= {(row.norm_decay, row.norm_epsilon)}
     assert len(norms) == row.norm_layers
+
+
+def check_answers(model: keras.Model) -> None:
     probabilities = outputs(model)
     assert probabilities.shape == (2, CLASSES)
     assert probabilities.dtype == np.float32
@@ -128,9 +147,12 @@ def check_training_and_files(name: str, model, folder: Path) -> None:
 @pytest.mark.parametrize("name", BACKBONES)
 def test_a_row_describes_its_network_which_trains_saves_and_loads(name, tmp_path):
     works_here(name)
-    model = network(name)
-    check_row(name, model)
-    check_stages(name, model.get_layer("backbone"))
+    model = network(name) if name in (*TRAINED, *ANSWERING) else None
+    body = described(name) if model is None else model.get_layer("backbone")
+    check_row(name, body)
+    check_stages(name, body)
+    if model is not None:
+        check_answers(model)
     if name in TRAINED:
         check_training_and_files(name, model, tmp_path)
 
