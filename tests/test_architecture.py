@@ -52,7 +52,7 @@ MAY_IMPORT = {
     # What others do in a process, done on other machines; those import `training` in the worker alone.
     "scale": {"root", "scale", "inference", "study", "datasets", "training.worker"},
     # The command line translates: it names what others are for type checkers alone, and calls only what everybody can.
-    "cli": {"public", "cli", "api", "errors"},
+    "cli": {"public", "cli", "api", "errors", "wording"},
 }
 
 PIXELS = {

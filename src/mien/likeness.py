@@ -27,7 +27,8 @@ _HIGHEST = 1.4
 _RIDGE = 1e-3
 # Where all faces are alike, what is left between them is rounding.
 _LEAST_SPREAD, _LEAST_LIMIT = 1e-9, 1e-3
-_AT_ONCE = 1024
+# How many pixels are measured at once, so that large faces take no more memory than small ones.
+_PIXELS_AT_ONCE = 1024 * 48 * 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,8 @@ def measures(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
     Returns:
         Shape (N, 32), float64.
     """
-    parts = [_measures(crops[start : start + _AT_ONCE]) for start in range(0, len(crops), _AT_ONCE)]
+    step = max(1, _PIXELS_AT_ONCE // (crops.shape[1] * crops.shape[2]))
+    parts = [_measures(np.asarray(crops[start : start + step])) for start in range(0, len(crops), step)]
     return np.concatenate(parts) if parts else np.zeros((0, MEASURES))
 
 

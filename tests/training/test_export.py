@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from mien.datasets.synthetic import draw_faces
 from mien.errors import ExportError, MienError
 from mien.evaluation.metrics import score
 from mien.inference.classifier import Classifier
+from mien.inference.crops import likeness_of
 from mien.study.recipe import PreprocessingSpec, Recipe
 
 DATA = "drawn:count=240,size=32,seed=3"
@@ -171,6 +173,19 @@ def test_the_bundle_carries_the_framing_and_what_it_was_made_with(exported, spli
     assert bundle.seen.learned_from(split.train.hashes).all()
     assert bundle.seen.chosen_with(split.validation.hashes).all()
     assert not bundle.seen.learned_from(split.test.hashes).any()
+    looks = likeness_of(split.train.images, split.validation.images, bundle.crop_rule)
+    np.testing.assert_allclose(bundle.likeness.distances(split.test.images), looks.distances(split.test.images))
+
+
+def test_a_store_from_before_leaves_a_bundle_that_says_how_it_learns_what_faces_look_like(run, tmp_path):
+    shutil.copytree(run.parents[1], tmp_path / "store")
+    (path,) = (tmp_path / "store" / "seen").iterdir()
+    seen = dict(np.load(path))
+    np.savez(path, train=seen["train"], validation=seen["validation"])
+    said = cli("export", tmp_path / "store", "--output", tmp_path / "old.mien", "--risk", RISK).output
+    assert "With --data it will" in said
+    old = load_bundle(tmp_path / "old.mien")
+    assert (old.likeness, len(old.seen.train)) == (None, len(seen["train"]))
 
 
 @pytest.fixture

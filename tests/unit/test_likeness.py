@@ -66,6 +66,13 @@ def test_the_measures_are_those_of_a_reference(size):
     np.testing.assert_allclose(measures(images), [measured_by_hand(image) for image in images], rtol=1e-9)
 
 
+@pytest.mark.parametrize("at_once", [1, 5000])
+def test_how_many_are_measured_at_once_changes_nothing(at_once, monkeypatch):
+    whole = measures(FACES[:7])
+    monkeypatch.setattr("mien.likeness._PIXELS_AT_ONCE", at_once)
+    np.testing.assert_allclose(measures(FACES[:7]), whole, rtol=1e-12)
+
+
 def test_a_face_in_colour_is_measured_in_gray():
     colours = generator(2, "likeness").integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_array_equal(measures(colours), measures(np.array([to_gray(image) for image in colours])))

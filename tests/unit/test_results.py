@@ -102,7 +102,14 @@ def test_the_terminal_table_names_photos_faces_and_reasons():
     with console.capture() as captured:
         console.print(results_table([RESULT, NO_FACE, photo(face(), name="[bold]x.jpg")]))
     text = captured.get()
-    for words in ("a.jpg", "happiness 70%", "unsure (happiness 70%)", "too small", "No face was found.", "[bold]x.jpg"):
+    for words in (
+        "a.jpg",
+        "happiness 70%",
+        "unsure (happiness 70%)",
+        "too small",
+        "No face was found; 16",
+        "[bold]x.jpg",
+    ):
         assert words in text
     assert "16 bits scaled to 8" in text
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien.datasets.cleaning import CleaningEntry, write_cleaning
@@ -269,3 +270,9 @@ def test_a_runs_data_are_read_again_as_they_were(tmp_path):
     assert (again.size, again.framing, int(again.left_out.sum())) == ((32, 32), "margin=1.2", 4)
     assert apply_protocol(again, ProtocolSpec()).hash == split.hash
     assert store.seen(record).learned_from(split.train.hashes).all()
+    usual = store.likeness(record).distances(split.validation.images)
+    (path,) = (store.folder / "seen").iterdir()
+    np.savez(path, train=store.seen(record).train, validation=store.seen(record).validation)  # as it was before that
+    assert store.likeness(record) is None
+    store.keep_data(split, None)
+    np.testing.assert_array_equal(store.likeness(record).distances(split.validation.images), usual)

@@ -27,6 +27,7 @@ from mien.study.reference import read_references
 from mien.study.running import Progress, StudyWatch
 from mien.study.spec import Study, parse_study, read_study, tables_named
 from mien.study.store import Store
+from mien.wording import count_text
 
 
 class Unwatched(StudyWatch):
@@ -157,9 +158,9 @@ class StudyPlan:
         )
 
     def __repr__(self) -> str:
+        runs, cells = count_text(len(self.plan.runs), "run"), count_text(len(self.plan.cells), "cell")
         return (
-            f"<plan of {self.plan.study.name}: {len(self.plan.runs)} runs, {len(self.done)} of them done, for "
-            f"{len(self.plan.cells)} cells; .frame() lists them>"
+            f"<plan of {self.plan.study.name}: {runs}, {len(self.done)} of them done, for {cells}; .frame() lists them>"
         )
 
     def _repr_html_(self) -> str:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from mien.cli.console import open_console
+from mien.wording import count_text
 
 if TYPE_CHECKING:
     from mien.api.studying import StudyPlan, StudyState
@@ -81,7 +82,9 @@ class LiveWatch:
 def plan_table(ahead: StudyPlan) -> Group:
     """A plan: its runs with what they will cost, its skips with their reasons, and the sums."""
     plan = ahead.plan
-    table = Table(title=f"{plan.study.title}: {len(plan.runs)} runs for {len(plan.cells)} cells")
+    table = Table(
+        title=f"{plan.study.title}: {count_text(len(plan.runs), 'run')} for {count_text(len(plan.cells), 'cell')}"
+    )
     for heading in ("run", "network and training", "images", "epochs", "minutes", "known from", "memory", "state"):
         table.add_column(heading)
     for run in plan.runs:
@@ -101,7 +104,7 @@ def plan_table(ahead: StudyPlan) -> Group:
     skipped = [cell for cell in plan.cells if cell.run_id is None]
     lines += [f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in skipped]
     lines += _unanswered_lines(ahead.unanswered)
-    lines.append(f"The cells ask for {plan.epochs_asked} epochs; {plan.epochs_run} are run.")
+    lines.append(f"The cells ask for {count_text(plan.epochs_asked, 'epoch')}; the runs have {plan.epochs_run:,}.")
     waiting = [ahead.expected[run.id] for run in plan.runs if run.id not in ahead.done]
     if waiting:
         lines.append(_time_left(waiting))
@@ -112,11 +115,11 @@ def plan_table(ahead: StudyPlan) -> Group:
 def _time_left(expected: Sequence[Expected]) -> str:
     """How long the runs that wait will take, and what that rests on."""
     minutes = sum(run.minutes for run in expected)
-    time = f"{minutes:.0f} minutes" if minutes < 180 else f"{minutes / 60:,.0f} hours"
+    time = count_text(max(1, round(minutes)), "minute") if minutes < 180 else f"{minutes / 60:,.0f} hours"
     guessed = sum(run.guessed for run in expected)
     if not guessed:
         return f"Still to run: about {time} on this machine."
-    which = "Its times" if guessed == len(expected) else f"The times of {guessed} runs"
+    which = "Its times" if guessed == len(expected) else f"The times of {count_text(guessed, 'run')}"
     return (
         f"Still to run: about {time} on this machine. {which} are not measured here and may be off by a factor of two "
         "or more; --measure takes a few steps of each network first."
@@ -125,7 +128,7 @@ def _time_left(expected: Sequence[Expected]) -> str:
 
 def cells_table(plan: Plan) -> Table:
     """Every cell of every table, with the run that answers it and after which epoch, or why none does."""
-    table = Table(title=f"{len(plan.cells)} cells")
+    table = Table(title=count_text(len(plan.cells), "cell"))
     folds = any(cell.fold for cell in plan.cells)
     for heading in ("table", "row", "column", "seed", *["fold"] * folds, "run", "after epoch"):
         table.add_column(heading)
@@ -156,7 +159,9 @@ def budget_table(ahead: StudyPlan, minutes: float) -> Group:
     for spec in ahead.plan.study.tables:
         cells = [cell for cell in ahead.plan.cells if cell.table == spec.name and cell.run_id]
         if cells:
-            lines.append(f"{spec.name}: {sum(cell.run_id in answered for cell in cells)} of {len(cells)} cells")
+            lines.append(
+                f"{spec.name}: {sum(cell.run_id in answered for cell in cells)} of {count_text(len(cells), 'cell')}"
+            )
     return Group(*lines)
 
 
@@ -176,7 +181,8 @@ def status_table(found: StudyState) -> Group:
         f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in plan.cells if cell.reason
     ]
     skipped += _unanswered_lines(found.unanswered)
-    return Group(table, *skipped, f"Test labels were opened {found.openings} times, each by a finished run.")
+    opened = count_text(found.openings, "time")
+    return Group(table, *skipped, f"Test labels were opened {opened}, each by a finished run.")
 
 
 def _unanswered_lines(unanswered: Sequence[tuple[Cell, str]]) -> list[str]:

@@ -107,6 +107,11 @@ def _lines(exported: Exported, output: Path) -> list[str]:
         f"Keras and {form} differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
         f"Temperature {bundle.temperature:.3f}; {_unsure(bundle.unsure)}.",
     ]
+    if bundle.likeness is None and output.suffix.lower() not in (".keras", ".tflite", ".onnx"):
+        lines.append(
+            "It will not say which faces are unlike those that it learned from: its run was trained before that was "
+            "kept. With --data it will."
+        )
     if exported.effect is not None:
         before, after = exported.effect
         lines.append(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, PRIOR_HELP, On, finite
+from mien.wording import count_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -108,7 +109,7 @@ def predict(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if counts.total() > 1 or csv is not None:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
-        typer.echo(f"{counts.total():,} {'crops' if crops else 'photos'}: {outcomes}", err=True)
+        typer.echo(f"{count_text(counts.total(), 'crop' if crops else 'photo')}: {outcomes}", err=True)
     for name, said in batch.recognizer.choices.items():
         typer.echo(f"{name}: {said}", err=True)
     warning = batch.warning()

@@ -353,7 +353,8 @@ def results_table(results: Iterable[PhotoResult]) -> Table:
         name = result.photo if len(result.photo) <= _LONGEST_NAME else shown(result.photo)
         photo = escape(printable(name))
         said = (result.reason.removeprefix(f"{result.photo} "), _unlike_remark(result.faces), *result.notes)
-        remarks = escape("; ".join(filter(None, said)))
+        # A remark is a sentence or a part of one: between two stands one sign.
+        remarks = escape("; ".join(filter(None, said)).replace(".; ", "; "))
         if not result.faces:
             table.add_row(photo, "", result.outcome.value, "", remarks)
         for face in result.faces:

@@ -13,9 +13,10 @@ from mien.evaluation.comparison import Comparison, compare_means, groups, holm, 
 from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import METRICS, Metric
 from mien.report.measured import SIGNIFICANCE, compare_values
-from mien.report.results import Result, count_text
+from mien.report.results import Result
 from mien.report.tables import CellData, Frame, TableData
 from mien.study.spec import READOUT, Axis, Study, with_setting
+from mien.wording import count_text
 
 # From so many networks (or other places) on, they can stand for others like them.
 LEAST_SAMPLE = 3

@@ -41,7 +41,7 @@ from mien.report.conclusions import Tried, claimed, conclude, tried_claim
 from mien.report.diagrams import DiagramData, draw_diagram, large
 from mien.report.heads import heads_frame, heads_of
 from mien.report.published import PublishedTable, agreement, beside, contradictions
-from mien.report.results import NOT_TRAINED_HERE, Result, Results, collect, count_text, flat_settings
+from mien.report.results import NOT_TRAINED_HERE, Result, Results, collect, flat_settings
 from mien.report.sketch import sketch_confusion, sketch_curves
 from mien.report.summary import summarise
 from mien.report.tables import (
@@ -58,6 +58,7 @@ from mien.study.plan import Plan, PlannedRun
 from mien.study.record import RunRecord
 from mien.study.reference import Reference
 from mien.study.structure import NetworkStructure
+from mien.wording import count_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -25,6 +25,7 @@ from mien.study.recipe import Recipe
 from mien.study.record import RunRecord, RunStatus
 from mien.study.settings import parse
 from mien.study.spec import READOUT, Study
+from mien.wording import count_text
 
 # What marks a model of which there are answers alone.
 NOT_TRAINED_HERE = ", not trained here"
@@ -429,15 +430,6 @@ def _last_epoch(record: RunRecord) -> int:
 def _mean(values: Iterable[float]) -> float | None:
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else None
-
-
-def count_text(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> count_text(1, "epoch"), count_text(1200, "epoch")
-    ('1 epoch', '1,200 epochs')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _nearly(share: float) -> str:

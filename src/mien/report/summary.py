@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from mien.evaluation.intervals import Estimate
 from mien.report.averages import averages_of
 from mien.report.compared import Identity, TableComparison
-from mien.report.results import Result, Results, State, copies_text, count_text
+from mien.report.results import Result, Results, State, copies_text
 from mien.study.record import RunRecord
+from mien.wording import count_text
 
 # More names than this are counted instead of listed: a sentence shall stay one.
 _MOST_NAMES = 6

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from mien.datasets.dataset import Role
 from mien.datasets.protocol import Opening, ProtocolSpec, Split
@@ -19,6 +20,7 @@ from mien.errors import StoreError, StoreLockedError, StudyFileError, Unwritable
 from mien.evaluation.metrics import METRICS, score
 from mien.files import hash_file, parse_json, text_bytes, write_json, write_text, written_whole
 from mien.frame import frame
+from mien.likeness import Likeness
 from mien.seen import Seen
 from mien.study.plan import Plan
 from mien.study.recipe import Recipe
@@ -42,8 +44,8 @@ class Store:
 
     Layout: `store.json` (schema), `study.toml` and `plan.json` (the study as last run), copies of the published figures
     that it names, `runs/ID/` (one record each, or the checkpoint of a run that is not finished), `features/` (a frozen
-    backbone's outputs), `seen/` (hashes of the images that the runs of a split were trained and chosen with), `lists/`
-    (cleaning lists), `cache/` (what reports have measured), `openings.jsonl`.
+    backbone's outputs), `seen/` (hashes of the images that the runs of a split were trained and chosen with, and what
+    these look like), `lists/` (cleaning lists), `cache/` (what reports have measured), `openings.jsonl`.
     """
 
     SCHEMA = 1
@@ -220,17 +222,18 @@ class Store:
         return f"<store {self.folder}: {runs:,} finished {'run' if runs == 1 else 'runs'}>"
 
     def keep_data(self, split: Split, spec: DataSpec | None) -> None:
-        """Remember what an export needs of the data: which images were learned from, and the cleaning list.
+        """Remember what an export needs of the data: which images were learned from, how they look, the cleaning list.
 
         The list is small, and without it the same images make another data set.
         """
         path = self.folder / SEEN_FOLDER / f"{split.hash}.npz"
         with self._reporting(path):
             path.parent.mkdir(exist_ok=True)
-            if not path.exists():
+            if "mean" not in _arrays_of(path):
                 seen = Seen.of(split.train.gray_hashes, split.validation.gray_hashes)
+                likeness = Likeness.of(split.train.images, split.validation.images)
                 with written_whole(path) as file:
-                    np.savez(file, train=seen.train, validation=seen.validation)
+                    np.savez(file, train=seen.train, validation=seen.validation, mean=likeness.mean, axes=likeness.axes)
         if spec is not None and spec.cleaning is not None:
             source = Path(spec.cleaning)
             path = self._kept_list(hash_file(source))
@@ -240,11 +243,16 @@ class Store:
 
     def seen(self, record: RunRecord) -> Seen | None:
         """The images that a run was trained and chosen with, as hashes; None when the store does not know."""
-        path = self.folder / SEEN_FOLDER / f"{record.data.get('taught', record.data['split'])}.npz"
-        if not path.is_file():
-            return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return Seen(arrays["train"], arrays["validation"])
+        arrays = _arrays_of(self._seen_file(record))
+        return Seen(arrays["train"], arrays["validation"]) if arrays else None
+
+    def likeness(self, record: RunRecord) -> Likeness | None:
+        """What the images look like that a run was trained and chosen with; None when the store does not know."""
+        arrays = _arrays_of(self._seen_file(record))
+        return Likeness(arrays["mean"], arrays["axes"]) if "mean" in arrays else None
+
+    def _seen_file(self, record: RunRecord) -> Path:
+        return self.folder / SEEN_FOLDER / f"{record.data.get('taught', record.data['split'])}.npz"
 
     def data_of(
         self, record: RunRecord, path: str, *, votes: Path | None = None, cleaning: Path | None = None
@@ -348,6 +356,14 @@ class Store:
                 f"{path} cannot be written: {error.strerror or error}. Nothing was lost: make room or permit writing, "
                 "and run the same command again."
             ) from error
+
+
+def _arrays_of(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file; none where there is no file."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _plan_of_none(folder: Path, record: RunRecord) -> Plan:

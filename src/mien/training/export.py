@@ -187,9 +187,10 @@ def export_run(
     classifier = _classifier(record, content)
     batch_difference = _check_batches(classifier, compared[:: COMPARED_IMAGES // _SINGLE_IMAGES])
     validation, test = (_shifted(record.outcome(role), shift) for role in (Role.VALIDATION, Role.TEST))
-    measured = int8 = effect = likeness = None
+    measured = int8 = effect = None
     exact_answers = validation
-    seen = _store_of(folder).seen(record)
+    store = _store_of(folder)
+    seen, likeness = store.seen(record), store.likeness(record)
     if dataset is not None:
         say("answering for the validation and test roles")
         split, taught = _splits(whole, record, dataset)
