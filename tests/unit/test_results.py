@@ -94,7 +94,7 @@ def test_a_notebook_shows_a_table_and_no_markup_of_the_file_name():
     assert "<table>" in page
     assert "happiness 70%" in page
     assert "<script>" not in page
-    assert "no_face" in NO_FACE._repr_html_()
+    assert "</b>: no_face. No face was found.</p>" in NO_FACE._repr_html_()
 
 
 def test_the_terminal_table_names_photos_faces_and_reasons():

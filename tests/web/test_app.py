@@ -103,6 +103,10 @@ REFUSED = [
     ("POST", "/v1/faces?unsure=nan", {"content": b"x", "headers": JPEG}, 422, "invalid"),
     ("POST", "/v1/faces?labels=nine", {"content": b"x", "headers": JPEG}, 422, "invalid"),
     ("POST", "/v1/faces?labels=eight", {"content": b"x", "headers": JPEG}, 422, "invalid"),
+    ("POST", "/v1/faces?label=six", {"content": b"x", "headers": JPEG}, 422, "invalid"),
+    ("POST", "/v1/faces?unsure=0&unsure=1", {"content": b"x", "headers": JPEG}, 422, "invalid"),
+    ("POST", "/v1/drawing?prior=uniform", {"content": b"x", "headers": JPEG}, 422, "invalid"),
+    ("POST", "/v1/explain?labels=six", {"content": b"x", "headers": JPEG}, 422, "invalid"),
     ("POST", "/v1/explain", {"content": b"x", "headers": JPEG}, 422, "unreadable"),
     ("POST", "/v1/explain?method=guess", {"content": b"x", "headers": JPEG}, 422, None),
     ("POST", "/v1/explain", {"files": form(("a", b"x"), ("b", b"x"))}, 413, "too_many"),
@@ -122,7 +126,7 @@ def test_a_refusal_has_a_status_a_code_and_a_sentence(app, method, path, options
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert code in (None, error["code"])
-    assert error["message"].endswith((".", "s."))
+    assert error["message"].endswith((".", "s.", "?"))
 
 
 def test_a_photo_without_a_face_cannot_be_explained_but_drawn(post, plain):

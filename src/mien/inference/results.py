@@ -301,8 +301,8 @@ class PhotoResult:
         """A table for notebooks."""
         import html
 
-        said = " ".join(filter(None, (self.reason, _unlike_remark(self.faces))))
-        head = f"<p><b>{html.escape(printable(self.photo))}</b>: {self.outcome.value} {html.escape(said)}</p>"
+        said = " ".join(filter(None, (f"{self.outcome.value}.", self.reason, _unlike_remark(self.faces))))
+        head = f"<p><b>{html.escape(printable(self.photo))}</b>: {html.escape(said)}</p>"
         if not self.faces:
             return head
         rows = "".join(

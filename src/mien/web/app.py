@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mien.bundle import Bundle, bundle_archive, card_markdown
-from mien.errors import BundleError, DataError, ImageError, MienError
+from mien.errors import BundleError, DataError, ImageError, MienError, did_you_mean
 from mien.inference.classifier import GOLDEN_TOLERANCE
 from mien.inference.recognizer import Recognizer
 from mien.web import open_inference, schema
@@ -151,7 +151,19 @@ def create_app(
     return app
 
 
+async def _no_other_options(request: Request) -> None:
+    """Refuse what would be dropped in silence: options that the route does not know, or that are said twice."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    said = [name for name, _ in request.query_params.multi_items()]
+    for name in said:
+        if name not in known:
+            raise ServiceError(422, f"There is no option {name[:100]!r} here. {did_you_mean(name[:100], known)}")
+        if said.count(name) > 1:
+            raise ServiceError(422, f"The option {name!r} is said twice.")
+
+
 _router = APIRouter()
+_OPTIONS = [Depends(_no_other_options)]
 
 
 @_router.get("/health")
@@ -195,7 +207,9 @@ async def session(request: Request) -> Response:
     return response
 
 
-@_router.post("/v1/faces", response_model=schema.FacesShape, responses=_OF_PHOTOS, openapi_extra=_BODY)
+@_router.post(
+    "/v1/faces", dependencies=_OPTIONS, response_model=schema.FacesShape, responses=_OF_PHOTOS, openapi_extra=_BODY
+)
 async def faces(request: Request, labels: Labels = None, unsure: Unsure = None) -> Response:
     """The faces of photos and their labels: one photo as the body, or several as multipart/form-data.
 
@@ -207,7 +221,9 @@ async def faces(request: Request, labels: Labels = None, unsure: Unsure = None) 
     return JSONResponse({"photos": [result.to_dict() for result in results]})
 
 
-@_router.post("/v1/explain", response_class=Response, responses=_OF_PHOTOS | _PICTURE, openapi_extra=_BODY)
+@_router.post(
+    "/v1/explain", dependencies=_OPTIONS, response_class=Response, responses=_OF_PHOTOS | _PICTURE, openapi_extra=_BODY
+)
 async def explain(
     request: Request,
     face: Annotated[int | None, Query(ge=1, description="only this face, by its number in the result")] = None,
@@ -221,7 +237,9 @@ async def explain(
     return Response(picture, media_type="image/png")
 
 
-@_router.post("/v1/drawing", response_class=Response, responses=_OF_PHOTOS | _PICTURE, openapi_extra=_BODY)
+@_router.post(
+    "/v1/drawing", dependencies=_OPTIONS, response_class=Response, responses=_OF_PHOTOS | _PICTURE, openapi_extra=_BODY
+)
 async def drawing(request: Request, labels: Labels = None, unsure: Unsure = None) -> Response:
     """The photo with a frame and the label at each face."""
     service = _state(request).service
