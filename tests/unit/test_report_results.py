@@ -129,6 +129,11 @@ class TestTitles:
         titles = list(run_titles(plan_of(varied(rows, "{ backbone = ['vgg16'] }"))).values())
         assert titles == ["mien_small", "VGG16", "VGG16, train fraction 0.5", "VGG16, with featurewise center"]
 
+    def test_what_is_said_of_teachers_says_so(self) -> None:
+        rows = "[{ label = 'none' }, { label = 'one', teacher.models = ['default'], teacher.share = 0.7 }]"
+        titles = list(run_titles(plan_of(varied(rows, "{ backbone = ['vgg16'] }"))).values())
+        assert "VGG16, teacher default, teacher share 0.7" in titles
+
 
 class TestCollapse:
     def test_one_answer_to_every_image(self) -> None:

@@ -452,8 +452,13 @@ def flat_settings(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
     return flat
 
 
+# Settings that their last word does not tell from others.
+_NAMES = {"protocol.seed": "split seed", "teacher.models": "teacher"}
+
+
 def _setting(key: str, value: Any) -> str:
-    name = "split seed" if key == "protocol.seed" else key.rsplit(".", 1)[-1].replace("_", " ")
+    parent, _, last = key.rpartition(".")
+    name = _NAMES.get(key, f"teacher {last}" if parent == "teacher" else last.replace("_", " "))
     if isinstance(value, bool):
         return f"{'with' if value else 'without'} {name}"
     if key in ("optimizer", "activation"):
