@@ -631,3 +631,7 @@ def test_a_table_of_boxes_is_refused_unless_faces_are_found(tmp_path, portrait, 
     with pytest.raises(DataError, match=r"_annotations\.csv has boxes: .*--crop-faces"):
         read_dataset(tmp_path / "set", cache=None)
     assert len(read_dataset(tmp_path / "set", faces="find", cache=None)) == 2
+    write(tmp_path / "set" / "_annotations.csv", (table + "a.jpg,512,512,sad,90,2,30,40\n").encode())
+    for keys in ({}, {"faces": "find"}, {"cache": None}):
+        with pytest.raises(DataError, match="has boxes.*[Cc]ut the boxes out"):
+            read_dataset(tmp_path / "set", **keys)

@@ -199,12 +199,14 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
     samples: list[Sample] = []
     problems: list[Problem] = []
     expressions: list[Label] = []
+    boxed: Sequence[str] = ()
     for file in files:
         names: list[str] = []
         read: list[Sample] = []
         with open_table(file) as (columns, lines):
             if not boxes:
                 _refuse_boxes(file, columns.names)
+            boxed = columns.names if _has_boxes(columns.names) else boxed
             voted = [name for name in columns.names if name.startswith(VOTES)]
             others = [name for name in columns.names if name.startswith(OTHER_VOTES)]
             expressions = [parse_expression(name.removeprefix(VOTES), where=str(file)) for name in voted]
@@ -222,19 +224,29 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
         paths += [below + name for name in located]
         samples += [replace(sample, id=below + sample.id) for sample in read] if below else read
         notes += [] if note is None or note in notes else [note]
+    if boxed and len({sample.id for sample in samples}) < len(samples):
+        raise DataError(
+            f"{path} has boxes, and several of one photo: its columns are {', '.join(boxed)[:120]}. mien reads faces "
+            "that are cut out, and where it is to find them, one in each photo. Cut the boxes out into one folder per "
+            "expression."
+        )
     refuse_repeated_ids(samples, f"The manifest {path}")
     return _Table(root, paths, samples, expressions, problems, notes)
 
 
 def _refuse_boxes(file: Path, names: Sequence[str]) -> None:
     """Refuse a table that says where in a photo each face is: the whole photos would be read for faces."""
-    plain = {name.strip().lower().replace("_", "") for name in names}
-    if any(box <= plain for box in _BOXES):
+    if _has_boxes(names):
         raise DataError(
             f"{file} has boxes: its columns are {', '.join(names)[:120]}. mien reads faces that are cut out. If the "
             "images are, take these columns away. Else cut the boxes out into one folder per expression, or have the "
             "faces of the photos found (mien data convert --crop-faces, mien evaluate --find-faces)."
         )
+
+
+def _has_boxes(names: Sequence[str]) -> bool:
+    plain = {name.strip().lower().replace("_", "") for name in names}
+    return any(box <= plain for box in _BOXES)
 
 
 def _no_manifest(file: Path) -> str:
