@@ -111,19 +111,24 @@ def test_a_resumed_run_settles_as_one_that_was_not_disturbed(dataset, split, pla
             assert np.array_equal(ours[key].outputs, entry.outputs)
 
 
-@pytest.mark.parametrize("kind", ["settled", "moving"])
-def test_a_record_holds_the_answers_under_both_kinds(dataset, split, planned, recorder, tmp_path, kind):
+@pytest.fixture(scope="module")
+def of_both_kinds(dataset, split, planned, recorder, tmp_path_factory) -> dict[str, RunRecord]:
+    """The record of one training, as it is shown under either kind of averages."""
     from mien.study.store import Store
     from mien.training.execute import execute
 
-    records: dict[str, RunRecord] = {}
-    for name in ("settled", "moving"):
-        run = planned(batch_statistics=name, readouts=(1, 2))
-        store = Store.create(tmp_path / name)
+    records = {}
+    for kind in ("settled", "moving"):
+        run = planned(batch_statistics=kind, readouts=(1, 2))
+        store = Store.create(tmp_path_factory.mktemp("both") / kind)
         execute(run, dataset, split, store, watch=recorder())
-        records[name] = store.read(run.id)
-    ours = records[kind]
-    theirs = records["moving" if kind == "settled" else "settled"]
+        records[kind] = store.read(run.id)
+    return records
+
+
+@pytest.mark.parametrize(("kind", "other"), [("settled", "moving"), ("moving", "settled")])
+def test_a_record_holds_the_answers_under_both_kinds(of_both_kinds, kind, other):
+    ours, theirs = of_both_kinds[kind], of_both_kinds[other]
     for key, entry in ours.predictions.items():
         # Training does not depend on the kind, so that each record holds what the other shows.
         assert np.array_equal(entry.outputs, theirs.others[key].outputs)
