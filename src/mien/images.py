@@ -11,19 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as pillow
+from PIL import UnidentifiedImageError
 
 from mien.addresses import Address
 from mien.decoding import DECODING, STRIP_PIXELS, allowed_pixels, decoding_bytes, is_jpeg
 from mien.errors import ImageError
-
-if TYPE_CHECKING:
-    from PIL import Image as pillow
-
-PhotoSource: TypeAlias = "str | Path | bytes | BinaryIO | Address | NDArray[Any] | pillow.Image | Image"
 
 MAX_PIXELS = 200_000_000
 # A larger photo is kept at a half, a quarter or an eighth: faces that matter have detail to spare there, and a
@@ -70,6 +67,10 @@ class Image:
         return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[:, :, None], 3, axis=2)
 
 
+# No text, so that what reads a function's types from outside can follow it.
+PhotoSource: TypeAlias = str | Path | bytes | BinaryIO | Address | NDArray[Any] | pillow.Image | Image
+
+
 def read_image(
     source: PhotoSource, *, max_pixels: int = MAX_PIXELS, least_pixels: int | None = None, name: str | None = None
 ) -> Image:
@@ -110,8 +111,6 @@ def read_image(
             if looks_encoded(str(source)):
                 raise ImageError(_why_no_file(str(source))) from error
             raise ImageError(f"{shown(str(source))} cannot be opened: {_reason(error)}") from error
-    from PIL import Image as pillow
-
     if isinstance(source, pillow.Image):
         return _from_pillow(source, "image", max_pixels, [])
     if callable(getattr(source, "read", None)):
@@ -162,8 +161,6 @@ def _why_no_file(text: str) -> str:
 
 
 def _from_file(file: BinaryIO, name: str, max_pixels: int, least_pixels: int | None) -> Image:
-    from PIL import UnidentifiedImageError
-
     notes: list[str] = []
     head = file.read(32)
     if not head:
@@ -187,9 +184,6 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int, least_pixels: int | N
 
 
 def _open(file: BinaryIO, head: bytes, notes: list[str]) -> pillow.Image:
-    from PIL import Image as pillow
-    from PIL import UnidentifiedImageError
-
     with _quiet(notes):
         try:
             return pillow.open(file, formats=FORMATS)
@@ -270,8 +264,6 @@ def _decode(
 
 def _decode_cut_off(file: BinaryIO, name: str, wanted: tuple[int, int], notes: list[str]) -> pillow.Image:
     """Decode a cut-off JPEG by ending it properly: the decoder then fills what is missing with middle gray."""
-    from PIL import Image as pillow
-
     file.seek(0)
     with _quiet(notes):
         image = pillow.open(io.BytesIO(file.read() + b"\xff\xd9"), formats=("JPEG",))
@@ -318,8 +310,6 @@ def _strips(image: pillow.Image, reduction: int) -> Iterator[tuple[int, pillow.I
 
 
 def _on_white(image: pillow.Image, gray: bool, notes: list[str]) -> pillow.Image:
-    from PIL import Image as pillow
-
     layers = image.convert("RGBA")
     if layers.getchannel("A").getextrema()[0] == 255:
         return image.convert("LA" if gray else "RGBA")
@@ -396,8 +386,6 @@ def png_bytes(pixels: NDArray[np.uint8], *, small: bool = True) -> bytes:
         small: whether the file shall be as small as it can be, for pages that hold their own pictures; or made
             quickly, for one that is looked at once.
     """
-    from PIL import Image as pillow
-
     file = io.BytesIO()
     pillow.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=small, compress_level=9 if small else 1)
     return file.getvalue()
@@ -423,8 +411,6 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def _orientation(image: pillow.Image, notes: list[str]) -> int:
-    from PIL import Image as pillow
-
     try:
         with _quiet(notes):
             exif = image.getexif()
@@ -464,8 +450,6 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _quiet(notes: list[str]) -> Iterator[None]:
     """Let Pillow read headers of any size, and turn its warnings into notes."""
-    from PIL import Image as pillow
-
     with _HEADER_LOCK, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         limit = pillow.MAX_IMAGE_PIXELS

@@ -227,11 +227,10 @@ def test_a_model_that_answers_otherwise_is_refused(run, tmp_path, tampered, chan
 
 
 def test_int8_is_small_and_its_loss_is_measured(run, tmp_path, exported, dataset, monkeypatch):
-    from mien.training import export
     from mien.training.export import ExportOptions, export_run
 
     # 36 validation images make steps of 2.8 %: the limit itself is not what is tested here.
-    monkeypatch.setattr(export, "LARGEST_ACCURACY_LOSS", 0.1)
+    monkeypatch.setattr("mien.training.exported.LARGEST_ACCURACY_LOSS", 0.1)
     small = export_run(run, tmp_path / "int8", ExportOptions(name="int8", weights_type="int8"), dataset=dataset)
     assert len(small.bundle.onnx) < 0.3 * len(exported.bundle.onnx)
     assert small.bundle.card["conversion"]["accuracy_loss_on_validation"] == small.measured.accuracy_loss
@@ -249,10 +248,9 @@ def test_the_data_set_itself_is_taken_in_python(run, tmp_path, dataset):
 
 
 def test_a_loss_of_accuracy_is_refused(run, tmp_path, dataset, monkeypatch):
-    from mien.training import export
     from mien.training.export import ExportOptions, export_run
 
-    monkeypatch.setattr(export, "LARGEST_ACCURACY_LOSS", -1.0)
+    monkeypatch.setattr("mien.training.exported.LARGEST_ACCURACY_LOSS", -1.0)
     with pytest.raises(ExportError, match="Stored as float16, the model loses"):
         export_run(run, tmp_path / "half.mien", ExportOptions(name="half", weights_type="float16"), dataset=dataset)
 
@@ -325,9 +323,7 @@ def test_runs_that_have_no_weights_are_refused(run, tmp_path):
 
 
 def test_the_command_says_what_it_measured_and_offers_int8(run, tmp_path, monkeypatch):
-    from mien.training import export
-
-    monkeypatch.setattr(export, "LARGEST_ACCURACY_LOSS", 0.1)
+    monkeypatch.setattr("mien.training.exported.LARGEST_ACCURACY_LOSS", 0.1)
     result = cli("export", run, "--output", tmp_path / "mine.mien", "--data", DATA, "--risk", RISK)
     assert "mine@" in result.stdout
     assert "over 1,000 images; no label differs" in result.stdout

@@ -1,8 +1,10 @@
 """mien in Python: the names, what they cost, what they take and how they show themselves."""
 
+import inspect
 import json
 import subprocess
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -40,6 +42,40 @@ def test_every_public_name_is_there_and_says_what_it_is(name):
     found = getattr(mien, name)
     assert name == "__version__" or found.__doc__
     assert name in dir(mien)
+
+
+def types_named(annotated):
+    """The types that a function, or the attributes of a class, are annotated with, as other tools read them."""
+    found, waiting = set(), list(typing.get_type_hints(annotated).values())
+    while waiting:
+        hint = waiting.pop()
+        inner = hint if isinstance(hint, list) else typing.get_args(hint)
+        waiting.extend(inner)
+        if inspect.isclass(hint) and not inner:
+            found.add(hint)
+    return found
+
+
+def function_of(member):
+    """The function behind what stands in a class, or None."""
+    for behind in ("__func__", "fget", "func"):
+        member = getattr(member, behind, None) or member
+    return member if inspect.isfunction(member) else None
+
+
+@pytest.mark.parametrize("name", [name for name in mien.__all__ if callable(getattr(mien, name))])
+def test_other_tools_can_follow_the_types_of_every_public_name(name):
+    # Those of all that it takes and gives, too: whoever asks for help on a result gets the types of its attributes.
+    seen, waiting = set(), [getattr(mien, name)]
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        members = vars(one) if inspect.isclass(one) else {}
+        shown = [function_of(member) for key, member in members.items() if key == "__init__" or key[0] != "_"]
+        for annotated in filter(None, [one, *shown]):
+            waiting += [kind for kind in types_named(annotated) if kind.__module__.partition(".")[0] == "mien"]
 
 
 def test_no_other_name_is():

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mien.api.training import Run
 from mien.bundle import BARE_ENDINGS, SUFFIX, refuse_other_ending
 from mien.datasets.dataset import Dataset
 from mien.datasets.reading import read_dataset
@@ -15,10 +16,7 @@ from mien.errors import ExportError
 from mien.files import refuse_unwritable, written_whole
 from mien.study.record import RunRecord
 from mien.study.store import Store, find_run
-
-if TYPE_CHECKING:
-    from mien.api.training import Run
-    from mien.training.export import Exported
+from mien.training.exported import Exported
 
 
 def export(

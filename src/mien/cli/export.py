@@ -13,7 +13,7 @@ from mien.cli.options import finite
 
 if TYPE_CHECKING:
     from mien.bundle import UnsureRule
-    from mien.training.export import Exported
+    from mien.training.exported import Exported
 
 
 class WeightsChoice(StrEnum):

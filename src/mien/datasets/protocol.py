@@ -544,8 +544,8 @@ def _answers(dataset: Dataset, label_set: LabelSet, targets: str) -> _Answers:
         return _answers_by_label(dataset, columns)
     if dataset.votes is None:
         raise ProtocolError(
-            f"targets = {targets!r} needs the votes of several taggers, and {dataset.name} has none. Read FER2013's "
-            "table together with FER+'s (votes = 'fer2013new.csv'), or use targets = 'labels'."
+            f"targets = {targets!r} needs the votes of several taggers, and {dataset.name} has none. Give their "
+            "table (--votes, votes=, or votes under [data]; for FER2013 fer2013-plus-votes), or use targets = 'labels'."
         )
     return _answers_by_votes(dataset, dataset.votes, columns, targets)
 

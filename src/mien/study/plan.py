@@ -322,8 +322,8 @@ def why_no_heads(recipe: Recipe, protocol: ProtocolSpec, facts: SplitFacts) -> s
     if not facts.voted:
         wanting = next(head for head in recipe.heads if head != "labels")
         return (
-            f"heads has '{wanting}', which needs the votes of several taggers, and the data have none: say "
-            "votes = 'fer2013-plus-votes' in [data], or leave heads out."
+            f"heads has '{wanting}', which needs the votes of several taggers, and the data have none: give their "
+            "table (--votes, votes=, or votes under [data]; for FER2013 fer2013-plus-votes), or leave heads out."
         )
     return None
 
