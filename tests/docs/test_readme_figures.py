@@ -1,5 +1,6 @@
 """Every figure of the README and of the manual's start page is one that a committed record or card holds."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -75,3 +76,20 @@ def test_what_the_deck_page_says_of_one_label_is_what_the_records_hold():
         assert "every face" in row if said == 1 else f"{100 * said:.1f} % of the faces" in row
         if record.others:
             assert row.endswith(f"| {written(score(record.others[4, Role.TEST], record.label_set).accuracy)} |")
+
+
+def test_what_the_decision_on_averages_says_is_what_its_study_gave():
+    with (ROOT / "results" / "averages" / "averages.csv").open(encoding="utf-8", newline="") as file:
+        figures = list(csv.DictReader(file))
+    expected = []
+    for row in figures:
+        accuracy = " → ".join(f"{100 * float(row[f'{kind}_accuracy']):.1f}" for kind in ("moving", "settled"))
+        loss = " → ".join(f"{float(row[f'{kind}_log_loss']):.3f}" for kind in ("moving", "settled"))
+        expected.append(f"| {row['title']} | {100 * float(row['left']):.1f} % | {accuracy} % | {loss} |")
+    page = (ROOT / "docs" / "decisions" / "0007-settled-averages.md").read_text(encoding="utf-8")
+    table = page.partition("## The study")[2]
+    assert re.findall(r"^\| .*→.*\|$", table, re.M) == expected
+    better = sum(float(row["settled_accuracy"]) > float(row["moving_accuracy"]) for row in figures)
+    lower = sum(float(row["settled_log_loss"]) < float(row["moving_log_loss"]) for row in figures)
+    assert f"higher under settled averages in {better} of {len(figures)}" in page
+    assert f"the log loss lower in {lower}" in page
