@@ -9,7 +9,7 @@ import typer
 
 import mien
 from mien.cli.bar import Bar
-from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, OUTSIDE_HELP, ChannelsChoice, print_json
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, DATA_HELP, OUTSIDE_HELP, ChannelsChoice, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def audit(
-    path: Annotated[
-        str, typer.Argument(help='A folder, a .zip, .csv, .csv.gz, .parquet or .npz; or "drawn" for drawn faces.')
-    ],
+    path: Annotated[str, typer.Argument(help=DATA_HELP)],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[str | None, typer.Option(help="Name of the reader; chosen by the path if not given.")] = None,
     classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,

@@ -10,7 +10,7 @@ import typer
 
 from mien.cli.audit import audit
 from mien.cli.data_get import get
-from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, OUTSIDE_HELP, ChannelsChoice, print_json
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, DATA_HELP, OUTSIDE_HELP, ChannelsChoice, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,9 +40,7 @@ def data() -> None:
 
 @app.command()
 def describe(
-    path: Annotated[
-        str, typer.Argument(help='A folder, a .zip, .csv, .csv.gz, .parquet or .npz; or "drawn" for drawn faces.')
-    ],
+    path: Annotated[str, typer.Argument(help=DATA_HELP)],
     votes: Annotated[Path | None, typer.Option(help="FER+'s votes (fer2013new.csv) for FER2013.")] = None,
     reader: Annotated[
         str | None, typer.Option(help="Name of the reader, such as folders; chosen by the path if not given.")
@@ -68,7 +66,7 @@ def describe(
 
 @app.command()
 def convert(
-    path: Annotated[str, typer.Argument(help='A data set in any form that mien reads; or "drawn" for drawn faces.')],
+    path: Annotated[str, typer.Argument(help=DATA_HELP)],
     output: Annotated[
         Path, typer.Option(help="Folder for manifest.csv and the images, or a .parquet; made where needed.")
     ],

@@ -17,6 +17,10 @@ class ChannelsChoice(StrEnum):
     RGB = "rgb"
 
 
+DATA_HELP = (
+    "A data set: a folder, a .zip or .tar, a table (.csv, .tsv, .parquet), arrays (.npz, .npy, .h5), a data file "
+    '(.toml), or "drawn" for drawn faces.'
+)
 CHANNELS_HELP = "Read images in gray, or in colour: networks then take red, green and blue. Default: gray."
 OUTSIDE_HELP = "Take images that a manifest names outside its folder."
 CLASSES_HELP = (

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, LABELS_HELP, ChannelsChoice, finite
+from mien.cli.options import CHANNELS_HELP, CLASSES_HELP, DATA_HELP, LABELS_HELP, ChannelsChoice, finite
 
 
 def train(
-    data: Annotated[str, typer.Argument(help='A data set that mien reads, or "drawn".')],
+    data: Annotated[str, typer.Argument(help=DATA_HELP)],
     backbone: Annotated[str, typer.Option(help="A name from `mien models list`, or file.py:function.")] = "mien_small",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
     labels: Annotated[str, typer.Option(help=LABELS_HELP)] = "dataset",

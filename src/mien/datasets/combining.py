@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Missed, Problem, Role
-from mien.datasets.samples import LOSS_WARNING, counted
+from mien.datasets.samples import BRING_TO_SIZE, LOSS_WARNING, counted
 from mien.errors import DataError
 from mien.labels import LabelSet
 
@@ -57,7 +57,7 @@ def combine(parts: Sequence[Part]) -> Dataset:
     sizes = {part.dataset.size for part in parts}
     if len(sizes) > 1:
         said = ", ".join(f"{p.dataset.name} {p.dataset.size[1]}x{p.dataset.size[0]}" for p in parts)
-        raise DataError(f"The images of several sources must have one size. Received: {said}. Say size in [data].")
+        raise DataError(f"The images of several sources must have one size. Received: {said}. {BRING_TO_SIZE}")
     if len({part.dataset.channels for part in parts}) > 1:
         said = ", ".join(f"{p.dataset.name} {p.dataset.channels}" for p in parts)
         raise DataError(

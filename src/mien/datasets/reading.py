@@ -39,7 +39,7 @@ from mien.datasets.parquet import is_parquet, parquet_files, read_parquet
 from mien.datasets.pixels import DecodedImage, stack_images
 from mien.datasets.places import why_missing
 from mien.datasets.rafdb import is_raf_db, raf_db_files, read_raf_db
-from mien.datasets.samples import FaceCutter, ReadOptions, dataset_name
+from mien.datasets.samples import BRING_TO_SIZE, FaceCutter, ReadOptions, dataset_name
 from mien.datasets.sources import SOURCES
 from mien.datasets.spec import DataSpec
 from mien.datasets.tables import TABLE_ENDINGS, read_columns
@@ -450,7 +450,7 @@ def _side(dataset: Dataset) -> int:
     if height != width:
         raise DataError(
             f"The images of {dataset.name} are not square ({width}x{height}), and those of several sources are brought "
-            "to one size: say size in [data]."
+            f"to one size. {BRING_TO_SIZE}"
         )
     return height
 

@@ -56,6 +56,11 @@ _MOST_OBLONG = 1.2
 _LEAST_PHOTO_PX = 120
 _MOST_PHOTOS = 0.1
 LOSS_WARNING = "warning: "
+# The way out where images have to be of one size, for whoever has a study file and whoever has none.
+BRING_TO_SIZE = (
+    "Say to which size they shall be brought: size = 48 in [data] of a study file or in a data file, or "
+    "mien data convert --size 48."
+)
 _ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tar", ".tgz", ".zip", ".npz", ".parquet", ".h5", ".hdf5")
 _LONGEST_ROLE = 60
 # A capital after a small letter begins a word: FER2013Train, TrainingData.
@@ -293,8 +298,7 @@ def build_dataset(
                 raise DataError(
                     f"The images of {path} take more than {LARGEST_IMAGES_BYTES / 1e9:.0f} GB: the first "
                     f"{len(images) + 1:,} of {len(samples):,} do, {sample.id} with {image.shape[1]}x{image.shape[0]} "
-                    "pixels. Say to which size they shall be brought: size = 48 in [data] of a study file, or "
-                    "mien data convert --size 48."
+                    f"pixels. {BRING_TO_SIZE}"
                 )
             images.append(image)
     if not kept:
