@@ -216,3 +216,13 @@ def test_photos_of_a_source_are_cut_out_by_its_own_word(tmp_path):
     sources = (DataSpec(path=str(a)), DataSpec(path=str(tmp_path / "photos"), faces="find"))
     with pytest.raises(DataError, match="None of the 2 images.*No face was found"):
         read_dataset(DataSpec(sources=sources), cache=None)
+
+
+def test_oblong_images_of_two_sources_are_refused_with_the_way_to_one_size(tmp_path):
+    a, _ = two(tmp_path)
+    oblong = tmp_path / "oblong.npz"
+    np.savez(oblong, images=np.resize(pixels(7), (4, 12, 8)), labels=np.array(["happy", "sad", "happy", "sad"]))
+    sources = (DataSpec(path=str(oblong)), DataSpec(path=str(a)))
+    with pytest.raises(DataError, match=r"8x12.*size = 48 in \[data\].*mien data convert --size 48"):
+        read_dataset(DataSpec(sources=sources), cache=None)
+    assert read_dataset(DataSpec(sources=sources, size=16), cache=None).size == (16, 16)
