@@ -100,14 +100,15 @@ def export(
 
 def _lines(exported: Exported, output: Path) -> list[str]:
     bundle, parity = exported.bundle, exported.parity
-    form = {".keras": "the .keras file", ".tflite": "LiteRT"}.get(output.suffix.lower(), "ONNX")
+    alone = {".keras": "the .keras file", ".tflite": "LiteRT", ".onnx": "ONNX"}.get(output.suffix.lower())
+    form = alone or "ONNX"
     size = len(bundle.onnx) if form == "ONNX" else output.stat().st_size
     lines = [
         f"{output}: {bundle.identity}, model of {size / 1e6:.2f} MB",
         f"Keras and {form} differ by at most {parity.difference:.1g} over {parity.images:,} images; no label differs.",
         f"Temperature {bundle.temperature:.3f}; {_unsure(bundle.unsure)}.",
     ]
-    if bundle.likeness is None and output.suffix.lower() not in (".keras", ".tflite", ".onnx"):
+    if bundle.likeness is None and alone is None:
         lines.append(
             "It will not say which faces are unlike those that it learned from: its run was trained before that was "
             "kept. With --data it will."

@@ -19,10 +19,11 @@ from mien.datasets.classes import as_number
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.folders import Progress, decode_files, list_folder, read_below
 from mien.datasets.pixels import DecodedImage
-from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted, refuse_repeated_ids
+from mien.datasets.samples import ReadOptions, Sample, build_dataset, refuse_repeated_ids
 from mien.datasets.tables import normal_name, open_table, read_columns
 from mien.errors import DataError
 from mien.labels import Expression
+from mien.wording import count_text
 
 CODES: dict[float, Expression] = {
     0: Expression.NEUTRAL,
@@ -96,7 +97,7 @@ def read_affectnet(path: Path, options: ReadOptions, progress: Progress | None =
     notes = []
     if others:
         answers = ", ".join(f"{answer} {count:,}" for answer, count in others.most_common())
-        notes.append(f"{counted(others.total(), 'image')} left out, annotated with no expression ({answers})")
+        notes.append(f"{count_text(others.total(), 'image')} left out, annotated with no expression ({answers})")
     return build_dataset(
         samples,
         decode_files([sample.id for sample in samples], read_below(path), progress, options),
@@ -188,7 +189,8 @@ def _read_older(path: Path, options: ReadOptions, progress: Progress | None) -> 
         path=path,
         licence=LICENCE,
         options=options,
-        notes=[f"{counted(others.total(), 'image')} left out, annotated with no expression ({answers})"] * bool(others),
+        notes=[f"{count_text(others.total(), 'image')} left out, annotated with no expression ({answers})"]
+        * bool(others),
         problems=problems,
     )
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, list_folder, read_below
-from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
+from mien.datasets.samples import ReadOptions, Sample, build_dataset
 from mien.errors import DataError
 from mien.labels import Expression
+from mien.wording import count_text
 
 CODES: dict[float, Expression] = {
     0: Expression.NEUTRAL,
@@ -85,7 +86,7 @@ def read_ck_plus(path: Path, options: ReadOptions, progress: Progress | None = N
     notes = []
     if unlabelled:
         notes.append(
-            f"{unlabelled:,} of {counted(len(sequences), 'sequence')} left out: their makers gave no emotion label"
+            f"{unlabelled:,} of {count_text(len(sequences), 'sequence')} left out: their makers gave no emotion label"
         )
     if not samples:
         raise DataError(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from mien.datasets.dataset import Problem
 from mien.errors import DataError, UnknownLabelError, did_you_mean
 from mien.labels import Expression, Group, Label, find_expression
+from mien.wording import count_text
 
 
 @dataclass(frozen=True)
@@ -333,15 +334,12 @@ def _slips(
         known = did_you_mean(word, [expression.value for expression in Expression])
         others = f" ({len(counts):,} such labels in all)" if len(counts) > 1 else ""
         raise UnknownLabelError(
-            f"Unknown expression label {word[:60]!r} in {where}: {_images(count)}{others}, such as {first}. {known} "
+            f"Unknown expression label {word[:60]!r} in {where}: {count_text(count, 'image')}{others}, such as "
+            f"{first}. {known} "
             f"classes says what a label stands for: --classes '{word[:60]}=anger', or '{word[:60]}=-' to leave it out."
         )
     reason = "Its label is {!r}, which is no expression that mien knows."
     return [Problem(str(ids[row]), reason.format(str(raw[row])[:60])) for row in rows]
-
-
-def _images(count: int) -> str:
-    return f"{count:,} {'image' if count == 1 else 'images'}"
 
 
 def _readings(raw: Sequence[Label | str], ids: Sequence[str], numbers: Mapping[str, int], where: str) -> str:
@@ -361,7 +359,7 @@ def _readings(raw: Sequence[Label | str], ids: Sequence[str], numbers: Mapping[s
     for number in sorted(there):
         names = [_reading(name, number, there) for name in shown]
         said = "" if not names else " " + (names[0] if len(set(names)) == 1 else " or ".join(names))
-        lines.append(f"  {number}:{said} ({_images(counts[number])}: {', '.join(rows[number])})")
+        lines.append(f"  {number}:{said} ({count_text(counts[number], 'image')}: {', '.join(rows[number])})")
     if shown:
         orders = " or ".join(f"{name} ({ORDERS[name].used_by})" for name in shown)
         head = f"The labels of {where} are numbers, and they could count in the order {orders}"

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Missed, Problem, Role
-from mien.datasets.samples import BRING_TO_SIZE, LOSS_WARNING, counted
+from mien.datasets.samples import BRING_TO_SIZE, LOSS_WARNING
 from mien.errors import DataError
 from mien.labels import LabelSet
+from mien.wording import count_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ def combine(parts: Sequence[Part]) -> Dataset:
     votes, vote_notes = _votes(whole, names, label_set)
     groups = _groups(whole, names)
     said = ", ".join(
-        f"{name} ({counted(len(dataset), 'image')}{f', all for {part.role.value}' if part.role else ''})"
+        f"{name} ({count_text(len(dataset), 'image')}{f', all for {part.role.value}' if part.role else ''})"
         for name, dataset, part in zip(names, whole, parts, strict=True)
     )
     framings = {dataset.framing for dataset in whole}
@@ -159,8 +160,8 @@ def _without_replaced_roles(parts: Sequence[Part], names: Sequence[str]) -> tupl
             if part.role is None and own.any():
                 kept[place] = replace(part, dataset=part.dataset.take(~own))
                 notes.append(
-                    f"{role.value} is {' and '.join(given)} alone: {counted(int(own.sum()), f'{role.value} image')} of "
-                    f"{name} left out"
+                    f"{role.value} is {' and '.join(given)} alone: {count_text(int(own.sum()), f'{role.value} image')} "
+                    f"of {name} left out"
                 )
     return kept, notes
 
@@ -227,5 +228,5 @@ def _copy_notes(
         for other, conflicts in met.items():
             verb = "is an exact copy" if len(conflicts) == 1 else "are exact copies"
             but = f", {sum(conflicts):,} of them under another label" if any(conflicts) else ""
-            notes.append(f"{counted(len(conflicts), 'image')} of {name} {verb} of images of {other}{but}")
+            notes.append(f"{count_text(len(conflicts), 'image')} of {name} {verb} of images of {other}{but}")
     return notes

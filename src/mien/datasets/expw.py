@@ -13,9 +13,10 @@ from pathlib import Path
 from mien.datasets.dataset import Dataset, Problem
 from mien.datasets.folders import Progress, decode_files, is_sorted, read_below
 from mien.datasets.pixels import DecodedImage
-from mien.datasets.samples import ReadOptions, Sample, build_dataset, counted
+from mien.datasets.samples import ReadOptions, Sample, build_dataset
 from mien.errors import DataError
 from mien.labels import Expression
+from mien.wording import count_text
 
 CODES = {
     "0": Expression.ANGER,
@@ -89,7 +90,7 @@ def read_expw(path: Path, options: ReadOptions, progress: Progress | None = None
         path=path,
         licence=LICENCE,
         options=options,
-        notes=[f"{counted(repeated, 'line')} of {found.labels} left out: they repeat another"] if repeated else [],
+        notes=[f"{count_text(repeated, 'line')} of {found.labels} left out: they repeat another"] if repeated else [],
     )
 
 

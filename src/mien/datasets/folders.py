@@ -27,7 +27,6 @@ from mien.datasets.samples import (
     ReadOptions,
     Sample,
     build_dataset,
-    counted,
     find_role,
     says_nothing,
 )
@@ -35,6 +34,7 @@ from mien.decoding import LARGEST_FILE_BYTES
 from mien.errors import DataError, ImageError, UnknownLabelError
 from mien.files import read_file
 from mien.labels import Expression, Label, find_expression, parse_expression
+from mien.wording import count_text
 
 Progress = Callable[[int, int], None]
 
@@ -335,21 +335,21 @@ def _with_groups(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], lis
     if named:
         persons = {file.group for file in named.values()}
         notes.append(
-            f"{counted(len(named), 'image')} named as in CK+, JAFFE, KDEF, FERG or SFEW, of "
+            f"{count_text(len(named), 'image')} named as in CK+, JAFFE, KDEF, FERG or SFEW, of "
             f"{len(persons):,} {'person or film' if len(persons) == 1 else 'persons or films'}: their names are groups"
         )
     below = {file.group for file in files if file.group and file.path not in named}
     if below:
         notes.append(
-            f"{counted(len(below), 'folder')} below the expressions, such as {min(below)!r}, taken as groups (a clip "
-            "or a person each), which no split that is made separates; groups = 'none' says otherwise"
+            f"{count_text(len(below), 'folder')} below the expressions, such as {min(below)!r}, taken as groups (a "
+            "clip or a person each), which no split that is made separates; groups = 'none' says otherwise"
         )
     above = {file.above for file in files if file.above}
     persons_above = len(above) > 1 and (len(above) >= _MANY_FOLDERS or all(map(_PERSON_FOLDER.fullmatch, above)))
     if not persons_above:
         return list(files), notes
     notes.append(
-        f"{counted(len(above), 'folder')} above the expressions, such as {min(above)!r}, taken as groups (a person "
+        f"{count_text(len(above), 'folder')} above the expressions, such as {min(above)!r}, taken as groups (a person "
         "or a clip each), which no split that is made separates; groups = 'none' says otherwise"
     )
     return [replace(file, group=file.group or file.above, above="") for file in files], notes
@@ -360,7 +360,7 @@ def _role_notes(files: Sequence[LabelledFile]) -> list[str]:
     above = Counter(file.above for file in files if file.above)
     if len(above) < 2 and not (above and any(file.role for file in files)):
         return []
-    said = ", ".join(f"{name} ({counted(count, 'image')})" for name, count in above.most_common(5))
+    said = ", ".join(f"{name} ({count_text(count, 'image')})" for name, count in above.most_common(5))
     more = f" and {len(above) - 5:,} more" if len(above) > 5 else ""
     return [
         f"folders above the expressions that name no role: {said}{more}; their images have no role, and a protocol "
@@ -402,8 +402,8 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
     boxes = [path for path in paths if path.lower().endswith(".txt") and "labels" in path.lower().split("/")[:-1]]
     if boxes:
         return (
-            f"{source} is in YOLO's form: {counted(len(boxes), 'file')} of boxes such as {boxes[0]} beside the images. "
-            f"mien reads faces that are cut out. Cut the boxes out into one folder per expression. {expected}"
+            f"{source} is in YOLO's form: {count_text(len(boxes), 'file')} of boxes such as {boxes[0]} beside the "
+            f"images. mien reads faces that are cut out. Cut the boxes out into one folder per expression. {expected}"
         )
     others = [(path, way) for path in paths if (way := other_form(path)) is not None]
     if others:
@@ -431,7 +431,7 @@ def _spelling_notes(files: Sequence[LabelledFile]) -> list[str]:
         letters = "".join(character for character in label.lower() if character.isalpha())
         expression = find_expression(label)
         if expression is not None and letters not in _USUAL_FORMS:
-            notes.append(f"{label} read as {expression} ({counted(count, 'image')})")
+            notes.append(f"{label} read as {expression} ({count_text(count, 'image')})")
     return notes
 
 

@@ -21,6 +21,7 @@ from mien.labels import LabelSet
 from mien.randomness import generator
 from mien.seen import gray_hashes
 from mien.votes import Votes, official_majority
+from mien.wording import count_text
 
 _CHOICES = {
     "roles": ("auto", "official", "deck", "split"),
@@ -637,8 +638,7 @@ def _undecided_notes(roles: NDArray[np.str_], answers: _Answers, targets: str) -
 
 
 def _number(mask: NDArray[np.bool_]) -> str:
-    count = int(mask.sum())
-    return f"{count:,} {'sample' if count == 1 else 'samples'}"
+    return count_text(int(mask.sum()), "sample")
 
 
 def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

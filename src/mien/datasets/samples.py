@@ -21,6 +21,7 @@ from mien.datasets.pixels import IMAGE_SUFFIXES, DecodedImage, stack_images
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, did_you_mean
 from mien.labels import Label, LabelSet, plain_letters
+from mien.wording import count_text
 
 LICENCE_NOT_STATED = "Not stated by the data set; check before you publish."
 
@@ -188,7 +189,7 @@ def name_roles(raw: Sequence[Role | str], ids: Sequence[str], where: str) -> tup
     rows = [number for number, role in enumerate(raw) if role in unknown and not isinstance(role, Role)]
     counts = Counter(str(raw[row]) for row in rows)
     if rows and not are_slips(counts, len(raw)):
-        said = ", ".join(f"{word[:40]!r} ({counted(count, 'image')})" for word, count in counts.most_common(5))
+        said = ", ".join(f"{word[:40]!r} ({count_text(count, 'image')})" for word, count in counts.most_common(5))
         near = did_you_mean(counts.most_common(1)[0][0], ["train", "validation", "test"])
         raise DataError(
             f"Unknown role {said} in {where}. {near} Expected train, validation or test, in any usual spelling."
@@ -215,15 +216,6 @@ def refuse_unwritable_ids(dataset: Dataset) -> None:
             raise DataError(
                 f"The name {name!r} holds bytes that are not UTF-8, so that no table can hold it. Rename the file."
             ) from error
-
-
-def counted(number: int, thing: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "image"), counted(4002, "image")
-    ('1 image', '4,002 images')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def build_dataset(
@@ -370,7 +362,7 @@ def _loss_notes(problems: Sequence[Problem], used: int) -> list[str]:
     lost = [problem for problem in problems if not _is_another_file(problem.name)]
     notes = []
     if len(problems) > len(lost):
-        notes.append(f"{counted(len(problems) - len(lost), 'file')} of other types left out")
+        notes.append(f"{count_text(len(problems) - len(lost), 'file')} of other types left out")
     if lost:
         share = len(lost) / (len(lost) + used)
         reasons = Counter(problem.reason.removesuffix(".") for problem in lost).most_common(2)

@@ -28,6 +28,7 @@ from mien.study.record import STORE_FILE, RunRecord, RunStatus, is_complete
 from mien.study.reference import Reference, read_references
 from mien.study.settings import parse
 from mien.study.spec import Study, read_study
+from mien.wording import count_text
 
 # Of a run that goes on, or may be gone on from.
 CHECKPOINT_FILE = "checkpoint.npz"
@@ -219,7 +220,7 @@ class Store:
 
     def __repr__(self) -> str:
         runs = sum(map(is_complete, self.runs.glob("*")))
-        return f"<store {self.folder}: {runs:,} finished {'run' if runs == 1 else 'runs'}>"
+        return f"<store {self.folder}: {count_text(runs, 'finished run')}>"
 
     def keep_data(self, split: Split, spec: DataSpec | None) -> None:
         """Remember what an export needs of the data: which images were learned from, how they look, the cleaning list.
