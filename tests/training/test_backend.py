@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import platform
+
 import numpy as np
 import pytest
 
@@ -46,3 +49,18 @@ def test_other_backends_take_the_arrays(columns, monkeypatch):
     given = backend.in_batches(4, inputs, targets, weights)
     assert given["y"] is targets
     assert given["sample_weight"] is weights
+
+
+@pytest.mark.parametrize(
+    ("machine", "set_by_user", "expected"),
+    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, None), ("aarch64", "1", "1")],
+)
+def test_faster_convolutions_are_asked_for_on_x86_unless_the_user_has_a_say(
+    monkeypatch, machine, set_by_user, expected
+):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", set_by_user or "")
+    if set_by_user is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    backend.choose_backend()
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +21,14 @@ from numpy.typing import NDArray
 from mien.errors import NetworkError
 from mien.study.backend import find_backend
 
+_X86 = ("x86_64", "amd64")
+
 
 def choose_backend() -> str | None:
     """Choose Keras' backend where the user has not (see `find_backend`).
 
-    The backends' start-up messages are silenced unless the user has set a level.
+    The backends' start-up messages are silenced, and TensorFlow's faster convolutions are asked for, unless the user
+    has set these variables.
 
     Returns:
         The backend chosen here or by KERAS_BACKEND; None when keras.json decides.
@@ -34,6 +38,11 @@ def choose_backend() -> str | None:
     """
     backend = find_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if platform.machine().lower() in _X86:
+        # On Linux TensorFlow 2.21 takes oneDNN's operations only where the processor has instructions made for networks
+        # (AVX512-VNNI, AMX), though AVX2 is enough: on the others training takes 1.6 (mien_small) to 4 (ResNet50V2)
+        # times as long without them.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if backend is not None:
         os.environ["KERAS_BACKEND"] = backend
     return backend
