@@ -102,6 +102,8 @@ def everything() -> dict[str, Any]:
             zoom=0.1,
             brightness=0.1,
             contrast=0.1,
+            blur=0.03,
+            noise=0.05,
             erasing=0.5,
             mixup=0.2,
             cutmix=0.5,

@@ -2,14 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 keras = pytest.importorskip("keras")
 
 from mien.study.recipe import AugmentationSpec  # noqa: E402
-from mien.training.augmentation import RandomAffine, RandomErasing, RandomLight, augment  # noqa: E402
+from mien.training.augmentation import RandomAffine, RandomErasing, RandomLight, RandomQuality, augment  # noqa: E402
 
-EVERYTHING = AugmentationSpec(flip=True, shift=0.1, rotation=10, zoom=0.1, brightness=0.2, contrast=0.2, erasing=0.5)
-LAYERS = [RandomAffine(True, 0.1, 10.0, 0.1, 3), RandomLight(0.2, 0.3, 4), RandomErasing(0.7, 5)]
+EVERYTHING = AugmentationSpec(
+    flip=True, shift=0.1, rotation=10, zoom=0.1, brightness=0.2, contrast=0.2, blur=0.05, noise=0.1, erasing=0.5
+)
+LAYERS = [
+    RandomAffine(True, 0.1, 10.0, 0.1, 3),
+    RandomLight(0.2, 0.3, 4),
+    RandomQuality(0.1, 0.1, 6),
+    RandomErasing(0.7, 5),
+]
 
 
 def faces(count: int = 16, side: int = 12) -> np.ndarray:
@@ -50,7 +58,7 @@ def test_a_checkpoint_of_the_variables_goes_on_with_the_same_stream():
     model, images = graph(), faces()
     changed(model, images)
     checkpoint = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
-    assert len(checkpoint) == 3
+    assert len(checkpoint) == 4
     expected = [changed(model, images) for _ in range(2)]
     assert np.abs(expected[0] - expected[1]).max() > 1
     resumed = graph(seed=99)
@@ -140,6 +148,45 @@ def test_contrast_is_about_the_mean_and_brightness_moves_it():
     moved = changed(RandomLight(brightness=0.2), images).mean(axis=(1, 2, 3)) - mean
     assert -51.1 <= moved.min() < -30
     assert 30 < moved.max() <= 51.1
+
+
+def test_half_of_the_images_are_blurred_by_gaussians_up_to_the_largest():
+    side = 41
+    images = np.zeros((400, side, side, 2), np.float32)
+    images[:, 20, 20] = 255
+    result = changed(RandomQuality(blur=0.06), images)[..., 0] / 255
+    np.testing.assert_allclose(result.sum(axis=(1, 2)), 1, atol=1e-4)
+    distances = np.arange(side) - 20
+    for axis in (1, 2):
+        deviations = np.sqrt((result.sum(axis=axis) * distances**2).sum(axis=1))
+        blurred = deviations > 0.11
+        assert 150 < blurred.sum() < 250
+        assert 2.2 < deviations.max() <= 0.06 * side * 1.01
+    # The whole picture against SciPy's Gaussian of the same width.
+    strongest = int(deviations.argmax())
+    expected = gaussian_filter(images[strongest, :, :, 0] / 255, deviations[strongest], truncate=8)
+    np.testing.assert_allclose(result[strongest], expected, atol=1e-4)
+
+
+def test_blur_keeps_even_pictures_even_up_to_the_border():
+    np.testing.assert_allclose(changed(RandomQuality(blur=0.3), np.full((8, 12, 10, 1), 90, np.uint8)), 90, atol=0.01)
+
+
+def test_half_of_the_images_have_noise_of_deviations_up_to_the_largest():
+    images = np.full((300, 24, 24, 1), 128, np.uint8)
+    noise = changed(RandomQuality(noise=0.1), images) - 128
+    deviations = noise.std(axis=(1, 2, 3)) / 255
+    noisy = deviations > 0
+    assert 110 < noisy.sum() < 190
+    assert 0.09 < deviations.max() <= 0.105
+    assert deviations[noisy].min() < 0.02
+    assert np.abs(noise.mean(axis=(1, 2, 3))).max() < 6
+
+
+def test_blur_leaves_the_noise_as_it_was():
+    images = np.full((20, 12, 12, 1), 128, np.uint8)  # what blurring leaves as it is
+    without, with_blur = (changed(RandomQuality(blur, 0.1, 3), images) for blur in (0.0, 0.05))
+    np.testing.assert_allclose(with_blur, without, atol=0.01)
 
 
 def test_erasing_hits_its_share_of_the_images_with_rectangles_of_allowed_size():

@@ -212,6 +212,8 @@ MATTERS = {
     "augmentation.zoom": (0.1, {}),
     "augmentation.brightness": (0.1, {}),
     "augmentation.contrast": (0.1, {}),
+    "augmentation.blur": (0.03, {}),
+    "augmentation.noise": (0.1, {}),
     "augmentation.erasing": (0.1, {}),
     "augmentation.mixup": (0.2, {}),
     "augmentation.cutmix": (1.0, {}),

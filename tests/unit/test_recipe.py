@@ -120,6 +120,8 @@ RANGES = [
     (AugmentationSpec, "zoom", -0.1, 1.0),
     (AugmentationSpec, "brightness", -0.1, 1.1),
     (AugmentationSpec, "contrast", -0.1, 1.1),
+    (AugmentationSpec, "blur", -0.1, 0.6),
+    (AugmentationSpec, "noise", -0.1, 1.1),
     (AugmentationSpec, "erasing", -0.1, 1.1),
     (AugmentationSpec, "mixup", -0.1, 10.1),
     (AugmentationSpec, "cutmix", -0.1, 10.1),

@@ -277,6 +277,8 @@ _LATER = {
     "logit_adjustment": 0.0,
     "heads": (),
     "augmentation.cutmix": 0.0,
+    "augmentation.blur": 0.0,
+    "augmentation.noise": 0.0,
     "preprocessing.channels": None,
 }
 

@@ -111,6 +111,9 @@ class AugmentationSpec:
         zoom: largest change of scale, as a share (0.15: 0.85 to 1.15).
         brightness: largest change of brightness, as a share of the range 0..255.
         contrast: largest change of contrast about the image's mean, as a factor (0.2: 0.8 to 1.2).
+        blur: largest standard deviation of a Gaussian blur, as a share of the side; half of the images stay sharp.
+        noise: largest standard deviation of Gaussian noise, as a share of the range 0..255; half of the images stay
+            without.
         erasing: probability of erasing a random rectangle (Zhong et al., 2020).
         mixup: alpha of mixup (Zhang et al., 2018).
         cutmix: alpha of CutMix (Yun et al., 2019). With `mixup` too, each image is blended by one of them, drawn with
@@ -123,6 +126,8 @@ class AugmentationSpec:
     zoom: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
     erasing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -133,6 +138,8 @@ class AugmentationSpec:
         _check_range("augmentation.zoom", self.zoom, 0.0, 0.9)
         _check_range("augmentation.brightness", self.brightness, 0.0, 1.0)
         _check_range("augmentation.contrast", self.contrast, 0.0, 1.0)
+        _check_range("augmentation.blur", self.blur, 0.0, 0.5)
+        _check_range("augmentation.noise", self.noise, 0.0, 1.0)
         _check_range("augmentation.erasing", self.erasing, 0.0, 1.0)
         _check_range("augmentation.mixup", self.mixup, 0.0, 10.0)
         _check_range("augmentation.cutmix", self.cutmix, 0.0, 10.0)

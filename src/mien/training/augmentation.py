@@ -157,6 +157,51 @@ class RandomLight(RandomChange):
 
 
 @keras.saving.register_keras_serializable(package="mien")
+class RandomQuality(RandomChange):
+    """Blur some images as a lens out of focus or a face of few pixels does, then add the noise of little light.
+
+    Either is left out for half of the images, and for the others of any strength up to the largest.
+
+    Args:
+        blur: largest standard deviation of a Gaussian blur, as a share of the side.
+        noise: largest standard deviation of Gaussian noise, as a share of the range 0..255.
+        seed: of the layer's random stream.
+    """
+
+    def __init__(self, blur: float = 0.0, noise: float = 0.0, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.blur, self.noise = blur, noise
+
+    def change(self, images: Any) -> Any:
+        """Images of less quality, cut off at 0 and 255."""
+        # Both are drawn always: the noise must not depend on whether images are blurred, too.
+        blur = keras.ops.maximum(self.uniform(images, -self.blur, self.blur, rank=3), 0)
+        noise = keras.ops.maximum(self.uniform(images, -self.noise, self.noise, rank=4), 0) * 255
+        x = self._blurred(images, blur) if self.blur else images
+        if self.noise:
+            x = x + keras.random.normal(keras.ops.shape(images), seed=self.seed_generator) * noise
+        return keras.ops.clip(x, 0, 255)
+
+    def _blurred(self, images: Any, deviations: Any) -> Any:
+        """Each image under a Gaussian of its own, of shape (N, 1, 1): a product with a matrix along each axis.
+
+        Weights of pixels outside of the image go to those inside.
+        """
+        x = images
+        for equation, side in (("nij,njwc->niwc", images.shape[1]), ("nij,nhjc->nhic", images.shape[2])):
+            places = np.arange(side, dtype=np.float32)
+            # A tenth of a pixel weighs the neighbours with e^-50: the image as it is.
+            pixels = keras.ops.maximum(deviations * side, 0.1)
+            weights = keras.ops.exp(-0.5 * keras.ops.square((places[:, None] - places) / pixels))
+            x = keras.ops.einsum(equation, weights / keras.ops.sum(weights, axis=2, keepdims=True), x)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the layer."""
+        return {**super().get_config(), "blur": self.blur, "noise": self.noise}
+
+
+@keras.saving.register_keras_serializable(package="mien")
 class RandomErasing(RandomChange):
     """Put noise in place of a random rectangle of some images (Zhong et al., 2020).
 
@@ -198,7 +243,7 @@ def augment(faces: keras.KerasTensor, spec: AugmentationSpec, seed: int) -> kera
     """Add the layers of an augmentation to a graph; images are blended elsewhere (see `blending`).
 
     Args:
-        faces: shape (N, H, W, C), pixels 0..255. A change is the same for all channels but the noise of erasing.
+        faces: shape (N, H, W, C), pixels 0..255. A change is the same for all channels; noise is of each its own.
         spec: what is to be changed.
         seed: the recipe's seed; each layer derives its own from it.
 
@@ -214,6 +259,8 @@ def augment(faces: keras.KerasTensor, spec: AugmentationSpec, seed: int) -> kera
         x = RandomAffine(spec.flip, spec.shift, spec.rotation, spec.zoom, stream("affine"), name="random_affine")(x)
     if spec.brightness or spec.contrast:
         x = RandomLight(spec.brightness, spec.contrast, stream("light"), name="random_light")(x)
+    if spec.blur or spec.noise:
+        x = RandomQuality(spec.blur, spec.noise, stream("quality"), name="random_quality")(x)
     if spec.erasing:
         x = RandomErasing(spec.erasing, stream("erasing"), name="random_erasing")(x)
     return x
