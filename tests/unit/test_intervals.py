@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, wilson
+from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, rank_correlation, wilson
 from mien.randomness import generator
 
 
@@ -64,3 +65,25 @@ def test_percentiles_leave_out_what_is_not_defined_and_hold_the_value():
     estimate = percentile_estimate(0.3, resampled, count=5)
     assert (estimate.low, estimate.high) == (pytest.approx(0.205), pytest.approx(0.395))
     assert percentile_estimate(0.9, resampled, count=5).high == 0.9
+
+
+def test_rank_correlation_covers_that_of_the_population_and_is_scipys():
+    random, spearman = np.random.default_rng(8), 6 / np.pi * np.arcsin(0.7 / 2)
+    inside = 0
+    for _ in range(400):
+        first, second = random.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], 100).T
+        found = rank_correlation(first, second)
+        assert found.value == pytest.approx(spearmanr(first, second).statistic)
+        assert found.count == 100
+        inside += found.low <= spearman <= found.high
+    assert 0.92 < inside / 400 < 0.98
+
+
+def test_rank_correlation_at_its_ends_with_ties_and_without_an_order():
+    values = np.array([3.0, 1.0, 2.0, 2.0, 5.0])
+    assert rank_correlation(values, values**3) == Estimate(1.0, 1.0, 1.0, 5)
+    assert rank_correlation(values, -values) == Estimate(-1.0, -1.0, -1.0, 5)
+    tied = np.array([1.0, 1.0, 2.0, 3.0, 2.0])
+    assert rank_correlation(values, tied).value == pytest.approx(spearmanr(values, tied).statistic)
+    assert rank_correlation(values, np.ones(5)) is None
+    assert rank_correlation(values[:3], tied[:3]) is None

@@ -190,6 +190,11 @@ def test_an_evaluation_measures_how_well_it_finds_corrupted_faces(knowing, liken
         there = likeness.distances(corrupt(images, "blur", one.strength))
         assert one.unlike == (there > 1).mean()
         assert one.told_apart == pytest.approx(mannwhitneyu(there, usual).statistic / len(usual) ** 2)
+        assert one.confidence == pytest.approx(
+            Classifier(knowing).predict(corrupt(images, "blur", one.strength)).max(1).mean()
+        )
+    gaps = [one.confidence - one.accuracy.value for one in found.corrupted]
+    assert found.confidence_gap == found.to_json()["confidence_gap"] == pytest.approx(np.mean(gaps))
     assert found.told_apart == pytest.approx(np.mean([one.told_apart for one in found.corrupted]))
     told = json.loads(json.dumps(found.to_json()))
     assert told["unlike"] == (usual > 1).sum()

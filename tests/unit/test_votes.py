@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import typer
+from scipy.stats import entropy, spearmanr
 from typer.testing import CliRunner
 
 from mien.api.evaluating import evaluate
@@ -125,6 +126,18 @@ def test_the_divergence_is_log_loss_less_its_floor(data):
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     expected = (-(shares * np.log(given)).sum(axis=1) + (shares * logs).sum(axis=1)).mean()
     assert score_votes(answers, votes).divergence.value == pytest.approx(expected)
+
+
+def test_doubt_is_ranked_as_scipy_ranks_it(data):
+    votes = votes_of(data, EIGHT)
+    kept = votes.plurality >= 0
+    answers = 0.7 * votes.shares + 0.3 * RANDOM.dirichlet(np.ones(8), len(data))
+    found = score_votes(answers, votes).entropy
+    doubt = [entropy(rows[kept].T).round(9) for rows in (answers, votes.shares)]
+    assert found.value == pytest.approx(spearmanr(*doubt).statistic)
+    assert found.low < found.value < found.high
+    assert found.count == kept.sum()
+    assert score_votes(np.full((len(data), 8), 1 / 8), votes).entropy is None  # as unsure of each
 
 
 def test_the_order_of_images_changes_nothing(data):

@@ -120,6 +120,15 @@ class ModelEvaluation:
         return float(np.mean(found)) if found else None
 
     @property
+    def confidence_gap(self) -> float | None:
+        """Mean probability of the answers to corrupted images less the share of right ones: above 0 too sure.
+
+        The mean over the corruptions and strengths that were asked for; None without any.
+        """
+        gaps = [one.confidence - one.accuracy.value for one in self.corrupted]
+        return float(np.mean(gaps)) if gaps else None
+
+    @property
     def unlike(self) -> NDArray[np.bool_] | None:
         """Which images are unlike the faces that the model learned from; None where it does not say."""
         return None if self.distances is None else self.distances > 1
@@ -273,6 +282,7 @@ class ModelEvaluation:
             "with_misses": {name: estimate.to_json() for name, estimate in self.with_misses.items()},
             "votes": None if self.vote_scores is None else self.vote_scores.to_json(),
             "corruptions": [scores.to_json() for scores in self.corrupted],
+            "confidence_gap": self.confidence_gap,
             "told_apart": self.told_apart,
             "unlike": None if self.unlike is None else int(self.unlike.sum()),
             "accuracy_of_unlike": None if self.accuracy_of_unlike is None else self.accuracy_of_unlike.to_json(),

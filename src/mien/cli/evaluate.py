@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -212,9 +213,15 @@ def _corruption_table(found: ModelEvaluation) -> Table:
         cells.setdefault(one.corruption, []).append(f"{share.value:.1%}\n[{share.low:.1%}, {share.high:.1%}]")
     for name, row in cells.items():
         table.add_row(name, *row)
+    accuracy, confidence = (
+        mean(values) for values in zip(*((one.accuracy.value, one.confidence) for one in found.corrupted), strict=True)
+    )
+    table.caption = (
+        f"Over all of these: right {accuracy:.1%}, where the model's probability for its answer is {confidence:.1%}"
+    )
     if found.told_apart is not None:
-        table.caption = (
-            "A corrupted image is further from the faces that the model learned from than one as it is, in "
+        table.caption += (
+            ". A corrupted image is further from the faces that the model learned from than one as it is, in "
             f"{found.told_apart:.1%} of all pairs (50 % is chance)"
         )
     return table

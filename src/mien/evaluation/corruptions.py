@@ -335,6 +335,7 @@ class CorruptedScores:
         accuracy: share of right labels.
         change: accuracy less that for the same images as they are, -1 to 1, with an interval for paired shares.
         balanced_accuracy: mean recall of the expressions that have images.
+        confidence: mean probability of the answers, 0 to 1; above `accuracy` the model is too sure.
         unlike: share of the images that are unlike the faces that the model learned from, 0 to 1; None where it does
             not say.
         told_apart: how often an image is further from those faces under the corruption than another one is as it is,
@@ -347,6 +348,7 @@ class CorruptedScores:
     accuracy: Estimate
     change: Estimate
     balanced_accuracy: Estimate
+    confidence: float
     unlike: float | None = None
     told_apart: float | None = None
 
@@ -364,6 +366,7 @@ class CorruptedScores:
             accuracy=Estimate.from_json(value["accuracy"]),
             change=Estimate.from_json(value["change"]),
             balanced_accuracy=Estimate.from_json(value["balanced_accuracy"]),
+            confidence=float(value["confidence"]),
             unlike=value.get("unlike"),
             told_apart=value.get("told_apart"),
         )
@@ -382,6 +385,7 @@ class CorruptedScores:
             "amount": self.amount,
             "images": self.accuracy.count,
             **ends,
+            "confidence": self.confidence,
             "unlike": self.unlike,
             "told_apart": self.told_apart,
         }
@@ -412,9 +416,9 @@ def score_corrupted(
     change = compare(after[np.newaxis], before[np.newaxis], clusters=clean.clusters).difference
     amount = CORRUPTIONS[corruption].amounts[strength - 1]
     unlike = None if distances is None else (float((distances[1] > 1).mean()), told_apart(*distances))
-    return CorruptedScores(
-        corruption, strength, amount, scores.accuracy, change, scores.balanced_accuracy, *(unlike or (None, None))
-    )
+    confidence = float(corrupted.probabilities.max(axis=1).mean())
+    figures = (scores.accuracy, change, scores.balanced_accuracy, confidence)
+    return CorruptedScores(corruption, strength, amount, *figures, *(unlike or (None, None)))
 
 
 def told_apart(usual: NDArray[np.float64], others: NDArray[np.float64]) -> float:

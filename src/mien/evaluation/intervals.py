@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -61,6 +62,35 @@ class Estimate:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The estimate that `to_json` gave."""
         return cls(float(value["value"]), float(value["low"]), float(value["high"]), int(value["count"]))
+
+
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Estimate | None:
+    """Spearman's rank correlation with the interval of Bonett and Wright; equal values share their mean rank.
+
+    Source: Bonett & Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations",
+    Psychometrika 65, 2000.
+
+    Args:
+        first: shape (N,).
+        second: shape (N,), of the same images in the same order.
+
+    Returns:
+        The correlation, -1 to 1; None where all values of one are equal, or of fewer than four images.
+    """
+    count = len(first)
+    if count < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    a, b = _ranks(first), _ranks(second)
+    value = float(a @ b / math.sqrt((a @ a) * (b @ b)))
+    reach = NormalDist().inv_cdf(0.5 + LEVEL / 2) * math.sqrt((1 + value**2 / 2) / (count - 3))
+    middle = math.atanh(value) if abs(value) < 1 else math.copysign(math.inf, value)
+    return Estimate(value, min(value, math.tanh(middle - reach)), max(value, math.tanh(middle + reach)), count)
+
+
+def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Twice the ranks less their mean: whole numbers, of which sums do not depend on the order of the images."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((2 * np.cumsum(counts) - counts - len(values))[place], dtype=np.float64)
 
 
 def wilson(successes: int, count: int, level: float = LEVEL) -> Estimate:

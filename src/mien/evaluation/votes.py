@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, wilson
+from mien.evaluation.agreement import entropy_bits
+from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, rank_correlation, wilson
 from mien.evaluation.metrics import LEAST_PROBABILITY
 from mien.votes import Votes
 
@@ -53,6 +54,9 @@ class VoteScores:
         official: accuracy on the images to which FER+'s own majority rule gives a label; None where it gives none.
         divergence: mean Kullback-Leibler divergence of the model's probabilities from the votes, in nats, on the images
             of `plurality`; 0 when they are the same.
+        entropy: Spearman's rank correlation of the entropy of the model's probabilities with that of the votes, on the
+            images of `plurality`: 1 when the model is the less sure of an image, the less people agree on it. None
+            where either is the same for all images.
         halves: the images where more than half of the votes are for the commonest answer, and the others.
         tenths: the images by tenths of the votes for the commonest answer, the most agreed first.
     """
@@ -60,6 +64,7 @@ class VoteScores:
     plurality: Estimate
     official: Estimate | None
     divergence: Estimate
+    entropy: Estimate | None
     halves: tuple[AgreementStratum, ...]
     tenths: tuple[AgreementStratum, ...]
 
@@ -71,6 +76,8 @@ class VoteScores:
         for stratum in (*self.halves, *self.tenths):
             yield VOTE_ACCURACY, f"{stratum.name} taggers agree", stratum.accuracy
         yield "Divergence of the votes", "one answer alone has the most votes", self.divergence
+        if self.entropy is not None:
+            yield "Doubt where taggers doubt (rank correlation)", "one answer alone has the most votes", self.entropy
 
     def to_json(self) -> dict[str, Any]:
         """The scores as plain JSON values."""
@@ -78,6 +85,7 @@ class VoteScores:
             "plurality": self.plurality.to_json(),
             "official_majority": None if self.official is None else self.official.to_json(),
             "divergence": self.divergence.to_json(),
+            "entropy": None if self.entropy is None else self.entropy.to_json(),
             "halves": [stratum.to_json() for stratum in self.halves],
             "tenths": [stratum.to_json() for stratum in self.tenths],
         }
@@ -85,11 +93,12 @@ class VoteScores:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The scores that `to_json` gave."""
-        official = value["official_majority"]
+        official, entropy = value["official_majority"], value.get("entropy")
         return cls(
             plurality=Estimate.from_json(value["plurality"]),
             official=None if official is None else Estimate.from_json(official),
             divergence=Estimate.from_json(value["divergence"]),
+            entropy=None if entropy is None else Estimate.from_json(entropy),
             halves=tuple(map(AgreementStratum.from_json, value["halves"])),
             tenths=tuple(map(AgreementStratum.from_json, value["tenths"])),
         )
@@ -128,11 +137,13 @@ def score_votes(probabilities: NDArray[np.floating], votes: Votes) -> VoteScores
         (f"{number} of {TENTHS}", (number - 1) / TENTHS, number / TENTHS, tenth == number)
         for number in range(TENTHS, 0, -1)
     ]
-    divergence = _divergence(votes.shares[decided], probabilities[decided])
+    shares, answered = votes.shares[decided], probabilities[decided]
     return VoteScores(
         plurality=wilson(int(right.sum()), len(right)),
         official=_share((answers == votes.official)[official]),
-        divergence=_mean(divergence),
+        divergence=_mean(_divergence(shares, answered)),
+        # Rounded, or the order of the classes would break ties between votes that are spread alike.
+        entropy=rank_correlation(entropy_bits(answered).round(9), entropy_bits(shares).round(9)),
         halves=_strata(halves, right),
         tenths=_strata(tenths, right),
     )
