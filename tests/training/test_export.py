@@ -33,6 +33,24 @@ def narrow():
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def converted_once():
+    """The same weights become the same model: converting them again and again took half of the time of these tests."""
+    from mien.training import export
+
+    convert, known = export.to_onnx, {}
+
+    def remembered(network, *, mirror=False):
+        key = (mirror, network.to_json(), *(weights.tobytes() for weights in network.get_weights()))
+        if key not in known:
+            known[key] = convert(network, mirror=mirror)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "to_onnx", remembered)
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, planned, dataset, split):
     """The folder of a finished run of mien_small."""
