@@ -290,6 +290,11 @@ def _contents(bundle: Path | str) -> tuple[Any, dict[str, bytes], str]:
     """Head, files and place of a bundle, not yet checked."""
     shipped = shipped_bundles()
     path = shipped.get(bundle, Path(bundle)) if isinstance(bundle, str) else bundle
+    if not isinstance(path, Path):
+        raise BundleError(
+            f"A model is a name such as 'default', a path, or what mien.load_bundle gave. Received: "
+            f"{type(bundle).__name__}."
+        )
     if path.is_file() and path.suffix.lower() in _OTHER_MODELS:
         raise BundleError(
             f"{path} is {_OTHER_MODELS[path.suffix.lower()]} alone: it does not say which labels it gives and how it "

@@ -183,19 +183,32 @@ def labels_text(labels: Labels) -> str:
     'happy,neutral'
     >>> labels_text({"neutral": "neutral", "good": ["happy", "surprise"]})
     'neutral,good=happy+surprise'
+
+    Raises:
+        DataError: it is something else.
     """
     if isinstance(labels, str):
         return labels
     if isinstance(labels, LabelSet):
         return labels.text
+    names = _names(labels)
     if not isinstance(labels, Mapping):
-        return ",".join(map(str, labels))
+        return ",".join(label_text(name) if isinstance(name, Group) else name for name in names)
     parts = []
-    for name, said in labels.items():
-        members = [said] if isinstance(said, str) else list(said)
+    for name, members in zip(names, map(_names, labels.values()), strict=True):
         alone = [find_expression(member) for member in members] == [find_expression(name)] != [None]
         parts.append(name if alone else f"{name}={'+'.join(members)}")
     return ",".join(parts)
+
+
+def _names(said: str | Iterable[str]) -> list[str]:
+    names = [said] if isinstance(said, str) or not isinstance(said, Iterable) else list(said)
+    if not all(isinstance(name, str) for name in names):
+        raise DataError(
+            "Labels are a text such as 'six' or 'happiness,neutral', names, or names with what belongs to each: "
+            f"{{'good': ['happy', 'surprise']}}. Received: {said!r}."
+        )
+    return names
 
 
 def _held(label: Label) -> set[Expression]:

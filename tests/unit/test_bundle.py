@@ -185,3 +185,9 @@ def test_an_archive_whose_entries_lie_beyond_its_end_is_refused(bundle, tmp_path
     path.write_bytes(content)
     with pytest.raises(BundleError, match="cannot be read"):
         load_bundle(path)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, ["default"]])
+def test_what_can_be_no_place_of_a_bundle_is_refused(wrong):
+    with pytest.raises(BundleError, match=r"a name such as 'default', a path.*Received: (NoneType|int|list)"):
+        load_bundle(wrong)

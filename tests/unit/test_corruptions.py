@@ -73,6 +73,25 @@ def test_a_wrong_name_is_answered_before_anything_is_read(bundle):
         evaluate(bundle, "no/such/folder", corruptions=["fog"])
 
 
+@pytest.mark.parametrize("wrong", [None, 1, ["blur", 3], [["blur"]], ""])
+def test_what_is_no_name_is_refused(bundle, wrong):
+    with pytest.raises(DataError, match=r"no corruption|corruptions is True"):
+        evaluate(bundle, "no/such/folder", corruptions=wrong)
+
+
+@pytest.mark.parametrize(("corruption", "strength"), [(3, "mask"), ("mask", "3"), ("mask", 3.0), ("mask", 0)])
+def test_a_name_and_a_strength_are_taken_in_this_order(corruption, strength):
+    with pytest.raises(DataError, match=r"no corruption 3|strengths 1 to 5"):
+        corrupt(DATA.images[:1], corruption, strength)
+
+
+def test_a_table_of_no_corruptions_is_not_written(bundle, tmp_path):
+    found = evaluate(bundle, DATA)
+    with pytest.raises(DataError, match="measure with corruptions=True"):
+        found.write_csv(tmp_path / "table.csv", corrupted=True)
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_command_shows_and_writes_them(bundle, found, tmp_path):
     from mien.cli.evaluate import evaluate as command
 

@@ -113,6 +113,20 @@ def test_copies_are_told_apart_and_can_be_left_out(run, copied):
     without = json.loads(run(copied, "--json", "--no-copies").stdout)
     assert without["scores"] == found["leak_free"]
     assert without["leak_free"] is None
+    assert "7 images left out: copies in the training or validation role of these data" in without["notes"]
+
+
+def test_nothing_that_is_measured_was_learned_from_where_that_is_left_out(run, copied, knowing):
+    found = json.loads(run(copied, "--json", "--no-copies", source=knowing).stdout)
+    assert found["seen"] == {"known": True, "learned_from": 0, "chosen_with": 0}
+    assert "7 images left out: the model has seen them" in found["notes"]
+
+
+@pytest.mark.parametrize("option", ["--labels", "--targets", "--roles"])
+@pytest.mark.parametrize("word", ["", "vote"])
+def test_a_word_that_is_none_is_refused(run, option, word):
+    with pytest.raises(MienError, match=f"'{word}'"):
+        run("drawn:count=70,size=48", option, word)
 
 
 def test_the_table_shows_intervals_for_everything(run, copied):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mien.errors import DataError, UnknownLabelError
-from mien.labels import EIGHT, SEVEN, SIX, Expression, LabelSet, find_expression, parse_expression, project
+from mien.labels import EIGHT, SEVEN, SIX, Expression, LabelSet, find_expression, labels_text, parse_expression, project
 
 
 def test_seven_has_the_order_of_fer2013():
@@ -64,3 +64,16 @@ def test_project_drops_and_renormalises():
         project(six, SIX, SEVEN)
     with pytest.raises(DataError, match="shape"):
         project(six, SEVEN, SIX)
+
+
+def test_what_callers_say_of_labels_is_read_as_one_text():
+    groups = LabelSet.parse("neutral,good=happiness+surprise,bad=anger+fear")
+    assert labels_text(groups.expressions) == labels_text(groups) == groups.text
+    assert labels_text(np.array(["happy", "sad"])) == "happy,sad"
+    assert labels_text(()) == ""
+
+
+@pytest.mark.parametrize("wrong", [3, [3, "happy"], {"good": 3}, {"good": ["happy", 3]}, {3: "happy"}, [["happy"]]])
+def test_what_is_no_text_of_labels_is_refused(wrong):
+    with pytest.raises(DataError, match="Labels are a text"):
+        labels_text(wrong)

@@ -1,6 +1,7 @@
 """Answers against votes: FER+'s own rule, strata of agreement, the divergence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,19 @@ def test_the_votes_for_members_of_a_group_are_added():
     votes = votes_of(voted(np.array([[4, 3, 0, 3, 0, 0, 0, 0, 0, 0.0]])), LabelSet.parse("happiness,bad=anger+disgust"))
     assert votes.agreement.tolist() == [0.7]
     assert votes.plurality.tolist() == votes.official.tolist() == [1]
+
+
+def test_all_images_that_are_left_out_are_counted(bundle):
+    votes = np.tile([5, 0, 0, 0, 0, 0, 4, 0, 0, 0.0], (40, 1))
+    votes[20:] = votes[20:, [6, *range(1, 6), 0, *range(7, 10)]]
+    votes[0] = 0
+    votes[1:3] = [5, 0, 0, 0, 0, 0, 5, 0, 0, 0]
+    votes[3:6] = [1, 0, 0, 0, 0, 0, 0, 0, 9, 0]
+    cleaned = replace(voted(votes), left_out=np.arange(40) >= 36)
+    found = evaluate(bundle, cleaned, targets="votes")
+    left_out = [int(note.split()[0]) for note in found.notes if "left out" in note]
+    assert sorted(left_out) == [1, 2, 3, 4]
+    assert found.scores().count == 40 - sum(left_out)
 
 
 def test_perfect_answers_are_right_and_do_not_diverge(data):

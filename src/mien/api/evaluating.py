@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -54,6 +54,7 @@ from mien.predictions import Predictions
 from mien.prior import TRAINING, Prior, read_prior, training_prior
 from mien.seen import Seen, hash_images
 from mien.votes import Votes
+from mien.wording import count_text
 
 _BATCH = 64
 
@@ -227,8 +228,13 @@ class ModelEvaluation:
             corrupted: write the figures under corruptions instead, a row for each kind and strength.
 
         Raises:
-            DataError: it cannot be written.
+            DataError: it cannot be written, or no corruptions were asked for.
         """
+        if corrupted and not self.corrupted:
+            raise DataError(
+                f"There are no figures under corruptions to write to {path}: measure with corruptions=True, or with "
+                "names of some."
+            )
         rows = [scores.row() for scores in self.corrupted] if corrupted else self.rows()
         try:
             write_text(Path(path), Rows(tuple(rows[0]), tuple(rows)).to_csv())
@@ -340,7 +346,7 @@ def evaluate(
         prior: how common the classes are said to be, as for `mien.Recognizer`; the answers are what they would be then.
             Never taken from the data that are measured.
         corruptions: measure again with the images corrupted, in five strengths each: True for all of
-            `mien.CORRUPTIONS`, or names of some. The model answers for all images 40 times more.
+            `mien.CORRUPTIONS`, or names of some. For each the model answers for all images five times more.
         log: is told when test labels are opened.
         progress: is told how many images have been answered for, and of how many.
         **keys: keys of `DataSpec`, where `data` is a path.
@@ -352,8 +358,9 @@ def evaluate(
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     wanted, said = _wanted(corruptions), read_prior(prior)
-    dataset = _read(model, data, find_faces, keys).in_channels(model.channels)
     asked = None if labels is None else labels_text(labels)
+    ProtocolSpec(**_given(roles=roles, targets=targets))  # raises for an unknown word
+    dataset = _read(model, data, find_faces, keys).in_channels(model.channels)
     measured = _measured(model, dataset, role, asked, roles, targets, said, log)
     samples = measured.samples
     same = measured.split is not None and measured.split.hash == model.card.get("data", {}).get("split")
@@ -405,6 +412,10 @@ def evaluate(
     rule = model.unsure_for(measured.label_set) if said.is_training else None
     split_hash = "" if measured.split is None else measured.split.hash
     notes = [*measured.notes, *dataset.notes, *_photo_notes(dataset, samples)]
+    if unseen_only:
+        why = "the model has seen them" if familiar.known else "copies in the training or validation role of these data"
+        notes += [f"{count_text(int(seen.sum()), 'image')} left out: {why}"] if seen.any() else []
+        familiar = Familiar(familiar.known, 0, 0)
     return ModelEvaluation(
         model=model.identity,
         data={
@@ -439,7 +450,15 @@ def _wanted(corruptions: bool | Sequence[str]) -> tuple[str, ...]:
     """The names of the corruptions that are asked for."""
     if isinstance(corruptions, bool):
         return tuple(CORRUPTIONS) if corruptions else ()
-    return tuple(dict.fromkeys(map(known_corruption, [corruptions] if isinstance(corruptions, str) else corruptions)))
+    names = [corruptions] if isinstance(corruptions, str) else corruptions
+    if not isinstance(names, Iterable):
+        raise DataError(f"corruptions is True, False, or names such as ['blur', 'noise']. Received: {corruptions!r}.")
+    return tuple(dict.fromkeys(map(known_corruption, names)))
+
+
+def _given(**words: str | None) -> dict[str, Any]:
+    """Those that are given, by name."""
+    return {name: word for name, word in words.items() if word is not None}
 
 
 def _read(model: Bundle, data: Dataset | DataSpec | Path | str, find_faces: bool, keys: dict[str, Any]) -> Dataset:
@@ -481,7 +500,7 @@ def _measured(
         raise DataError(f"role is 'train', 'validation' or 'test'. Received: {role!r}.")
     card = model.card.get("protocol", {})
     notes: list[str] = []
-    wanted_targets = targets or card.get("targets", "labels")
+    wanted_targets = card.get("targets", "labels") if targets is None else targets
     if wanted_targets != "labels" and dataset.votes is None:
         said = "were asked for as what is right" if targets else "are what the model learned from"
         notes.append(
@@ -489,7 +508,7 @@ def _measured(
             "image: measured on the labels"
         )
         wanted_targets = "labels"
-    words = labels or card.get("labels", "dataset")
+    words = card.get("labels", "dataset") if labels is None else labels
     there = occurring_labels(dataset, wanted_targets)
     wanted = there if words == "dataset" else LabelSet.parse(words)
     label_set = shared_labels(model.label_set, LabelSet.of(_within(wanted, there)))
@@ -498,7 +517,7 @@ def _measured(
         # Raise before the test labels are opened, and not after all images have been answered for.
         prior.of(label_set)
         training_prior(model, label_set)
-    given = {"labels": label_set.text, "targets": wanted_targets, **({"roles": roles} if roles else {})}
+    given = {"labels": label_set.text, "targets": wanted_targets, **_given(roles=roles)}
     try:
         split = _as_in_its_run(model, dataset, label_set, wanted_targets, roles)
         split = split or apply_protocol(dataset, ProtocolSpec(**{**card, **given}))

@@ -317,7 +317,7 @@ def split_heads(
         given, notes = _roles_of_fold(dataset, answers, pictures, spec)
     roles = _made_roles(dataset, given, answers, pictures, spec)
     # After the roles were made: with the list and without it, a sample that stays has the same role.
-    kept, cleaning_notes = _kept(dataset, answers, spec)
+    kept, cleaning_notes = _kept(dataset, answers.teaches, clean=spec.clean)
     notes += cleaning_notes
     in_role = {role: (roles == role.value) & kept for role in (Role.TRAIN, Role.VALIDATION, Role.TEST)}
     if spec.train_fraction < 1:
@@ -380,7 +380,7 @@ def _split(
         notes=(
             *answers.notes,
             *notes,
-            *_undecided_notes(roles, answers, spec.targets),
+            *_undecided_notes(answers, *_undecided_roles(roles, spec.targets)),
             *_copy_notes(samples, spec.copies),
             *_group_notes(dataset, roles),
             *_gap_notes(samples, label_set),
@@ -509,13 +509,13 @@ def measured_samples(
         ProtocolError: the data set has no votes where they are asked for, or no image is left.
     """
     answers = _answers(dataset, label_set, targets)
-    mask = answers.judges if role is None else answers.judges & (dataset.roles == role.value)
-    if dataset.left_out is not None:
-        mask = mask & ~dataset.left_out
-    index = np.flatnonzero(mask)
+    asked = np.ones(len(dataset), dtype=bool) if role is None else dataset.roles == role.value
+    kept, cleaning_notes = _kept(dataset, answers.judges & asked)
+    index = np.flatnonzero(answers.judges & asked & kept)
     if not len(index):
         raise ProtocolError(f"{dataset.name} has no image of {', '.join(label_set.expressions)} to measure on.")
-    return _samples(dataset, answers, dataset.sample_hashes, index), answers.notes
+    notes = (*answers.notes, *_undecided_notes(answers, asked), *cleaning_notes)
+    return _samples(dataset, answers, dataset.sample_hashes, index), notes
 
 
 def votes_of(dataset: Dataset, label_set: LabelSet) -> Votes | None:
@@ -618,22 +618,25 @@ def _answers_by_votes(dataset: Dataset, votes: NDArray[np.float64], columns: lis
     return _Answers(labels, distribution, teaches, judges, has_votes, tuple(notes))
 
 
-def _kept(dataset: Dataset, answers: _Answers, spec: ProtocolSpec) -> tuple[NDArray[np.bool_], list[str]]:
-    """Which samples the cleaning list leaves in."""
-    if dataset.left_out is None or not spec.clean:
+def _kept(dataset: Dataset, used: NDArray[np.bool_], *, clean: bool = True) -> tuple[NDArray[np.bool_], list[str]]:
+    """Which samples the cleaning list leaves in, and how many of those that are used otherwise it leaves out."""
+    if dataset.left_out is None or not clean:
         return np.ones(len(dataset), dtype=bool), []
-    left_out = dataset.left_out & answers.teaches
+    left_out = dataset.left_out & used
     return ~dataset.left_out, [f"{_number(left_out)} left out by the cleaning list"] if left_out.any() else []
 
 
-def _undecided_notes(roles: NDArray[np.str_], answers: _Answers, targets: str) -> list[str]:
-    if targets == "labels":
-        return []
-    affected = np.ones(len(roles), dtype=bool) if targets == "majority" else roles != Role.TRAIN.value
+def _undecided_roles(roles: NDArray[np.str_], targets: str) -> tuple[NDArray[np.bool_], str]:
+    """In which roles images need one expression with the most votes, and what these are called."""
+    if targets == "majority":
+        return np.ones(len(roles), dtype=bool), ""
+    return roles != Role.TRAIN.value, " of validation and test"
+
+
+def _undecided_notes(answers: _Answers, affected: NDArray[np.bool_], where: str = "") -> list[str]:
     undecided = answers.has_votes & ~answers.judges & affected
     if not undecided.any():
         return []
-    where = "" if targets == "majority" else " of validation and test"
     return [f"{_number(undecided)} left out{where}: no single expression of the label set has the most votes"]
 
 

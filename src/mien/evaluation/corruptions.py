@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any, Self, TypeAlias
 
 import cv2
@@ -284,8 +285,8 @@ def known_corruption(name: str) -> str:
     Raises:
         DataError: there is no such corruption.
     """
-    if name not in CORRUPTIONS:
-        raise DataError(f"There is no corruption {name!r}. {did_you_mean(name, CORRUPTIONS)}")
+    if not isinstance(name, str) or name not in CORRUPTIONS:
+        raise DataError(f"There is no corruption {name!r}. {did_you_mean(str(name), CORRUPTIONS)}")
     return name
 
 
@@ -308,7 +309,7 @@ def corrupt(images: NDArray[np.uint8], corruption: str, strength: int, *, seed: 
         DataError: there is no such corruption or strength, or the images have another shape or type.
     """
     row = CORRUPTIONS[known_corruption(corruption)]
-    if strength not in STRENGTHS:
+    if not isinstance(strength, Integral) or strength not in STRENGTHS:
         raise DataError(f"A corruption has the strengths 1 to 5. Received: {strength!r}.")
     if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)) or images.dtype != np.uint8:
         raise DataError(

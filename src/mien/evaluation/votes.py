@@ -107,7 +107,8 @@ class VoteScores:
 def score_votes(probabilities: NDArray[np.floating], votes: Votes) -> VoteScores | None:
     """Score a model's answers against the votes.
 
-    Shares have Wilson intervals, the divergence the percentile interval of a bootstrap over images.
+    Shares have Wilson intervals, the divergence the percentile interval of a bootstrap over images, and the correlation
+    that of `rank_correlation`.
 
     Args:
         probabilities: shape (N, K), rows sum to 1.
