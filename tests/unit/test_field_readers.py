@@ -342,6 +342,7 @@ def test_a_bad_row_of_parquet_is_a_problem(tmp_path):
         ({"image": CELLS, "label": ["happy"] * 3}, None, "one expression only"),
         ({"image": CELLS, "label": ["happy", "sad", "sad"], "split": [0, 0, 1]}, None, "Unknown role '0'"),
         ({"image": CELLS, "label": ["happy", "sad", "sad"], "votes:anger": [1.0, -1, 0]}, None, "number of people"),
+        ({"image": CELLS, "label": ["happy", "sad", "sad"], "votes:none": [1, 1, 0]}, None, "column other_votes:none"),
     ],
 )
 def test_parquet_that_is_no_data_set_is_refused_in_one_sentence(tmp_path, columns, names, said):

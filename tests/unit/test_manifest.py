@@ -65,6 +65,10 @@ def test_what_cannot_be_read_is_a_problem(faces):
         ("path,label\nno.png,happy\n", "None of the 1 images"),
         ("path,label,votes:anger,votes:fear\n0.png,anger,9,x\n", "not a number"),
         ("path,label,votes:anger,votes:fear\n0.png,anger,9,-1\n", "not a number of people"),
+        ("path,label,votes:angry,votes:unknown\n0.png,anger,9,1\n", "'unknown'.*in a column other_votes:unknown"),
+        ("path,label,votes:anger,votes:angry\n0.png,anger,9,1\n", "two columns of the votes for anger"),
+        ("path,label,votes:fear,other_votes:x,Other_Votes:X\n0.png,fear,9,1,0\n", "two columns of the votes for x"),
+        ("path,label,votes:angre\n0.png,anger,9\n", "'angre' .*Did you mean 'anger'"),
     ],
 )
 def test_errors_name_the_cause(faces, text, said):
@@ -83,3 +87,15 @@ def test_no_split_separates_the_persons_of_a_manifest(faces):
     group_of = dict(zip(dataset.ids.tolist(), dataset.groups.tolist(), strict=True))
     sides = [{group_of[name] for name in role.ids.tolist()} for role in (split.train, split.validation, split.test)]
     assert sorted(person for side in sides for person in side) == ["a", "b", "c"]
+
+
+def test_columns_of_votes_are_read_in_any_case_and_the_same_in_all_tables(faces):
+    table = faces("path,label,Votes:Fear,votes:anger,OTHER_VOTES:x\n0.png,fear,9,1,2\n1.png,anger,0,8,1\n")
+    dataset = read(table)
+    assert dataset.votes.tolist() == [[1, 9], [8, 0]]
+    assert dataset.other_votes.tolist() == [[2], [1]]
+    table.unlink()
+    faces("path,label,votes:fear,votes:anger\n0.png,fear,9,1\n", "train.csv")
+    faces("path,label,votes:anger,votes:fear\n1.png,anger,9,1\n", "test.csv")
+    with pytest.raises(DataError, match="different columns of votes"):
+        read(table.parent)

@@ -154,6 +154,12 @@ def test_doubt_is_ranked_as_scipy_ranks_it(data):
     assert score_votes(np.full((len(data), 8), 1 / 8), votes).entropy is None  # as unsure of each
 
 
+def test_the_votes_themselves_doubt_as_people_do_in_any_order_of_the_classes_and_either_type(data):
+    votes = votes_of(data, EIGHT)
+    for shares in (votes.shares, votes.shares.astype(np.float32), RANDOM.permuted(votes.shares, axis=1)):
+        assert score_votes(shares, votes).entropy.value == 1
+
+
 def test_the_order_of_images_changes_nothing(data):
     votes, answers = votes_of(data, EIGHT), RANDOM.dirichlet(np.ones(8), len(data))
     order = RANDOM.permutation(len(data))

@@ -26,12 +26,13 @@ from mien.datasets.samples import (
     build_dataset,
     refuse_repeated_ids,
     refuse_unwritable_ids,
+    vote_columns,
 )
 from mien.datasets.tables import Columns, find_tables, open_table, other_tables, read_columns, role_of, root_of
 from mien.errors import DataError, did_you_mean
 from mien.files import write_text
 from mien.images import png_bytes
-from mien.labels import Label, parse_expression
+from mien.labels import Label
 
 MANIFEST_FILE = "manifest.csv"
 LICENCE_FILE = "LICENCE.txt"
@@ -199,6 +200,7 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
     samples: list[Sample] = []
     problems: list[Problem] = []
     expressions: list[Label] = []
+    of_votes = set[tuple[str, ...]]()
     boxed: Sequence[str] = ()
     for file in files:
         names: list[str] = []
@@ -207,10 +209,13 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
             if not boxes:
                 _refuse_boxes(file, columns.names)
             boxed = columns.names if _has_boxes(columns.names) else boxed
-            voted = [name for name in columns.names if name.startswith(VOTES)]
-            others = [name for name in columns.names if name.startswith(OTHER_VOTES)]
-            expressions = [parse_expression(name.removeprefix(VOTES), where=str(file)) for name in voted]
-            votes = [columns.names.index(name) for name in (*voted, *others)]
+            voted, expressions = vote_columns(columns.names, str(file))
+            of_votes.add((*expressions, *map(str.lower, voted[len(expressions) :])))
+            if len(of_votes) > 1:
+                raise DataError(
+                    f"The tables of {path} have different columns of votes. Give them the same, in one order."
+                )
+            votes = [columns.names.index(name) for name in voted]
             several = f"{file.relative_to(root).as_posix()} " if len(files) > 1 else ""
             for number, cells in enumerate(lines, start=1):
                 row = _row(columns, cells, votes, f"row {number} of {file}", role_of(file, files))

@@ -33,12 +33,13 @@ from mien.datasets.samples import (
     find_role,
     refuse_repeated_ids,
     refuse_unwritable_ids,
+    vote_columns,
 )
 from mien.datasets.tables import NAMES, normal_name
 from mien.errors import DataError, MissingExtraError
 from mien.files import parse_json, written_whole
 from mien.images import png_bytes
-from mien.labels import Label, parse_expression
+from mien.labels import Label
 
 _ENDING = ".parquet"
 # Rows that are decoded, or encoded, before the next are taken: a large table never lies in memory as a whole.
@@ -122,7 +123,6 @@ def read_parquet(path: Path, options: ReadOptions, progress: Progress | None = N
         _read_table(table, found, where, rows, report)
     samples = _named(rows, by_id=all(found.id is not None for found in columns))
     refuse_repeated_ids(samples, str(path))
-    voted = [name.removeprefix(VOTES) for name in votes if name.startswith(VOTES)]
     return build_dataset(
         samples,
         rows.images,
@@ -132,7 +132,7 @@ def read_parquet(path: Path, options: ReadOptions, progress: Progress | None = N
         problems=[*missing, *rows.problems],
         notes=[RATINGS_NOTE] if rated else [],
         by_counts=True,
-        voted=[parse_expression(name, where=str(path)) for name in voted],
+        voted=vote_columns(votes, str(path))[1],
     )
 
 
@@ -251,7 +251,6 @@ def _find_columns(schema: Any, file: Path) -> _Columns:
             f"{file} is no data set of labelled images. Expected the columns image and label. "
             f"Received: {', '.join(schema.names)[:200]}.{several}"
         )
-    votes = [name for name in schema.names if name.startswith(VOTES)]
     role = known("role")
     return _Columns(
         image=image,
@@ -260,7 +259,7 @@ def _find_columns(schema: Any, file: Path) -> _Columns:
         role=role if role != label else None,
         group=known("group"),
         id=there.get("id"),
-        votes=[*votes, *(name for name in schema.names if name.startswith(OTHER_VOTES))],
+        votes=vote_columns(schema.names, file.name)[0],
         ratings={} if label is not None else ratings,
     )
 

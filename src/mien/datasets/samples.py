@@ -19,8 +19,8 @@ from mien.datasets.dataset import Dataset, Miss, Missed, Problem, Role
 from mien.datasets.known import order_by_counts
 from mien.datasets.pixels import IMAGE_SUFFIXES, DecodedImage, stack_images
 from mien.datasets.spec import OnMismatch
-from mien.errors import DataError, did_you_mean
-from mien.labels import Label, LabelSet, plain_letters
+from mien.errors import DataError, UnknownLabelError, did_you_mean
+from mien.labels import Expression, Label, LabelSet, find_expression, plain_letters
 from mien.wording import count_text
 
 LICENCE_NOT_STATED = "Not stated by the data set; check before you publish."
@@ -205,6 +205,32 @@ def refuse_repeated_ids(samples: Iterable[Sample], where: str) -> None:
         if sample.id in seen:
             raise DataError(f"{where} names {sample.id!r} twice. Every sample needs a name of its own.")
         seen.add(sample.id)
+
+
+def vote_columns(names: Sequence[str], where: str) -> tuple[list[str], list[Label]]:
+    """The columns of votes of a table, those of expressions (`votes:anger`) first, and these expressions.
+
+    Raises:
+        UnknownLabelError: one is of no expression.
+        DataError: two are of one answer.
+    """
+    voted, others = ([name for name in names if name.lower().startswith(start)] for start in (VOTES, OTHER_VOTES))
+    expressions: list[Label] = []
+    for column in voted:
+        word = column.partition(":")[2]
+        expression = find_expression(word)
+        if expression is None:
+            raise UnknownLabelError(
+                f"Unknown expression {word[:60]!r} in the column {column[:60]!r} of {where}. "
+                f"{did_you_mean(word, [one.value for one in Expression])} Votes for what is no expression are in a "
+                f"column {OTHER_VOTES}{word[:60]}."
+            )
+        expressions.append(expression)
+    answers = Counter([*expressions, *(name.lower() for name in others)])
+    twice = next((answer for answer, count in answers.items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{where} has two columns of the votes for {twice.removeprefix(OTHER_VOTES)}. Leave one.")
+    return [*voted, *others], expressions
 
 
 def refuse_unwritable_ids(dataset: Dataset) -> None:

@@ -124,9 +124,10 @@ def pairwise(votes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((votes * (votes - 1)).sum(axis=1) / (total * (total - 1)), dtype=np.float64)
 
 
-def entropy_bits(votes: NDArray[np.float64]) -> NDArray[np.float64]:
+def entropy_bits(votes: NDArray[np.floating]) -> NDArray[np.float64]:
     """Shape (N,): entropy of the answers to each image, in bits; 0 where all agree, log2(M) at most."""
-    shares = votes / votes.sum(axis=1, keepdims=True)
+    given = votes.astype(np.float64)
+    shares = given / given.sum(axis=1, keepdims=True)
     logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
     return np.asarray(np.maximum(-(shares * logs).sum(axis=1), 0.0), dtype=np.float64)
 
