@@ -122,6 +122,18 @@ def test_nothing_that_is_measured_was_learned_from_where_that_is_left_out(run, c
     assert "7 images left out: the model has seen them" in found["notes"]
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_files_are_written_where_whoever_read_the_figures_has_gone(bundle, monkeypatch, tmp_path, form):
+    def gone(*words, **keys):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("mien.cli.evaluate._show", gone)
+    monkeypatch.setattr("mien.api.evaluating.ModelEvaluation.to_json", gone)
+    words = [bundle.source, "drawn:count=70,size=48", "--csv", str(tmp_path / "rows.csv"), *form]
+    assert isinstance(CliRunner().invoke(app, words).exception, BrokenPipeError)
+    assert (tmp_path / "rows.csv").read_text(encoding="utf-8").count("\n") > 10
+
+
 @pytest.mark.parametrize("option", ["--labels", "--targets", "--roles"])
 @pytest.mark.parametrize("word", ["", "vote"])
 def test_a_word_that_is_none_is_refused(run, option, word):

@@ -75,6 +75,12 @@ def test_what_cannot_be_served_is_said_at_the_start(bundle, tmp_path):
         run("--store", tmp_path / "nothing", "--bundle", bundle.source)
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "300.1.1.1", "no..host"])
+def test_an_address_that_is_not_this_machines_is_not_mended_by_another_port(bundle, host):
+    with pytest.raises(MienError, match=f"cannot listen on {host}.*an address of this machine with --host"):
+        run("--host", host, "--token", "x", "--bundle", bundle.source, "--quiet")
+
+
 def test_a_missing_runtime_of_the_page_is_said_at_the_start(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr("mien.web.runtime.vendor_folder", lambda: tmp_path)
     monkeypatch.setattr("mien.web.server.serve", lambda *_, **__: None)

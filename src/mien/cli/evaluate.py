@@ -96,15 +96,18 @@ def evaluate(
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Nothing was written, and the same command measures from the first image.") from None
-    # The figures first: they are there, too, where a file cannot be written in the end.
-    if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=1))
-    else:
-        _show(found)
-    if corruptions_csv is not None:
-        found.write_csv(corruptions_csv, corrupted=True)
-    if csv is not None:
-        found.write_csv(csv)
+    # The figures first: they are there where a file cannot be written in the end, and the files where whoever read the
+    # figures has gone.
+    try:
+        if as_json:
+            typer.echo(json.dumps(found.to_json(), indent=1))
+        else:
+            _show(found)
+    finally:
+        if corruptions_csv is not None:
+            found.write_csv(corruptions_csv, corrupted=True)
+        if csv is not None:
+            found.write_csv(csv)
 
 
 def _log(opening: Opening) -> None:

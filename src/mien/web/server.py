@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import logging
 import socket
 import sys
@@ -157,10 +158,13 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise MienError(
-            f"The service cannot listen on {host}, port {port}: {reason}. Take another with --port, or any that is "
-            "free with --port 0."
-        ) from error
+        of_host = isinstance(error, socket.gaierror | UnicodeError) or getattr(error, "errno", 0) == errno.EADDRNOTAVAIL
+        way = (
+            "Name an address of this machine with --host"
+            if of_host
+            else "Take another with --port, or any that is free with --port 0"
+        )
+        raise MienError(f"The service cannot listen on {host}, port {port}: {reason}. {way}.") from error
     listening.setblocking(False)
     return listening
 
