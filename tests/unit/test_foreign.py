@@ -114,7 +114,7 @@ def test_numbers_without_labels_and_missing_images_are_refused(answers, dataset,
         mien.foreign_run("other", spoiled, dataset, labels=ORDER, kind="logits")
 
 
-@pytest.mark.parametrize("form", ["columns.csv", "labels.csv", "all.npz"])
+@pytest.mark.parametrize("form", ["columns.csv", "labels.csv", "evaluated.csv", "all.npz"])
 def test_a_file_of_answers_goes_into_a_store(form, answers, test_role, tmp_path):
     rounded = probabilities(answers).round(6)
     path = tmp_path / form
@@ -125,6 +125,10 @@ def test_a_file_of_answers_goes_into_a_store(form, answers, test_role, tmp_path)
         words = np.array(ORDER)[answers.argmax(axis=1)]
         rows = [f"{name},{word}" for name, word in zip(test_role.ids, words, strict=True)]
         path.write_text("\n".join(["image,label", *rows]), encoding="utf-8")
+    elif form == "evaluated.csv":
+        columns = ",".join(f"probability:{parse_expression(word)}" for word in ORDER)
+        rows = [f"{name},fear,{','.join(map(str, row))}" for name, row in zip(test_role.ids, rounded, strict=True)]
+        path.write_text("\n".join([f"id,label,{columns}", *rows]), encoding="utf-8")
     else:
         np.savez(path, probabilities=rounded, classes=np.array(ORDER), ids=test_role.ids)
     result = CliRunner().invoke(
@@ -135,10 +139,23 @@ def test_a_file_of_answers_goes_into_a_store(form, answers, test_role, tmp_path)
     store = Store.open(tmp_path / "store")
     (record,) = store.finished()
     assert record.foreign["name"] == "other"
+    assert right(record) == 1 - np.ceil(len(answers) / 4) / len(answers)
     table = store.frame()
     assert list(table["trained_here"]) == [False]
     assert list(table["network"]) == ["other"]
     assert len(store.openings()) == 1
+
+
+def test_the_truth_beside_the_answers_is_not_taken_for_them(bundle, tmp_path):
+    found = mien.evaluate(bundle, DATA)
+    found.write_csv(tmp_path / "rows.csv")
+    record = mien.api.foreign.import_answers("again", tmp_path / "rows.csv", DATA, tmp_path / "store").record
+    assert right(record) == found.scores().accuracy.value < 1
+    (tmp_path / "a.csv").write_text("id,Label,Predicted Label\n1,fear,anger\n", encoding="utf-8")
+    assert read_answers(tmp_path / "a.csv")[0].tolist() == ["anger"]
+    (tmp_path / "a.csv").write_text("id,label,expression\n1,fear,anger\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"columns label, expression of .*a\.csv may hold the answers"):
+        read_answers(tmp_path / "a.csv")
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -23,7 +23,7 @@ from mien.errors import DataError
 from mien.evaluation.evaluate import pack_predictions
 from mien.files import canonical_json, read_npz
 from mien.inference.classifier import softmax
-from mien.labels import Expression, Group, Label, LabelSet, find_expression, parse_expression
+from mien.labels import Expression, Group, Label, LabelSet, find_expression, parse_expression, plain_letters
 from mien.study.record import RunRecord, RunStatus, data_facts
 from mien.study.store import Store
 
@@ -37,6 +37,10 @@ UNKNOWN = {
 # Sums of rounded probabilities stray: two decimals and seven classes give up to 0.035.
 _STRAY = 0.05
 _LARGEST_ANSWERS = 4 * 2**30
+# What people call a column of answers, blanks and underscores left out, and one of labels that may be answers.
+_ANSWER_COLUMNS = ("answer", "answers", "prediction", "predictions", "predicted", "predictedlabel", "pred", "output")
+_LABEL_COLUMNS = ("label", "emotion", "expression")
+_PROBABILITY = "probability:"  # before the classes in the tables of `mien evaluate`
 _ID_COLUMNS = ("id", "ids", "image", "path", "file", "file_name", "filename")
 
 
@@ -199,8 +203,9 @@ def read_answers(path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] 
     """Read answers from a file.
 
     Args:
-        path: a CSV with a line of names: one column for each label, or one column label, and perhaps one of ids; or an
-            .npz with the array probabilities, logits, labels or answers, and perhaps ids and classes.
+        path: a CSV with a line of names: one column for each label (happiness, or probability:happiness as in the table
+            of `mien evaluate`), or one column answer or label, and perhaps one of ids; or an .npz with the array
+            probabilities, logits, labels or answers, and perhaps ids and classes.
 
     Returns:
         Answers, the order of the labels where the file says it, and the ids where it has them: see `foreign_run`.
@@ -242,16 +247,24 @@ def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, 
             raise DataError(f"{path}, line {table.line_num}: expected {len(names)} cells, as the first line has.")
         rows.append({key.strip(): value.strip() for key, value in row.items()})
     ids = next((name for name in names if name.lower() in _ID_COLUMNS), None)
-    columns = [name for name in names if find_expression(name) is not None and name != ids]
     found_ids = None if ids is None else [row[ids] for row in rows]
+    words = {name: name.removeprefix(_PROBABILITY) for name in names if name != ids}
+    columns = {name: word for name, word in words.items() if find_expression(word) is not None}
     if columns:
-        return np.array([[float(row[name]) for name in columns] for row in rows]), columns, found_ids
-    label = next((name for name in names if name.lower() in ("label", "answer", "emotion", "expression")), None)
-    if label is None:
+        return np.array([[float(row[name]) for name in columns] for row in rows]), [*columns.values()], found_ids
+    # Beside a column of answers, one of labels says what is right.
+    called = [[name for name in names if plain_letters(name) in known] for known in (_ANSWER_COLUMNS, _LABEL_COLUMNS)]
+    answers = called[0] or called[1]
+    if not answers:
         raise DataError(
-            f"{path} has neither a column for each expression nor one called label. Received: {', '.join(names)}."
+            f"{path} has neither a column for each expression nor one called answer or label. Received: "
+            f"{', '.join(names)}."
         )
-    return np.array([row[label] for row in rows]), None, found_ids
+    if len(answers) > 1:
+        raise DataError(
+            f"Any of the columns {', '.join(answers)} of {path} may hold the answers. Call that one answer."
+        )
+    return np.array([row[answers[0]] for row in rows]), None, found_ids
 
 
 def _probabilities(
