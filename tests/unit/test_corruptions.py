@@ -85,6 +85,18 @@ def test_a_name_and_a_strength_are_taken_in_this_order(corruption, strength):
         corrupt(DATA.images[:1], corruption, strength)
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", None])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(DataError, match="A seed is"):
+        corrupt(DATA.images[:1], "noise", 3, seed=seed)
+
+
+@pytest.mark.parametrize("images", [DATA, DATA.images[0], DATA.images[:1].astype(float), np.zeros((1, 0, 4), np.uint8)])
+def test_what_is_no_stack_of_images_is_refused(images):
+    with pytest.raises(DataError, match="Expected images of shape"):
+        corrupt(images, "blur", 1)
+
+
 def test_a_table_of_no_corruptions_is_not_written(bundle, tmp_path):
     found = evaluate(bundle, DATA)
     with pytest.raises(DataError, match="measure with corruptions=True"):

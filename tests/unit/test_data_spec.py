@@ -32,7 +32,14 @@ def test_every_path_is_resolved_and_drawn_faces_have_none(tmp_path):
 
 @pytest.mark.parametrize(
     ("keys", "sentence"),
-    [({"sice": 3}, "Did you mean 'size'"), ({"size": 0}, "at least 1 pixel"), ({"on_mismatch": "x"}, "'refuse'")],
+    [
+        ({"sice": 3}, "Did you mean 'size'"),
+        ({"size": 0}, "at least 1 pixel"),
+        ({"size": "48"}, "whole number"),
+        ({"size": 4.5}, "whole number"),
+        ({"classes": 3}, "a text, names in turn, or a table. Received: 3"),
+        ({"on_mismatch": "x"}, "'refuse'"),
+    ],
 )
 def test_an_impossible_key_is_one_clear_sentence(keys, sentence):
     with pytest.raises(DataError, match=sentence):

@@ -139,6 +139,20 @@ def test_a_data_set_is_made_of_arrays(arrays):
     assert turned.label_set.expressions[turned.labels[0]].value == names[-1]
 
 
+def test_what_is_missing_in_a_column_is_no_group_and_no_role():
+    pandas = pytest.importorskip("pandas")
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
+    column = pandas.Series(["kim", None, "nan", pandas.NA, float("nan"), 7.0])
+    for given in (column, column.tolist(), column.to_numpy()):
+        found = mien.Dataset.from_arrays(images, ["sad", "happy"] * 3, groups=given, roles=["test", *[None] * 5])
+        assert found.groups.tolist() == ["kim", "", "nan", "", "", "7.0"]
+        assert found.roles.tolist() == ["test", "", "", "", "", ""]
+        with pytest.raises(DataError, match="an id is missing"):
+            mien.Dataset.from_arrays(images[:2], ["sad", "happy"], ids=given[:2])
+    with pytest.raises(DataError, match="6 images but 1 groups"):
+        mien.Dataset.from_arrays(images, ["sad", "happy"] * 3, groups=3)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

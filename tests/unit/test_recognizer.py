@@ -134,8 +134,9 @@ def test_impossible_choices_are_refused(bundle, tmp_path):
         Recognizer(bundle, labels="eight")
     with pytest.raises(DataError, match="Did you mean 'seven'"):
         Recognizer(bundle, labels="sevn")
-    with pytest.raises(DataError, match="unsure"):
-        Recognizer(bundle, unsure=1.5)
+    for unsure in (1.5, "0.5", True, float("nan")):
+        with pytest.raises(DataError, match="unsure"):
+            Recognizer(bundle, unsure=unsure)
     with pytest.raises(BundleError):
         Recognizer(tmp_path / "none.mien")
 

@@ -123,8 +123,10 @@ def parse_classes(value: str | Sequence[str] | Mapping[str, str]) -> Classes:
         if value.strip().lower() in ORDERS:
             return Classes(value.strip().lower(), order=value.strip().lower())
         parts = [part.strip() for part in value.split(",")]
-    else:
+    elif isinstance(value, Iterable):
         parts = [str(part).strip() for part in value]
+    else:
+        raise DataError(f"classes is a text, names in turn, or a table. Received: {value!r}. {_expected()}")
     if not any(parts):
         raise DataError(f"classes names no class. {_expected()}")
     if any("=" in part for part in parts):

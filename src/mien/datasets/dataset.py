@@ -173,7 +173,8 @@ class Dataset:
             labels: shape (N,): names of expressions, or numbers that count `classes`.
             classes: the expressions that numbers stand for, in their order.
             roles: shape (N,): "train", "validation", "test" or "" each; None to let the protocol decide.
-            groups: shape (N,): samples of one group never fall on two sides of a split.
+            groups: shape (N,): samples of one group never fall on two sides of a split; "", None or NaN for a sample of
+                unknown group.
             ids: shape (N,): unique names; None for numbers.
             channels: "rgb" keeps colours, so that networks take three channels; "gray" turns them gray. None for gray
                 images: three channels are refused then, since it is not said what shall become of them.
@@ -212,14 +213,15 @@ class Dataset:
         count = len(pixels)
 
         def texts(values: ArrayLike | None) -> NDArray[np.str_]:
-            return np.array([""] * count if values is None else [str(v) for v in np.asarray(values).tolist()])
+            given = np.full(count, None) if values is None else np.atleast_1d(np.asarray(values, dtype=object))
+            return np.array([_text(value) for value in given.tolist()], dtype=np.str_)
 
         strange = sorted(set(texts(roles).tolist()) - {role.value for role in Role})
         if strange:
             raise DataError(f"{name}: {strange[0]!r} is no role. Expected train, validation, test or nothing.")
         names = np.array([f"{number:06d}" for number in range(count)]) if ids is None else texts(ids)
-        if len(set(names.tolist())) < len(names):
-            raise DataError(f"{name}: an id occurs more than once.")
+        if len(set(names.tolist())) < len(names) or "" in names:
+            raise DataError(f"{name}: an id is missing, or occurs more than once.")
         dataset = cls(
             name=name,
             images=pixels,
@@ -347,6 +349,12 @@ class Dataset:
         known = replace(self)
         known.__dict__.update(sample_hashes=sample_hashes, fingerprint=fingerprint)
         return known
+
+
+def _text(value: object) -> str:
+    """A role, a group or an id as text; "" for what Python (None), NumPy (NaN) and pandas (NA) call missing."""
+    missing = value is None or (not isinstance(value, str) and str(value) in ("nan", "<NA>", "NaT"))
+    return "" if missing else str(value)
 
 
 def _expressions(labels: NDArray[np.generic], classes: Sequence[str] | LabelSet | None, name: str) -> list[Expression]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -69,8 +70,8 @@ class DataSpec:
         self._check_sources()
         if self.role not in (None, "train", "validation", "test"):
             raise DataError(f"role is 'train', 'validation' or 'test'. Received: {self.role!r}.")
-        if self.size is not None and self.size < 1:
-            raise DataError(f"Images need a side of at least 1 pixel. Received: size={self.size}.")
+        if self.size is not None and (not isinstance(self.size, Integral) or self.size < 1):
+            raise DataError(f"Images need a side of at least 1 pixel, a whole number. Received: size={self.size!r}.")
         if self.on_mismatch not in ("resize", "refuse"):
             raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
         if self.channels is not None:

@@ -306,12 +306,16 @@ def corrupt(images: NDArray[np.uint8], corruption: str, strength: int, *, seed: 
         Images of the same shape, uint8. The same image is corrupted in the same way beside any others.
 
     Raises:
-        DataError: there is no such corruption or strength, or the images have another shape or type.
+        DataError: there is no such corruption, strength or seed, or the images have another shape or type.
     """
     row = CORRUPTIONS[known_corruption(corruption)]
     if not isinstance(strength, Integral) or strength not in STRENGTHS:
         raise DataError(f"A corruption has the strengths 1 to 5. Received: {strength!r}.")
-    if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)) or images.dtype != np.uint8:
+    if not isinstance(seed, Integral) or seed < 0:
+        raise DataError(f"A seed is a whole number from 0 on. Received: {seed!r}.")
+    images = np.asarray(images)
+    of_faces = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
+    if not of_faces or 0 in images.shape[1:] or images.dtype != np.uint8:
         raise DataError(
             f"Expected images of shape (N, H, W) or (N, H, W, 3), uint8. Received: {images.shape}, {images.dtype}."
         )

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -504,8 +505,8 @@ def _outcome(probabilities: NDArray[np.float64], threshold: float) -> Outcome:
 def _unsure_threshold(unsure: float | Literal[False] | None, bundle: Bundle) -> float:
     if unsure is None:
         return 0.0 if bundle.unsure is None else bundle.unsure.threshold
-    if not 0 <= unsure <= 1:
-        raise DataError(f"Expected unsure between 0 and 1. Received: {unsure}.")
+    if unsure is True or not isinstance(unsure, Real) or not 0 <= unsure <= 1:
+        raise DataError(f"Expected unsure between 0 and 1. Received: {unsure!r}.")
     return float(unsure)
 
 
