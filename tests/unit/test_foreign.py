@@ -55,17 +55,18 @@ def right(record):
 def test_probabilities_logits_and_labels_are_the_same_answers(answers, dataset, test_role):
     words = np.array(ORDER)[answers.argmax(axis=1)]
     forms = [
+        mien.foreign_run("other", probabilities(answers), dataset, labels=",".join(ORDER)),
         mien.foreign_run("other", probabilities(answers), dataset, labels=ORDER),
         mien.foreign_run("other", answers, dataset, labels=ORDER, kind="logits"),
         mien.foreign_run("other", words, dataset),
         mien.foreign_run("other", answers.argmax(axis=1), dataset, labels=ORDER),
     ]
     expected = 1 - (np.arange(len(test_role)) % 4 == 0).mean()
-    assert [right(record) for record in forms] == pytest.approx([expected] * 4)
-    np.testing.assert_allclose(*(form.outcome(Role.TEST).probabilities for form in forms[:2]), atol=1e-6)
+    assert [right(record) for record in forms] == pytest.approx([expected] * 5)
+    np.testing.assert_allclose(*(form.outcome(Role.TEST).probabilities for form in forms[1:3]), atol=1e-6)
     assert forms[0].foreign["name"] == "other"
     assert "unknown" in forms[0].foreign["unknown"]["seen images"]
-    assert "probabilities" in forms[2].foreign["unknown"]
+    assert "probabilities" in forms[3].foreign["unknown"]
 
 
 def test_ids_say_which_image_an_answer_is_for(answers, dataset, test_role):
@@ -91,6 +92,9 @@ def test_the_role_that_was_answered_is_opened_and_logged(answers, dataset):
         ({"labels": ["angry", *ORDER[:6]]}, "twice"),
         ({"kind": None}, "no probabilities"),
         ({"kind": "labels"}, "Expected answers"),
+        ({"kind": "logit"}, "kind is one of probabilities, logits, labels"),
+        ({"labels": 3}, "Labels are a text"),
+        ({"labels": "angry,fear"}, "2 labels were named"),
         ({"role": "train"}, "'validation' or 'test'"),
         ({"ids": ["a", "b"]}, "2 ids"),
         ({"rows": slice(5)}, "5 answers, and the test role has"),

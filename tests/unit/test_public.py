@@ -202,6 +202,8 @@ def test_runs_are_compared_pair_by_pair(store):
     assert (same.comparison.difference.value, same.comparison.p) == (0, 1)
     with pytest.raises(DataError, match="at least two"):
         mien.compare({"one": first})
+    with pytest.raises(DataError, match="Received: Store"):
+        mien.compare({"one": first, "all": store})
 
 
 def test_a_run_shows_its_figures_and_drawings(store, tmp_path):

@@ -114,6 +114,10 @@ def title(record: RunRecord) -> str:
 def _predictions(result: Result) -> Predictions:
     if isinstance(result, Predictions):
         return result
+    if not isinstance(result, (RunRecord, Run, ModelEvaluation)):
+        raise DataError(
+            f"Comparing takes runs, evaluations of models, or predictions. Received: {type(result).__name__}."
+        )
     return result.outcome(Role.TEST) if isinstance(result, RunRecord) else result.predictions
 
 

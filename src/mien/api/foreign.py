@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,16 @@ from mien.errors import DataError
 from mien.evaluation.evaluate import pack_predictions
 from mien.files import canonical_json, read_npz
 from mien.inference.classifier import softmax
-from mien.labels import Expression, Group, Label, LabelSet, find_expression, parse_expression, plain_letters
+from mien.labels import (
+    Expression,
+    Group,
+    Label,
+    LabelSet,
+    find_expression,
+    labels_text,
+    parse_expression,
+    plain_letters,
+)
 from mien.study.record import RunRecord, RunStatus, data_facts
 from mien.study.store import Store
 
@@ -272,13 +281,15 @@ def _probabilities(
 ) -> tuple[NDArray[np.float64], list[Label], Kind]:
     """The answers as probabilities, the expression of each column, and what they were given as."""
     order = None
+    if kind not in (None, *get_args(Kind)):
+        raise DataError(f"kind is one of {', '.join(get_args(Kind))}. Received: {kind!r}.")
     if answers.ndim and not len(answers):
         raise DataError("There are no answers. Expected one for each image of the role.")
     if labels is not None:
-        order = [
-            e if isinstance(e, (Expression, Group)) else parse_expression(str(e), where="labels")
-            for e in (labels.expressions if isinstance(labels, LabelSet) else labels)
-        ]
+        named = labels.expressions if isinstance(labels, LabelSet) else labels
+        if isinstance(named, str) or not isinstance(named, Sequence):
+            named = labels_text(named).split(",")  # raises for what is neither a text nor names
+        order = [e if isinstance(e, (Expression, Group)) else parse_expression(str(e), where="labels") for e in named]
         if len(set(order)) < len(order):
             raise DataError(f"The labels name an expression twice: {', '.join(e.value for e in order)}.")
     if answers.ndim == 1:
