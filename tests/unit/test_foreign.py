@@ -166,10 +166,13 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
     with pytest.raises(DataError, match="neither a column for each expression"):
         read_answers(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("id,fear,anger\n1,0,1\n2,1,\n", encoding="utf-8")
+    with pytest.raises(DataError, match="row 2: anger is '', which is no number"):
+        read_answers(tmp_path / "a.csv")
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
     with pytest.raises(DataError, match="no array probabilities"):
         read_answers(tmp_path / "a.npz")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read: No such file or directory"):
         read_answers(tmp_path / "none.csv")
 
 

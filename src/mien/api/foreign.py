@@ -228,7 +228,7 @@ def read_answers(path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] 
                 return _from_arrays(read_npz(file, largest_bytes=_LARGEST_ANSWERS), path)
         return _from_table(path.read_text(encoding="utf-8-sig"), path)
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"The answers {path} cannot be read: {error}.") from error
+        raise DataError(f"The answers {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _from_arrays(
@@ -260,7 +260,10 @@ def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, 
     words = {name: name.removeprefix(_PROBABILITY) for name in names if name != ids}
     columns = {name: word for name, word in words.items() if find_expression(word) is not None}
     if columns:
-        return np.array([[float(row[name]) for name in columns] for row in rows]), [*columns.values()], found_ids
+        numbers = [
+            [_number(row[name], f"{path}, row {n}: {name}") for name in columns] for n, row in enumerate(rows, 1)
+        ]
+        return np.array(numbers), [*columns.values()], found_ids
     # Beside a column of answers, one of labels says what is right.
     called = [[name for name in names if plain_letters(name) in known] for known in (_ANSWER_COLUMNS, _LABEL_COLUMNS)]
     answers = called[0] or called[1]
@@ -274,6 +277,13 @@ def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, 
             f"Any of the columns {', '.join(answers)} of {path} may hold the answers. Call that one answer."
         )
     return np.array([row[answers[0]] for row in rows]), None, found_ids
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise DataError(f"{where} is {cell[:40]!r}, which is no number.") from None
 
 
 def _probabilities(
