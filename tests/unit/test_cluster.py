@@ -12,7 +12,7 @@ from mien.datasets.spec import DataSpec
 from mien.datasets.synthetic import draw_faces
 from mien.errors import MienError
 from mien.scale.cluster import Cluster, OtherVersionError, check_version, connected, installed
-from mien.scale.runs import RayExecutor, teachers_of, with_teachers
+from mien.scale.runs import RayExecutor, environment_of_runs, teachers_of, with_teachers
 from mien.study.plan import PlannedRun
 from mien.study.processes import Job
 from mien.study.recipe import Recipe, TeacherSpec
@@ -213,3 +213,14 @@ def test_what_ray_tells_of_its_nodes_does_not_come_between_results(monkeypatch, 
     with pytest.raises(MienError), connected("ray"):
         pass
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("said", "expected"), [("0", {"TF_ENABLE_ONEDNN_OPTS": "0"}), (None, {})])
+def test_runs_on_nodes_are_told_what_decides_on_the_numbers_here(monkeypatch, said, expected):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", said)
+    told = environment_of_runs(3, "tensorflow")
+    threads = {name: told.pop(name) for name in list(told) if name.endswith("_THREADS")}
+    assert set(threads.values()) == {"3"}
+    assert told == {"KERAS_BACKEND": "tensorflow", **expected}

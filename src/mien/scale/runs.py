@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ _UNHEARD = 4
 _PLACE = "mien-run-"
 _LOCK_FILE = "lock"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+_CARRIED = ("TF_ENABLE_ONEDNN_OPTS",)
 
 
 class Abandoned(BaseException):
@@ -93,11 +95,10 @@ class RayExecutor(Executor):
         ray = cluster.ray
         self._data = ray.put(_in_memory(dataset))
         self._brought = ray.put(_files_of(dataset.spec))
-        environment = {**dict.fromkeys(_THREADS, str(cpus)), **({} if backend is None else {"KERAS_BACKEND": backend})}
         self._task = ray.remote(
             max_calls=1,
             max_retries=0,  # as the same task once more, it would begin where it began; see `submit`
-            runtime_env={"env_vars": environment},
+            runtime_env={"env_vars": environment_of_runs(cpus, backend)},
             _generator_backpressure_num_objects=_UNHEARD,
         )(run_on_node)
         self._over = False
@@ -178,6 +179,17 @@ class RayExecutor(Executor):
             self._going.discard(going)
         if refusal is not None:
             raise refusal
+
+
+def environment_of_runs(cpus: int, backend: str | None) -> dict[str, str]:
+    """The variables of a run's process on a node: what decides here on the numbers decides there.
+
+    Args:
+        cpus: of one run.
+        backend: Keras' backend, where it is known here.
+    """
+    said = {name: os.environ[name] for name in _CARRIED if name in os.environ}
+    return {**dict.fromkeys(_THREADS, str(cpus)), **said, **({} if backend is None else {"KERAS_BACKEND": backend})}
 
 
 def run_on_node(
