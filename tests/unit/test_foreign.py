@@ -162,6 +162,12 @@ def test_the_truth_beside_the_answers_is_not_taken_for_them(bundle, tmp_path):
         read_answers(tmp_path / "a.csv")
 
 
+def test_an_empty_column_is_of_a_class_that_the_model_does_not_know(tmp_path):
+    (tmp_path / "a.csv").write_text("id,fear,anger,contempt\n1,0,1,\n2,0.7,0.3,\n", encoding="utf-8")
+    values, order, ids = read_answers(tmp_path / "a.csv")
+    assert (values.tolist(), order, ids) == ([[0, 1], [0.7, 0.3]], ["fear", "anger"], ["1", "2"])
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
     with pytest.raises(DataError, match="neither a column for each expression"):
@@ -169,6 +175,12 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("id,fear,anger\n1,0,1\n2,1,\n", encoding="utf-8")
     with pytest.raises(DataError, match="row 2: anger is '', which is no number"):
         read_answers(tmp_path / "a.csv")
+    with pytest.raises(DataError, match="row 2"):
+        mien.api.foreign.import_answers("other", tmp_path / "a.csv", DATA, tmp_path / "store")
+    (tmp_path / "a.csv").write_text("id,fear,anger\nno image of it,0,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no answer for"):
+        mien.api.foreign.import_answers("other", tmp_path / "a.csv", DATA, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
     with pytest.raises(DataError, match="no array probabilities"):
         read_answers(tmp_path / "a.npz")

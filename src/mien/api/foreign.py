@@ -191,7 +191,11 @@ def import_answers(
         StoreError: the store cannot be written to.
     """
     values, order, ids = read_answers(Path(answers))
-    place = Store.create(store.folder if isinstance(store, Store) else Path(store))
+
+    def place() -> Store:
+        """Made when there is something to put into it, and not for answers that are refused."""
+        return Store.create(store.folder if isinstance(store, Store) else Path(store))
+
     record = foreign_run(
         name,
         values,
@@ -201,11 +205,12 @@ def import_answers(
         labels=order if labels is None else labels,
         ids=ids,
         protocol=ProtocolSpec(labels=label_set, roles=roles, targets=targets),
-        log=place.log_opening,
+        log=lambda opening: place().log_opening(opening),
         **keys,
     )
-    place.add(record)
-    return Run(record, place.run_folder(record.id))
+    kept = place()
+    kept.add(record)
+    return Run(record, kept.run_folder(record.id))
 
 
 def read_answers(path: Path) -> tuple[NDArray[Any], list[str] | None, list[str] | None]:
@@ -258,7 +263,12 @@ def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, 
     ids = next((name for name in names if name.lower() in _ID_COLUMNS), None)
     found_ids = None if ids is None else [row[ids] for row in rows]
     words = {name: name.removeprefix(_PROBABILITY) for name in names if name != ids}
-    columns = {name: word for name, word in words.items() if find_expression(word) is not None}
+    # A column without a number is of a class that the model does not know: `mien predict` has one for contempt.
+    columns = {
+        name: word
+        for name, word in words.items()
+        if find_expression(word) is not None and (not rows or any(row[name] for row in rows))
+    }
     if columns:
         numbers = [
             [_number(row[name], f"{path}, row {n}: {name}") for name in columns] for n, row in enumerate(rows, 1)
