@@ -93,3 +93,33 @@ def test_what_the_decision_on_averages_says_is_what_its_study_gave():
     lower = sum(float(row["settled_log_loss"]) < float(row["moving_log_loss"]) for row in figures)
     assert f"higher under settled averages in {better} of {len(figures)}" in page
     assert f"the log loss lower in {lower}" in page
+
+
+def test_what_the_decision_on_the_record_model_says_is_what_its_steps_gave():
+    with (ROOT / "results" / "record-short" / "steps.csv").open(encoding="utf-8", newline="") as file:
+        steps = list(csv.DictReader(file))
+    page = (ROOT / "docs" / "decisions" / "0017-record-model.md").read_text(encoding="utf-8")
+    for step in steps:
+        record = Store.open(ROOT / "results" / step["study"]).read(step["run"])
+        scores = score(record.outcome(Role.VALIDATION), record.label_set)
+        assert float(step["accuracy"]) == pytest.approx(scores.accuracy.value)
+        row = re.search(rf"^\| {step['network']}\b.*$", page, re.M).group().split(" | ")[1:]
+        balanced, loss = f"{100 * scores.balanced_accuracy.value:.1f} %", f"{scores.log_loss.value:.3f} |"
+        epochs = str(record.recipe["epochs"])
+        assert row == [f"{record.network['parameters']:,}", epochs, written(scores.accuracy), balanced, loss]
+    exported = {step["network"]: step for step in steps if step["doubt"]}
+    small, medium = exported["mien_small"], exported["mien_medium"]
+    for title, name, form in (
+        ("accuracy", "mirrored_accuracy", "{:.1%}"),
+        ("FER+'s own majority rule", "official", "{:.1%}"),
+        ("divergence of the votes", "divergence", "{:.3f}"),
+        ("doubt where taggers doubt", "doubt", "{:.3f}"),
+        ("corrupted faces, accuracy", "corrupted_accuracy", "{:.1%}"),
+    ):
+        cells = [form.format(float(step[name])).replace("%", " %") for step in (small, medium)]
+        assert f"| {title} | {cells[0]} | {cells[1]} |" in page
+    gaps = " | ".join(f"{100 * float(step['corrupted_gap']):+.1f} points" for step in (small, medium))
+    assert f"| {gaps} |" in page
+    record = Store.open(ROOT / "results" / medium["study"]).read(medium["run"]).of_head("labels")
+    found = score(record.outcome(Role.VALIDATION), record.label_set).accuracy
+    assert f"{100 * found.value:.1f} % of PublicTest's own labels" in page
