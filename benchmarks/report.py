@@ -1,7 +1,7 @@
 """How long does a report take, of 20 records, of 300, of a store; the first time, and when nothing changed?
 
     python benchmarks/report.py                      # 20 and 300 made-up records of 10,000 answers, about two minutes
-    python benchmarks/report.py results/deck-quick   # a store, copied before; beside another build with --beside PYTHON
+    python benchmarks/report.py results/nine         # a store, copied before; beside another build with --beside PYTHON
 
 Each report is written in a process of its own. Given are the seconds of computing (of the processor, not of the clock,
 which other work lengthens) and the largest memory. `--beside` names the Python of another environment, with another
