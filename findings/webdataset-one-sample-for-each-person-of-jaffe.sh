@@ -5,8 +5,9 @@
 # Input: five samples named like JAFFE's files, "KA.AN1.39" (person, expression and take, number), each with a picture
 #   and a class, by TarWriter.write({"__key__": name, "pgm": .., "cls": ..}) in this order; read by WebDataset. The same
 #   with "_" for each dot.
-# Expected: five samples with those keys, as were written, or an error at writing: the key given is the key.
-# Seen 2026-11-29: two samples, "KA" and "KL". The reader takes the key to end at the first dot, so that neighbours of
+# Expected: five samples with those keys, as were written, or an error at writing: what one library writes it reads. That
+#   a name counts up to its first dot is the convention of the format, documented for files that are put into a .tar.
+# Seen 2026-11-29: two samples, "KA" and "KL". The reader follows the convention, so that neighbours of
 #   one person fall together; their fields are "an1.39.pgm", "an1.39.cls" and so on (in small letters), and "pgm" and
 #   "cls" are in none. With underscores five samples come back. The writer looks for no dot, and nothing is said.
 # What it means: code that passes over samples without "cls" sees an empty data set, and a count of samples is one of

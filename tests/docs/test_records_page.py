@@ -63,3 +63,10 @@ def test_the_page_on_reports_describes_each_table_that_reports_here_have():
     kinds = {re.sub(r"^(table|compared|published)-.*", r"\1-NAME", name) for name in written}
     assert {"table-NAME", "runs"} <= kinds
     assert kinds <= set(re.findall(r"^\| `([^`]*)\.csv`", page, re.M))
+
+
+def test_each_store_here_has_records_from_which_its_report_can_be_made_again():
+    stores = [path.parent for path in (ROOT / "results").glob("**/store.json")]
+    assert stores
+    for folder in stores:
+        assert list(folder.glob("runs/*/run.json")), f"{folder} has none, and `mien study report` would empty its page"

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +77,9 @@ class Nodes:
         import psutil
 
         node = self._by_name.pop(name)
-        for started in chain.from_iterable(node.all_processes.values()):
-            for process in psutil.Process(started.process.pid).children(recursive=True):
+        (raylet,) = node.all_processes["raylet"]
+        for process in psutil.Process(raylet.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
         self._cluster.remove_node(node, allow_graceful=False)
 
