@@ -5,12 +5,15 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Collection
+from itertools import chain
 
 from mien.study.backbones import backbone
 from mien.study.plan import Plan, PlannedRun
 
 # Table, row, column, seed.
 Place = tuple[str, str, str, int]
+# Table, kind of line, and what its places have in common.
+_Line = tuple[str | int, ...]
 
 
 def order_runs(
@@ -35,12 +38,11 @@ def order_runs(
     for cell in plan.cells:
         if cell.run_id in places:
             places[cell.run_id].append((cell.table, cell.row, cell.column, cell.seed))
-    # What another run's answers can change is the worth of the runs that share a row or a column of a table with it.
-    lines: dict[tuple[str, str, str], set[str]] = {}
+    # What another run's answers can change is the worth of the runs that have a place in one line with it.
+    together: dict[_Line, set[str]] = {}
     for run_id, asked in places.items():
-        for table, row, column, _ in asked:
-            lines.setdefault((table, "row", row), set()).add(run_id)
-            lines.setdefault((table, "column", column), set()).add(run_id)
+        for line in chain.from_iterable(map(_lines, asked)):
+            together.setdefault(line, set()).add(run_id)
     answered = _Answered()
     for place in dict.fromkeys(place for run_id in done for place in places.get(run_id, ())):
         answered.add(place)
@@ -62,8 +64,8 @@ def order_runs(
         touched: set[str] = set()
         for place in places[run.id]:
             answered.add(place)
-            table, row, column, _ = place
-            touched |= lines[table, "row", row] | lines[table, "column", column]
+            for line in _lines(place):
+                touched |= together[line]
         for other in touched & worth.keys():
             changed = answered.worth(places[other]) / costs[other]
             if changed != worth[other]:
@@ -77,12 +79,23 @@ def usual_cost(run: PlannedRun) -> float:
     return run.recipe.epochs * (1e6 + (backbone(run.recipe.backbone).parameters or 1e6))
 
 
+def _lines(place: Place) -> tuple[_Line, ...]:
+    """Where a place lies, and with it those that it is compared with: its seeds, itself, its row and its column."""
+    table, row, column, seed = place
+    return (
+        (table, "seeds", row, column),
+        (table, "place", row, column, seed),
+        (table, "row", row, seed),
+        (table, "column", column, seed),
+    )
+
+
 class _Answered:
     """The places that have an answer, counted along the lines in which comparisons lie."""
 
     def __init__(self) -> None:
         self._known: set[Place] = set()
-        self._counts: Counter[tuple[str, ...] | tuple[str | int, ...]] = Counter()
+        self._counts: Counter[_Line] = Counter()
 
     def add(self, place: Place) -> None:
         """Count a place, once."""
@@ -94,12 +107,10 @@ class _Answered:
         """How many questions a run answers: its places, and the comparisons that they complete."""
         worth, own = 0.0, []
         for place in places:
-            table, row, column, seed = place
-            counts = self._counts
             # A comparison is with a place of one row or one column; a place that is known already is in both.
-            here = counts[table, "place", row, column, seed]
-            along = counts[table, "row", row, seed] + counts[table, "column", column, seed] - 2 * here
-            worth += (1 + along) / (1 + counts[table, "seeds", row, column])
+            seeds, here, in_row, in_column = (self._counts[line] for line in _lines(place))
+            along = in_row + in_column - 2 * here
+            worth += (1 + along) / (1 + seeds)
             if not here:
                 self._count(place, 1)
                 own.append(place)
@@ -108,11 +119,5 @@ class _Answered:
         return worth
 
     def _count(self, place: Place, step: int) -> None:
-        table, row, column, seed = place
-        for line in (
-            (table, "seeds", row, column),
-            (table, "place", row, column, seed),
-            (table, "row", row, seed),
-            (table, "column", column, seed),
-        ):
+        for line in _lines(place):
             self._counts[line] += step
