@@ -19,6 +19,7 @@ from mien.labels import project  # noqa: E402
 from mien.study.plan import name_run, portable  # noqa: E402
 from mien.study.recipe import AugmentationSpec, Recipe, TeacherSpec  # noqa: E402
 from mien.study.record import NETWORK_FILE, RunRecord, RunStatus, data_facts  # noqa: E402
+from mien.study import telling  # noqa: E402
 from mien.study.store import Store  # noqa: E402
 from mien.training import execute, teaching  # noqa: E402
 from mien.training.augmentation import RandomAffine  # noqa: E402
@@ -125,7 +126,7 @@ class TestAnswers:
 
         known = load_bundle("default")
         leaky = replace(known, seen=Seen.of(few.test.hashes[:5], []))
-        monkeypatch.setattr(teaching, "load_bundle", lambda name: leaky)
+        monkeypatch.setattr(telling, "load_bundle", lambda name: leaky)
         with pytest.raises(NetworkError, match=r"has learned from 5 of the \d+ test images"):
             prepare_teaching(lessons(), few, store, silent)
 

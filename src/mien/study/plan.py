@@ -187,6 +187,7 @@ def make_plan(
     *,
     backend: str | None = None,
     base: Path | None = None,
+    objection: Callable[[Recipe, ProtocolSpec], str | None] = lambda recipe, protocol: None,
 ) -> Plan:
     """Work out which runs a study needs.
 
@@ -196,6 +197,7 @@ def make_plan(
             stands for folds (`ProtocolSpec.each_fold`) for each of its folds too.
         backend: name of the Keras backend that would train, where known: backbones that fail on it are skipped.
         base: folder that the paths of files are relative to; None for the current one.
+        objection: why a recipe, whose files are found, must not learn under a protocol of one split, or None.
 
     Returns:
         Every cell of every table, one a fold where there are folds. Cells that are the same run share it, and a run
@@ -214,7 +216,7 @@ def make_plan(
                 for seed in table.seeds or (changes.get("seed", study.recipe.seed),):
                     changes["seed"] = seed
                     cell = Cell(table.name, row.label, column.label, seed, None, None)
-                    asked += _requests(study, changes, cell, facts_of, backend, base or Path())
+                    asked += _requests(study, changes, cell, facts_of, backend, base or Path(), objection)
 
     epochs: dict[str, int] = {}
     asked_after: dict[str, set[int]] = {}
@@ -337,6 +339,7 @@ def _requests(
     facts_of: Callable[[ProtocolSpec], SplitFacts],
     backend: str | None,
     base: Path,
+    objection: Callable[[Recipe, ProtocolSpec], str | None],
 ) -> Sequence[_Request | Cell]:
     """The cell with its recipe, one a fold; or the cell with the reason why it is skipped."""
     readout = changes.get(READOUT)
@@ -365,10 +368,13 @@ def _requests(
     if recipe.teacher.models:
         models = find_teachers(recipe.teacher.models, base)
         recipe = replace(recipe, teacher=replace(recipe.teacher, models=models))
-    return [
-        _Request(replace(cell, fold=fold), recipe, split, its_facts, readout or recipe.epochs)
-        for fold, split, its_facts in splits
-    ]
+    asked: list[_Request | Cell] = []
+    for fold, split, its_facts in splits:
+        own, why = replace(cell, fold=fold), objection(recipe, split)
+        asked.append(
+            replace(own, reason=why) if why else _Request(own, recipe, split, its_facts, readout or recipe.epochs)
+        )
+    return asked
 
 
 def portable(recipe: Recipe) -> dict[str, Any]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.datasets.dataset import Dataset
-from mien.datasets.protocol import ProtocolSpec, apply_protocol, count_folds
+from mien.datasets.protocol import ProtocolSpec, apply_protocol, count_folds, split_heads, taught_together
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
 from mien.errors import MissingExtraError
 from mien.study.backend import find_backend
 from mien.study.held import with_held_runs
 from mien.study.plan import Plan, SplitFacts, make_plan
+from mien.study.recipe import Recipe
 from mien.study.spec import Study
 from mien.study.store import Store
+from mien.study.telling import why_it_tells
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,16 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
         )
         return facts[protocol]
 
-    plan = make_plan(study, facts_of, backend=backend, base=base)
+    @functools.cache
+    def why_it_is_told(teacher: str, heads: tuple[str, ...], protocol: ProtocolSpec) -> str | None:
+        splits = split_heads(dataset, protocol, heads)
+        return why_it_tells(teacher, taught_together(dataset, splits), splits)
+
+    def objection(recipe: Recipe, protocol: ProtocolSpec) -> str | None:
+        heads = recipe.heads or (protocol.targets,)
+        return next(filter(None, (why_it_is_told(one, heads, protocol) for one in recipe.teacher.models)), None)
+
+    plan = make_plan(study, facts_of, backend=backend, base=base, objection=objection)
     if store is not None:
         plan = with_held_runs(plan, facts, store)
     return PlannedStudy(plan, facts, data, dataset, tuple(notes))

@@ -6,7 +6,7 @@ import hashlib
 import math
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from mien.bundle import load_bundle
 from mien.channels import channels_of_input, with_channel_axis
 from mien.datasets.protocol import Split
-from mien.errors import DataError, MienError, NetworkError
+from mien.errors import DataError, NetworkError
 from mien.files import canonical_json, written_whole
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops, warp_crops
 from mien.labels import LabelSet, project
 from mien.randomness import generator
-from mien.seen import Seen, gray_hashes
 from mien.study.recipe import AugmentationSpec, Recipe
 from mien.study.record import NETWORK_FILE, RunRecord
 from mien.study.store import Store
 from mien.study.teachers import is_run, teacher_identity
+from mien.study.telling import why_it_tells
 from mien.training.backend import answers_of
 from mien.training.network import single_head
 
@@ -186,9 +186,10 @@ def _asked(
 def _teacher(place: str, split: Split, judged_by: Sequence[Split]) -> Answers:
     """A teacher, as a function that answers for the labels of a split."""
     name = Path(place).name
-    known, seen, answers = _trained(Path(place)) if is_run(place) else _bundled(place)
-    for judge in judged_by:
-        _check_seen(name, seen, replace(split, test=judge.test))
+    why = why_it_tells(place, split, judged_by)
+    if why:
+        raise NetworkError(why)
+    known, answers = _trained(Path(place)) if is_run(place) else _bundled(place)
 
     def projected(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
         return project(answers(faces), known, split.label_set)
@@ -200,18 +201,14 @@ def _teacher(place: str, split: Split, judged_by: Sequence[Split]) -> Answers:
     return projected
 
 
-def _bundled(place: str) -> tuple[LabelSet, Seen | None, Answers]:
+def _bundled(place: str) -> tuple[LabelSet, Answers]:
     bundle = load_bundle(place)
     classifier = Classifier(bundle)
     rule = bundle.crop_rule
-    return (
-        bundle.label_set,
-        bundle.seen,
-        lambda faces: classifier.predict(resize_crops(faces, rule.size, rule.channels)),
-    )
+    return bundle.label_set, lambda faces: classifier.predict(resize_crops(faces, rule.size, rule.channels))
 
 
-def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
+def _trained(folder: Path) -> tuple[LabelSet, Answers]:
     record = RunRecord.read(folder, answers=False)
     if record.recipe.get("activation") != "softmax":
         raise NetworkError(f"The teacher {record.id} gives no probabilities: its activation is no softmax.")
@@ -229,23 +226,4 @@ def _trained(folder: Path) -> tuple[LabelSet, Seen | None, Answers]:
         crops = with_channel_axis(resize_crops(faces, size, channels))
         return np.asarray(answers_of(network, crops, _BATCH), dtype=np.float64)
 
-    try:
-        seen = Store.open(folder.parent.parent).seen(record)
-    except MienError:
-        seen = None  # a folder that was taken out of its store
-    return record.label_set, seen, answers
-
-
-def _check_seen(name: str, seen: Seen | None, split: Split) -> None:
-    """Refuse a teacher that would tell the network of images that it is tested on."""
-    if seen is None:
-        return
-    for role, part in (("test", split.test), ("validation", split.validation)):
-        hashes = gray_hashes(part.images, part.hashes)
-        # A data set can have copies of its training images among the others: those the network meets anyway.
-        told = seen.learned_from(hashes) & ~np.isin(hashes, split.train.gray_hashes)
-        if told.any():
-            raise NetworkError(
-                f"The teacher {name} has learned from {int(told.sum()):,} of the {len(hashes):,} {role} images of this "
-                "run, and would tell the network of them. Take a teacher that was trained on the same split."
-            )
+    return record.label_set, answers
