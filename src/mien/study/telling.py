@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.bundle import load_bundle
-from mien.datasets.protocol import Split
+from mien.datasets.protocol import Samples, SealedTest, Split
 from mien.errors import MienError
 from mien.seen import Seen, gray_hashes
 from mien.study.record import RunRecord
@@ -34,7 +34,8 @@ def why_it_tells(place: str, taught: Split, heads: Sequence[Split]) -> str | Non
     if seen is None:
         return None
     own = taught.train.gray_hashes
-    for role, part in (*(("test", head.test) for head in heads), ("validation", taught.validation)):
+    judged: list[tuple[str, Samples | SealedTest]] = [("test", head.test) for head in heads]
+    for role, part in (*judged, ("validation", taught.validation)):
         hashes = gray_hashes(part.images, part.hashes)
         # A data set can have copies of its training images among the others: those the network meets anyway.
         told = seen.learned_from(hashes) & ~np.isin(hashes, own)
