@@ -276,3 +276,22 @@ def test_a_runs_data_are_read_again_as_they_were(tmp_path):
     assert store.likeness(record) is None
     store.keep_data(split, None)
     np.testing.assert_array_equal(store.likeness(record).distances(split.validation.images), usual)
+
+
+def test_a_page_whose_records_are_gone_is_not_overwritten_by_an_empty_one(store: Store):
+    """A page can be all that was kept of a study: a report of nothing would end it."""
+    import mien
+
+    store.keep_study(STUDY)
+    plan = plan_of()
+    store.keep_plan(plan)
+    page = store.folder / "report" / "report.html"
+    page.parent.mkdir()
+    page.write_text("what was found", encoding="utf-8")
+    with pytest.raises(
+        StoreError, match="No run in the store .* has a record yet.*mien study run STUDY.*mien study status"
+    ):
+        mien.write_report(store.folder)
+    assert page.read_text(encoding="utf-8") == "what was found"
+    failed(plan.runs[0].id).write(store.run_folder(plan.runs[0].id))
+    assert "what was found" not in mien.write_report(store.folder).read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.datasets.spec import DataSpec
-from mien.errors import MienError
+from mien.errors import MienError, StoreError
 from mien.frame import frame
 from mien.report.results import run_titles
 from mien.study import planning, running
@@ -408,10 +408,17 @@ def write_report(
 
     place = study if isinstance(study, Store) else _store_of(Path(study), store)
     plan = place.plan()
+    records, foreign = place.records(plan), place.foreign()
+    if not (records or foreign):
+        # A page that is there may tell of records which have gone since: an empty one must not take its place.
+        raise StoreError(
+            f"No run in the store {place.folder} has a record yet, so there is nothing to report: mien study run STUDY. "
+            f"How far its runs are: mien study status {place.folder}"
+        )
     return write(
         plan,
-        place.records(plan),
-        foreign=place.foreign(),
+        records,
+        foreign=foreign,
         folder=place.folder / "report" if to is None else Path(to),
         openings=place.openings(),
         references=place.references(plan.study),

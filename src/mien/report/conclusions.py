@@ -10,6 +10,7 @@ from mien.report.compared import AT_FLOOR, AxisEffect, Choice, Effect, TableComp
 from mien.report.summary import Statement, listed
 from mien.report.tables import TableData
 from mien.study.reference import Claim, Reference
+from mien.wording import count_text
 
 
 class Verdict(StrEnum):
@@ -111,7 +112,9 @@ def _best(comparison: TableComparison) -> Iterator[Statement]:
     interval = f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"
     text = f"{best.title} has the highest accuracy, {interval}, {seeds}. "
     if beaten:
-        text += f"It is better than {_count(beaten, 'other')} on the same images, corrected for the number of tests. "
+        text += (
+            f"It is better than {count_text(beaten, 'other')} on the same images, corrected for the number of tests. "
+        )
     if equals:
         text += f"It cannot be told apart from {listed([entry.title for entry in equals])}."
     yield Statement(comparison.table.spec.title, text.strip(), caution=bool(equals))
@@ -145,7 +148,3 @@ def _subject(claim: Claim) -> str:
     )
     among = f" for {listed(list(claim.among))}" if claim.among else ""
     return f"{better} less {than}{among}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
