@@ -16,10 +16,10 @@ from mien.errors import NetworkError  # noqa: E402
 from mien.inference.classifier import Classifier  # noqa: E402
 from mien.inference.crops import resize_crops, warp_crops  # noqa: E402
 from mien.labels import project  # noqa: E402
+from mien.study import telling  # noqa: E402
 from mien.study.plan import name_run, portable  # noqa: E402
 from mien.study.recipe import AugmentationSpec, Recipe, TeacherSpec  # noqa: E402
 from mien.study.record import NETWORK_FILE, RunRecord, RunStatus, data_facts  # noqa: E402
-from mien.study import telling  # noqa: E402
 from mien.study.store import Store  # noqa: E402
 from mien.training import execute, teaching  # noqa: E402
 from mien.training.augmentation import RandomAffine  # noqa: E402

@@ -412,8 +412,8 @@ def write_report(
     if not (records or foreign):
         # A page that is there may tell of records which have gone since: an empty one must not take its place.
         raise StoreError(
-            f"No run in the store {place.folder} has a record yet, so there is nothing to report: mien study run STUDY. "
-            f"How far its runs are: mien study status {place.folder}"
+            f"No run in the store {place.folder} has a record yet, so there is nothing to report: mien study run "
+            f"STUDY. How far its runs are: mien study status {place.folder}"
         )
     return write(
         plan,
