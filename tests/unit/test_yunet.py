@@ -8,7 +8,7 @@ from mien.datasets.synthetic import draw_faces
 from mien.errors import MienError
 from mien.images import read_image
 from mien.inference.detector import Detector, _packaged_path
-from mien.inference.yunet import FaceNetwork, without_overlap
+from mien.inference.yunet import STEP, FaceNetwork, _strips, without_overlap
 
 SIZES = [(320, 320), (97, 130), (64, 64), (33, 200), (500, 353), (641, 480)]
 
@@ -46,6 +46,26 @@ def test_boxes_landmarks_and_scores_are_those_of_opencv(network, sheet, size, th
 
 def test_some_faces_are_found_in_the_pictures_of_these_tests(network, sheet):
     assert len(network.find(sheet, 0.7)) >= 5
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (333, 1203), (100, 4096), (1120, 1120)])
+def test_strips_of_a_picture_give_what_the_whole_gives(network, sheet, size, monkeypatch):
+    half = cv2.resize(sheet, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    pixels = np.tile(half, (40, 40, 1))[: size[1], : size[0]]
+    received = network.find(pixels, 0.05)
+    monkeypatch.setattr("mien.inference.yunet.cut", lambda *_: None)
+    whole = FaceNetwork(network._model, _packaged_path(), threads=1)
+    assert (len(network._parts), len(whole._parts)) == (2, 1)
+    assert np.array_equal(received, whole.find(pixels, 0.05))
+    assert len(received) >= 1
+
+
+def test_strips_are_whole_steps_and_cover_the_picture():
+    for rows, columns in [(32, 32), (1024, 1024), (4096, 64), (64, 4096), (1120, 1120), (992, 1312), (32, 4096)]:
+        strips = list(_strips(rows, columns))
+        assert [top for top, _ in strips] == [0, *(bottom for _, bottom in strips[:-1])]
+        assert strips[-1][1] == rows
+        assert all(side % STEP == 0 for strip in strips for side in strip)
 
 
 def test_the_overlap_rule_is_that_of_opencv():

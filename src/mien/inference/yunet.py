@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from mien.errors import MienError
 from mien.inference import runtime
+from mien.inference.cutting import cut
 
 # Each position of an output answers for a square of so many pixels a side.
 STRIDES = (8, 16, 32)
@@ -32,6 +34,17 @@ _OUTPUTS = tuple(f"{kind}_{stride}" for stride in STRIDES for kind in ("cls", "o
 # field 1 is the number, field 2 the name).
 _FIXED_SIZE = bytes.fromhex("0a03088005 0a03088005")
 _ANY_SIZE = b"\x0a\x03\x12\x01h" + b"\x0a\x03\x12\x01w"
+# The first layers, up to the maps of stride 8, make two thirds of the work and nearly all of the memory. They see no
+# further than 19 rows of the picture, so they look at strips of it, which stay in the processor's cache: the same
+# numbers in six sevenths of the time. Steps between strips are whole rows of the maps.
+_FIRST_LAYERS = (
+    *("Conv", "Relu", "Conv", "Conv", "Relu", "MaxPool"),
+    *("Conv", "Conv", "Relu") * 4,
+    "MaxPool",
+)
+_MAP_STRIDE, _MAP_CHANNELS = 8, 64
+_SEEN_ROWS = 24
+_STRIP_PIXELS = 2**18
 
 
 class FaceNetwork:
@@ -51,15 +64,17 @@ class FaceNetwork:
         self._model, self._path = model, path
         self._given: dict[str, Any] = {"threads": threads, "provider": provider}
         expected = "Expected: a YuNet model file (.onnx) of 2023, such as face_detection_yunet_2023mar.onnx."
+        whole = model.replace(_FIXED_SIZE, _ANY_SIZE, 1)
+        parts = cut(whole, _FIRST_LAYERS) or (whole,)
         try:
-            self._session = runtime.start(model.replace(_FIXED_SIZE, _ANY_SIZE, 1), threads=threads, provider=provider)
+            self._parts = [runtime.start(part, **self._given) for part in parts]
         except MienError:
             raise
         except Exception as error:  # onnxruntime's own classes share no base below Exception
             reason = runtime.first_line(error)
             raise MienError(f"{path} cannot be used as a face detector. {expected} ({reason})") from error
-        inputs = self._session.get_inputs()
-        outputs = {output.name for output in self._session.get_outputs()}
+        inputs = self._parts[0].get_inputs()
+        outputs = {output.name for output in self._parts[-1].get_outputs()}
         if len(inputs) != 1 or not outputs.issuperset(_OUTPUTS):
             raise MienError(
                 f"{path} is not a face detector that mien can read. {expected} Received: a network with inputs "
@@ -71,12 +86,12 @@ class FaceNetwork:
                 f"The face detector {path} takes pictures of {width} x {height} pixels only. {expected} One with "
                 "named dimensions instead of numbers works, too."
             )
-        self._input = inputs[0].name
-        # A large picture takes 80 MiB while it is looked at. As many looks at once as keep the cores busy, if two
+        self._inputs = [part.get_inputs()[0].name for part in self._parts]
+        # A large picture takes 30 MiB while it is looked at. As many looks at once as keep the cores busy, if two
         # threads work on one, are enough.
         cores = os.cpu_count() or 1
         self._turns = threading.Semaphore(max(1, cores // min(2, threads or cores)))
-        self._rooms: list[NDArray[np.float32]] = []
+        self._rooms: list[_Room] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process the network is loaded anew."""
@@ -94,32 +109,67 @@ class FaceNetwork:
             five landmarks, in pixels, and the score, 0 to 1.
         """
         with self._turns:
-            # The largest input so far is kept for the next one, for each look that may be under way.
-            room = self._rooms.pop() if self._rooms else np.empty(0, dtype=np.float32)
-            picture, room = _network_input(pixels, room)
-            columns = picture.shape[3]
-            answers = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {self._input: picture}), strict=True))
+            # Kept for the next look, one for each that may be under way.
+            room = self._rooms.pop() if self._rooms else _Room()
+            answers = dict(zip(_OUTPUTS, self._answers(pixels, room), strict=True))
             self._rooms.append(room)
+        columns = _filled_up(pixels.shape[1])
         finds = np.concatenate([_finds(answers, stride, columns // stride, threshold) for stride in STRIDES])
         return without_overlap(finds)
 
+    def _answers(self, pixels: NDArray[np.uint8], room: _Room) -> list[NDArray[np.float32]]:
+        rows, columns = map(_filled_up, pixels.shape[:2])
+        if len(self._parts) == 1:
+            picture = _network_input(pixels, (0, rows), room)
+            return list(self._parts[0].run(_OUTPUTS, {self._inputs[0]: picture}))
+        maps = room.take("maps", (1, _MAP_CHANNELS, rows // _MAP_STRIDE, columns // _MAP_STRIDE))
+        for top, bottom in _strips(rows, columns):
+            seen = max(0, top - _SEEN_ROWS), min(rows, bottom + _SEEN_ROWS)
+            (part,) = self._parts[0].run(None, {self._inputs[0]: _network_input(pixels, seen, room)})
+            first, last, start = (row // _MAP_STRIDE for row in (top, bottom, seen[0]))
+            maps[:, :, first:last] = part[:, :, first - start : last - start]
+        return list(self._parts[1].run(_OUTPUTS, {self._inputs[1]: maps}))
 
-def _network_input(
-    pixels: NDArray[np.uint8], room: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Shape (1, 3, H, W), float32, 0..255, in the order blue, green, red, both sides filled up to whole steps.
 
-    It lies in `room`, shape (N,), or, where that is too small, in a larger one; the second result is which.
+class _Room:
+    """Memory for arrays that are made anew for each look, as large as the largest so far."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, NDArray[np.float32]] = {}
+
+    def take(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An array of this shape, filled with anything; the one of the same name is no longer needed."""
+        size = math.prod(shape)
+        if name not in self._held or self._held[name].size < size:
+            self._held[name] = np.empty(size, dtype=np.float32)
+        return self._held[name][:size].reshape(shape)
+
+
+def _filled_up(side: int) -> int:
+    return math.ceil(side / STEP) * STEP
+
+
+def _strips(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """The first row of each strip of a picture and the one behind its last, strips as high as one another."""
+    count = math.ceil(rows * columns / _STRIP_PIXELS)
+    height = _filled_up(math.ceil(rows / count))
+    for top in range(0, rows, height):
+        yield top, min(rows, top + height)
+
+
+def _network_input(pixels: NDArray[np.uint8], seen: tuple[int, int], room: _Room) -> NDArray[np.float32]:
+    """Rows of a picture, shape (1, 3, rows, W), float32, 0..255, in the order blue, green, red.
+
+    Both sides of the picture are filled up to whole steps.
     """
+    top, bottom = seen
+    pixels = pixels[top:bottom]
     height, width = pixels.shape[:2]
-    rows, columns = (math.ceil(side / STEP) * STEP for side in (height, width))
-    if room.size < 3 * rows * columns:
-        room = np.empty(3 * rows * columns, dtype=np.float32)
-    picture = room[: 3 * rows * columns].reshape(1, 3, rows, columns)
+    picture = room.take("picture", (1, 3, bottom - top, _filled_up(width)))
     picture[:, :, height:] = 0
     picture[:, :, :, width:] = 0
     picture[0, :, :height, :width] = pixels if pixels.ndim == 2 else pixels[:, :, ::-1].transpose(2, 0, 1)
-    return picture, room
+    return picture
 
 
 def _finds(answers: dict[str, NDArray[np.float32]], stride: int, columns: int, threshold: float) -> NDArray[np.float32]:
