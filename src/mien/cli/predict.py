@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.memory import keep_freed_memory
 from mien.cli.options import BUNDLE_HELP, FRAMING_HELP, PRIOR_HELP, On, finite
 from mien.wording import count_text
 
@@ -76,6 +77,7 @@ def predict(
     """
     # NumPy's library of linear algebra, which photos do not need, starts a thread for each core that looks for work.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    keep_freed_memory()
     from mien.api.predicting import predict as read
     from mien.api.predicting import sample_photo
 
