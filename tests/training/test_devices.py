@@ -70,7 +70,13 @@ print(json.dumps(said))
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_devices_that_share_batches_give_what_one_gives(tmp_path):
-    made = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    # What is compiled runs for a moment: making it fast would take the most of the time.
+    flags = (
+        "--xla_force_host_platform_device_count=4",
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+    )
+    made = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": " ".join(flags)}
     done = subprocess.run(
         [sys.executable, "-c", TRAINED, str(tmp_path)], env={**os.environ, **made}, capture_output=True, text=True
     )

@@ -13,12 +13,14 @@ from mien.study.record import RunRecord
 keras = pytest.importorskip("keras")
 
 
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
     """Layers behind layers: what the second is given depends on how the first has settled."""
     from mien.training import mien_small
 
-    monkeypatch.setattr(mien_small, "STAGES", ((8, 0), (16, 0)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mien_small, "STAGES", ((8, 0), (16, 0)))
+        yield
 
 
 def statistics(network, images: np.ndarray, batch: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
