@@ -8,7 +8,7 @@
 #   with an Add in place of the Mul, and on maps of 7 x 8; slim() at its defaults.
 # Expected: the numbers of the graph that was given.
 # Seen 2026-11-29: with (7,), with (1, 1, 1, 7) and with (1, 1, 7, 1) the scores of the classes are multiplied by the
-#   weights of the columns or rows, and a third of 1000 faces or more gets another label. The weights are squeezed,
+#   weights of the columns or rows, and half of 1000 faces gets another label. The weights are squeezed,
 #   their number is compared with that of the channels, and the axis that they stand for is not looked at; Add, where
 #   it is, is right, and so is Mul with eight columns. skip_fusion_patterns=["FusionConvMul"] helps. The checker is
 #   content; nothing is said.
