@@ -15,6 +15,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mien.training.backend import choose_backend
 
 
@@ -23,9 +25,13 @@ def begin(do: Callable[..., None], *given: Any) -> BaseProcess:
     choose_backend()
     context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
     if hasattr(context, "set_forkserver_preload"):
-        context.set_forkserver_preload(["keras", "mien.cli.main", "mien.training.execute"])
+        context.set_forkserver_preload(["support.preloaded"])
     process = context.Process(target=do, args=given, daemon=True)
-    process.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep
+        )  # the server does not know our path
+        process.start()
     return process
 
 
