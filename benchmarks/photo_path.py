@@ -4,8 +4,8 @@
 
 Expected: ten minutes on two cores, half of it for --others. The earlier build is checked out with `git worktree` into a
 temporary folder and runs in the same Python, in turn with this one:
-1. cost: a process that reads 20 photos of 1 megapixel, another with 20 of 12: computing time a photo, photos a second,
-   peak memory (as Linux counts it);
+1. cost: `mien predict FOLDER --json` with 20 photos of 1 megapixel, and with 20 of 12, from start to end: computing
+   time a photo, photos a second, peak memory (as Linux counts it);
 2. sameness: every photo of FOLDER, as it is, and --others made from them and from drawn faces (enlarged, made smaller,
    cut, joined, compressed again): boxes within 3 pixels, faces lost, labels;
 3. start: `mien predict PHOTO --json` from a cold start beside `python -c "import cv2, onnxruntime"`, by the clock and
@@ -36,6 +36,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "src" / "mien" / "data" / "sample.jpg"
 COUNT = 20
+UNREADABLE = 3  # the exit code where a photo could not be read
 # (what, largest ratio to the earlier build)
 TARGETS = {
     "1 MP": {"computing": 0.45, "peak": 0.5, "wall": 1 / 2.5},
@@ -48,18 +49,8 @@ NEVER_LOST_PX = 40
 START_RATIO = 2.0
 START_PEAK_MIB = 150
 
-# Runs in either build: one line of JSON a photo, last of all what the process has used.
-READ = """
-import json, resource, sys
-from mien.inference.recognizer import Recognizer
-for result in Recognizer().recognize_many(sys.argv[1:]):
-    print(result.to_json())
-used = resource.getrusage(resource.RUSAGE_SELF)
-children = resource.getrusage(resource.RUSAGE_CHILDREN)
-peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
-peak += children.ru_maxrss / 1024
-print(json.dumps({"computing": sum((*used[:2], *children[:2])), "peak": peak}))
-"""
+# The command, in either build; its words follow.
+MIEN = "from mien.cli.main import main; main()"
 MAKE = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -87,7 +78,7 @@ def main() -> None:
         if arguments.repeats:
             missed += cost(sources, photos, arguments.repeats)
         if arguments.others or given:
-            missed += sameness(sources, sorted((photos / "same").iterdir()))
+            missed += sameness(sources, photos / "same")
     if arguments.starts:
         missed += start(arguments.starts)
     print("\n".join(["", *(f"MISSED {line}" for line in missed)] if missed else ["", "all targets met"]))
@@ -181,33 +172,39 @@ def compiled() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def read(source: Path, photos: list[Path]) -> tuple[list[dict], dict[str, float]]:
+def read(source: Path, folder: Path) -> tuple[list[dict], dict[str, float]]:
+    """What `mien predict` of a build says of the photos in a folder, and what its process has used, in s and MiB."""
     environment = {**compiled(), "PYTHONPATH": str(source)}
-    start = time.perf_counter()
-    command = [sys.executable, "-c", READ, *map(str, photos)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-    wall = time.perf_counter() - start
-    *results, used = map(json.loads, done.stdout.splitlines())
-    return results, {**used, "wall": wall}
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        command = [sys.executable, "-c", MIEN, "predict", str(folder), "--json"]
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.DEVNULL, env=environment)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, UNREADABLE):
+            raise SystemExit(f"mien predict {folder} of {source} failed: {process.returncode}")
+        said.seek(0)
+        results = [json.loads(line) for line in said]
+    return results, {"computing": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss / 1024, "wall": wall}
 
 
 def cost(sources: dict[str, Path], photos: Path, repeats: int) -> list[str]:
     missed = []
     print(f"{'':22}{'computing, s a photo':>22}{'photos a second':>18}{'peak, MiB':>12}")
     for source in sources.values():
-        read(source, [SAMPLE])
+        read(source, SAMPLE)
     for name, limits in TARGETS.items():
-        files = sorted((photos / name).iterdir())
         used: dict[str, list[dict[str, float]]] = {build: [] for build in sources}
         for _ in range(repeats):
             for build, source in sources.items():
-                used[build].append(read(source, files)[1])
+                used[build].append(read(source, photos / name)[1])
         medians = {
             build: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for build, runs in used.items()
         }
         for build, values in medians.items():
-            rate = len(files) / values["wall"]
-            computing = values["computing"] / len(files)
+            rate = COUNT / values["wall"]
+            computing = values["computing"] / COUNT
             print(f"{name + ', ' + build:22}{computing:22.3f}{rate:18.1f}{values['peak']:12.0f}")
         for key, limit in limits.items():
             ratio = medians["now"][key] / medians["before"][key]
@@ -217,7 +214,7 @@ def cost(sources: dict[str, Path], photos: Path, repeats: int) -> list[str]:
     return missed
 
 
-def sameness(sources: dict[str, Path], photos: list[Path]) -> list[str]:
+def sameness(sources: dict[str, Path], photos: Path) -> list[str]:
     before, now = (read(source, photos)[0] for source in sources.values())
     total = same = strict = near = labels = labelled = turned = 0
     lost: list[str] = []
@@ -247,7 +244,7 @@ def sameness(sources: dict[str, Path], photos: list[Path]) -> list[str]:
         new += [
             f"{name}: {min(face['box']['width'], face['box']['height']):.0f} px, {face['score']:.3f}" for face in left
         ]
-    print(f"\n{len(photos)} photos with {total} faces before: {near} are found now, {same} within {BOX_PX:g} pixels,")
+    print(f"\n{len(now)} photos with {total} faces before: {near} are found now, {same} within {BOX_PX:g} pixels,")
     print(f"{strict} within {BOX_PX:g} pixels of the photo itself")
     print(f"labels: {labels} of {labelled} are the same; lost {len(lost)}, new {len(new)}; {turned} photos were turned")
     print("\n".join([*(f"  lost {line}" for line in lost[:40]), *(f"  new {line}" for line in new[:40])]))
