@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as pillow
@@ -77,6 +78,29 @@ def test_a_reduced_photo_gives_boxes_in_photo_pixels(detector, photo, monkeypatc
     assert image.reduction == 2
     (face,) = detector.detect(image)
     assert np.allclose(face.box, whole.box, atol=12)
+
+
+def test_pictures_are_made_of_the_photo_and_of_a_reduced_one_the_smallest_of_the_next(monkeypatch):
+    detector, looked_at = Detector(), []
+    monkeypatch.setattr(detector._network, "find", lambda picture, _: looked_at.append(picture) or np.zeros((0, 15)))
+    photo = np.random.default_rng(0).integers(0, 256, (1500, 1800, 3), dtype=np.uint8)
+
+    def is_made_of(pixels, picture):
+        smaller = cv2.resize(pixels, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        return np.array_equal(picture, smaller)
+
+    detector.detect(read_image(photo))
+    assert len(looked_at) == 3
+    assert all(is_made_of(photo, picture) for picture in looked_at)
+    looked_at.clear()
+    monkeypatch.setattr("mien.images.KEPT_PIXELS", 700_000)
+    image = read_image(photo)
+    detector.detect(image)
+    smallest, middle, _ = looked_at
+    assert image.reduction == 2
+    assert is_made_of(image.pixels, middle)
+    assert is_made_of(middle, smallest)
+    assert not is_made_of(image.pixels, smallest)
 
 
 def test_small_and_doubtful_faces_can_be_left_out(detector, photo):

@@ -205,11 +205,13 @@ class _Search:
     def __init__(self, network: FaceNetwork, image: Image, score_threshold: float) -> None:
         self._network, self._threshold = network, score_threshold
         self._photo_size = image.photo_size
-        # The smallest is made of the next larger one, in a tenth of the time. Were all made so, of a hundred boxes one
-        # would move: where two looks are equally sure of a face, rounding decides.
         smallest, *others = _searched_sizes(*image.photo_size)
         larger = [_resized(image.pixels, size) for size in others]
-        self._pictures = [_resized((larger or [image.pixels])[0], smallest), *larger]
+        # Each is made of the photo: where two looks are equally sure of a face, rounding decides. Where the photo was
+        # read at a part of its size it has decided already; there the smallest is made of the next larger one, in a
+        # fifth of the time.
+        source = larger[0] if larger and image.reduction > 1 else image.pixels
+        self._pictures = [_resized(source, smallest), *larger]
         self._looks: dict[tuple[int, int], list[Face]] = {}
 
     def faces(self, turned: int = 0, pictures: int | None = None) -> list[Face]:

@@ -48,7 +48,8 @@ export function anySize(bytes) {
 export class Search {
   /**
    * @param {object} network the one that `anySize` gave.
-   * @param {{data: Uint8ClampedArray, width: number, height: number, photoWidth: number, photoHeight: number}} photo
+   * @param {{data: Uint8ClampedArray, width: number, height: number, reduction: number, photoWidth: number,
+   *   photoHeight: number}} photo
    */
   constructor(network, photo) {
     this.network = network;
@@ -99,8 +100,9 @@ export class Search {
 
   picture(number) {
     if (!this.pictures.has(number)) {
-      // The smallest is made of the next larger one: detector.py says why not all.
-      const source = number === 0 && this.sizes.length > 1 ? this.picture(1) : this.photo;
+      // The smallest of a photo that was read at a part of its size is made of the next larger: detector.py says why.
+      const ofLarger = number === 0 && this.sizes.length > 1 && this.photo.reduction > 1;
+      const source = ofLarger ? this.picture(1) : this.photo;
       this.pictures.set(number, resized(source, ...this.sizes[number]));
     }
     return this.pictures.get(number);
