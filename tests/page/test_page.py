@@ -504,7 +504,7 @@ def test_a_model_of_colours_is_used_as_on_the_command_line(
 
 
 def test_a_face_unlike_those_of_the_model_is_said_to_be_so(
-    browser: Any, tmp_path: Path, portrait: Path, bundle_maker: Any
+    browser: Any, page_folder: Path, tmp_path: Path, portrait: Path, bundle_maker: Any
 ) -> None:
     """Of a model of colours: the distance is taken in gray, and the page rounds gray as the command line does."""
     faces = draw_faces(120, size=32, seed=1).images
