@@ -102,7 +102,7 @@ def main() -> None:
         # typer ends with one, whatever happened.
         _end(_flushed(end.code if isinstance(end.code, int) else int(end.code is not None), end), debug)
     except BaseException as error:
-        _end(error, debug)
+        _end(_stopped(error) or error, debug)
 
 
 def _flushed(code: int, end: SystemExit) -> int | BaseException:
@@ -118,6 +118,16 @@ def _flushed(code: int, end: SystemExit) -> int | BaseException:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return error
     return code
+
+
+def _stopped(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that an error was made of, as libraries do that it meets while they load; None for other errors.
+
+    What goes wrong while a command comes to its end after Ctrl-C is an error of its own: it is no explicit cause.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -31,8 +31,7 @@ def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") ->
         MienError: this onnxruntime has no such provider.
         Exception: of onnxruntime, whose classes share no base below it, when the model does not load.
     """
-    import onnxruntime
-
+    onnxruntime = _library()
     wanted = _provider(provider, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
@@ -49,11 +48,21 @@ def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") ->
     )
 
 
+def _library() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        # Ctrl-C while it loads comes out as "initialization failed".
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    return onnxruntime
+
+
 @cache
 def _share_memory() -> None:
     """Let all networks of this process work in one room: what one leaves free the next one takes."""
-    import onnxruntime
-
+    onnxruntime = _library()
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
