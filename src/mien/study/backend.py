@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from mien.errors import MissingExtraError
+from mien.files import parse_json
 
 
 def find_backend() -> str | None:
@@ -15,7 +16,7 @@ def find_backend() -> str | None:
     The user's word is the variable KERAS_BACKEND or the file keras.json in KERAS_HOME (by default ~/.keras).
 
     Returns:
-        Its name; None when keras.json decides.
+        Its name; None where keras.json names none, and Keras decides.
 
     Raises:
         MissingExtraError: Keras is not installed, or no backend is.
@@ -25,12 +26,23 @@ def find_backend() -> str | None:
     if "KERAS_BACKEND" in os.environ:
         return os.environ["KERAS_BACKEND"]
     home = os.environ.get("KERAS_HOME")
-    if ((Path(home) if home else Path.home() / ".keras") / "keras.json").is_file():
-        return None
+    configured = (Path(home) if home else Path.home() / ".keras") / "keras.json"
+    if configured.is_file():
+        return _named_in(configured)
     for backend in ("tensorflow", "jax"):
         if _installed(backend):
             return backend
     raise MissingExtraError("Training", "train")
+
+
+def _named_in(configured: Path) -> str | None:
+    """The backend that keras.json names: Keras writes that file where it is imported first, so most users have it."""
+    try:
+        values = parse_json(configured.read_bytes())
+    except (OSError, ValueError):
+        return None
+    name = values.get("backend") if isinstance(values, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _installed(module: str) -> bool:

@@ -31,7 +31,7 @@ def choose_backend() -> str | None:
     has set these variables.
 
     Returns:
-        The backend chosen here or by KERAS_BACKEND; None when keras.json decides.
+        The backend chosen here, by KERAS_BACKEND or by keras.json; None where Keras decides.
 
     Raises:
         MissingExtraError: Keras is not installed, or no backend is.
