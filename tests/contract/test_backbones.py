@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from pathlib import Path
 
@@ -46,23 +45,6 @@ ANSWERING = (
     "convnexttiny",
     "xception",
 )
-# Of these, networks with fewer repetitions are trained and asked: each has every kind of layers of the whole one, which
-# is described. By name: where Keras builds them, the function that repeats or is repeated, and what takes its place.
-SHORTER = {
-    "resnet50v2": (
-        "resnet",
-        "stack_residual_blocks_v2",
-        lambda stack: lambda x, filters, blocks, *a, **k: stack(x, filters, 2, *a, **k),
-    ),
-    "densenet121": ("densenet", "dense_block", lambda block: lambda x, blocks, name: block(x, 2, name=name)),
-    "nasnetmobile": ("nasnet", "NASNet", lambda build: lambda *a, **k: build(*a, **{**k, "num_blocks": 1})),
-    "inceptionresnetv2": (
-        "inception_resnet_v2",
-        "inception_resnet_block",
-        # The first of each kind, and the last of all, which has no activation.
-        lambda block: lambda x, *a, **k: block(x, *a, **k) if k["block_idx"] == 1 or "activation" in k else x,
-    ),
-}
 
 
 @pytest.fixture(autouse=True)
@@ -79,12 +61,7 @@ def works_here(name: str) -> None:
 
 def network(name: str):
     recipe = Recipe(backbone=name, optimizer="sgd", learning_rate=1e-3).resolved(32)
-    with pytest.MonkeyPatch.context() as patch:
-        if name in SHORTER:
-            module, function, shorter = SHORTER[name]
-            source = importlib.import_module(f"keras.src.applications.{module}")
-            patch.setattr(source, function, shorter(getattr(source, function)))
-        model = build_network(recipe, image_size=(32, 32), classes=CLASSES, statistics=None)
+    model = build_network(recipe, image_size=(32, 32), classes=CLASSES, statistics=None)
     compile_network(model, recipe, steps_per_epoch=1)
     # One step does not repay the tracing of a graph.
     model.run_eagerly = True
@@ -104,10 +81,6 @@ def described(name: str) -> keras.Model:
     row = BACKBONES[name]
     with keras.StatelessScope():
         return build_backbone(row, (row.minimum_size, row.minimum_size, row.channels))
-
-
-def kinds(model: keras.Model) -> set[type]:
-    return {type(layer) for layer in unnested(model)}
 
 
 def check_row(name: str, body: keras.Model) -> None:
@@ -175,11 +148,7 @@ def check_training_and_files(name: str, model, folder: Path) -> None:
 def test_a_row_describes_its_network_which_trains_saves_and_loads(name, tmp_path):
     works_here(name)
     model = network(name) if name in (*TRAINED, *ANSWERING) else None
-    body = described(name) if model is None or name in SHORTER else model.get_layer("backbone")
-    if name in SHORTER:
-        shorter = model.get_layer("backbone")
-        assert shorter.count_params() < body.count_params()
-        assert kinds(shorter) == kinds(body)
+    body = described(name) if model is None else model.get_layer("backbone")
     check_row(name, body)
     check_stages(name, body)
     if model is not None:
