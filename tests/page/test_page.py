@@ -22,9 +22,10 @@ from mien.cli.main import command_line
 from mien.datasets.synthetic import draw_faces
 from mien.errors import MienError
 from mien.framing import CropRule
+from mien.images import Image as ReadImage
 from mien.images import read_image
 from mien.inference.batch import write_csv
-from mien.inference.detector import Box, Face
+from mien.inference.detector import Box, Face, _Search
 from mien.inference.recognizer import Prepared
 from mien.inference.results import PhotoResult, describe
 from mien.likeness import Likeness
@@ -33,7 +34,7 @@ from mien.web.page import write_page
 from support.browser import Host, Visit, visiting
 
 LARGEST_LOAD = 6_500_000
-BOX_PX = 2
+BOX_PX = 0.5
 # Of probabilities: where both cut out the very same square, and where a coordinate was rounded to the next hundredth of
 # a pixel (docs/page.md).
 SAME, ROUNDED = 1e-4, 5e-3
@@ -203,6 +204,33 @@ def test_the_page_resizes_as_opencv_does(visit: Visit) -> None:
         assert differences.max() <= 1, size
         assert differences.mean() <= (1e-3 if method == cv2.INTER_AREA else 3e-3), size
         assert (received[..., 3] == 255).all(), size
+
+
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_the_page_looks_at_the_pictures_that_the_command_line_looks_at(visit: Visit, reduction: int) -> None:
+    """The smallest is made of the photo, or of the next larger picture: noise tells which."""
+    script = """async ([text, width, height, reduction]) => {
+      const { Search } = await import('./engine/detector.js');
+      const data = Uint8ClampedArray.from(atob(text), (letter) => letter.charCodeAt(0));
+      const [photoWidth, photoHeight] = [width * reduction, height * reduction];
+      const search = new Search(null, { data, width, height, reduction, photoWidth, photoHeight });
+      return search.sizes.map((_, number) => {
+        const { data, width, height } = search.picture(number);
+        let letters = '';
+        for (let at = 0; at < data.length; at += 4096) letters += String.fromCharCode(...data.subarray(at, at + 4096));
+        return [width, height, btoa(letters)];
+      });
+    }"""
+    pixels = np.random.default_rng(0).integers(0, 256, (1100, 1250, 4), np.uint8)
+    pixels[..., 3] = 255
+    photo = ReadImage(pixels[..., :3].copy(), "noise", (), reduction, (1250 * reduction, 1100 * reduction))
+    expected = _Search(None, photo, 0.5)._pictures
+    text = base64.b64encode(pixels.tobytes()).decode()
+    received = visit.page.evaluate(script, [text, 1250, 1100, reduction])
+    assert len(received) == len(expected) > 1
+    for (width, height, letters), picture in zip(received, expected, strict=True):
+        shown = np.frombuffer(base64.b64decode(letters), np.uint8).reshape(height, width, 4)[..., :3].astype(int)
+        assert np.abs(shown - picture).max() <= 1
 
 
 def test_a_photo_is_shown_as_it_is_or_smaller(visit: Visit, photos: list[Path]) -> None:
