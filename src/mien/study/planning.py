@@ -69,13 +69,14 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
         return facts[protocol]
 
     @functools.cache
-    def why_it_is_told(teacher: str, heads: tuple[str, ...], protocol: ProtocolSpec) -> str | None:
+    def why_told(teachers: tuple[str, ...], heads: tuple[str, ...], protocol: ProtocolSpec) -> str | None:
         splits = split_heads(dataset, protocol, heads)
-        return why_it_tells(teacher, taught_together(dataset, splits), splits)
+        taught = taught_together(dataset, splits)
+        return next(filter(None, (why_it_tells(teacher, taught, splits) for teacher in teachers)), None)
 
     def objection(recipe: Recipe, protocol: ProtocolSpec) -> str | None:
-        heads = recipe.heads or (protocol.targets,)
-        return next(filter(None, (why_it_is_told(one, heads, protocol) for one in recipe.teacher.models)), None)
+        teachers = recipe.teacher.models
+        return why_told(teachers, recipe.heads or (protocol.targets,), protocol) if teachers else None
 
     plan = make_plan(study, facts_of, backend=backend, base=base, objection=objection)
     if store is not None:
