@@ -28,9 +28,8 @@ def begin(do: Callable[..., None], *given: Any) -> BaseProcess:
         context.set_forkserver_preload(["support.preloaded"])
     process = context.Process(target=do, args=given, daemon=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep
-        )  # the server does not know our path
+        # The server does not know our path.
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
         process.start()
     return process
 

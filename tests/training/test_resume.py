@@ -52,7 +52,7 @@ def work(job: Job, kill_after: float | None = None) -> list[dict]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_kills_at_random_moments_change_nothing(planned, everything, tmp_path: Path):
-    run = planned(**everything, epochs=24, readouts=(12, 24))
+    run = planned(**everything, epochs=40, readouts=(20, 40))
     data = DataSpec(path="drawn:count=240,size=32,seed=3")
 
     def job(name: str) -> Job:

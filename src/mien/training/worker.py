@@ -94,7 +94,7 @@ def _modules_stay() -> Iterator[None]:
 
 
 def _is_backend(name: str) -> bool:
-    """Whether Keras may compute with this library: it is chosen, or a file of the user's chooses."""
+    """Whether Keras may compute with this library: it is chosen, or Keras is left to choose."""
     return name == "jax" and os.environ.get("KERAS_BACKEND", name) == name
 
 
