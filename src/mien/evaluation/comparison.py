@@ -85,8 +85,7 @@ def compare(
     """Compare two results on the same images by whether they were right.
 
     With one seed each: McNemar's mid-p, and Bonett and Price's interval. With several, or with images that come in
-    groups: `compare_means`, which speaks of other seeds, and of other images or groups. Seeds are paired in the order
-    given.
+    groups: `compare_means`, which speaks of other seeds, and of other images or groups.
 
     Source: Bonett & Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on paired
     data", J. Educ. Behav. Stat. 37, 2012.
@@ -105,7 +104,7 @@ def compare(
             f"Received: {first.shape}, {second.shape}."
         )
     if len(first) > 1 or clusters is not None:
-        found = compare_means(first.astype(np.float64) - second, bound=1.0, clusters=clusters)
+        found = compare_means(first, second, bound=1.0, clusters=clusters)
         return found if len(first) > 1 else replace(found, discordant=int((first != second).sum()))
     test = mcnemar(int((first & ~second).sum()), int((second & ~first).sum()))
     difference = paired_difference(test.first_only, test.second_only, first.size)
@@ -113,40 +112,69 @@ def compare(
 
 
 def compare_means(
-    differences: NDArray[np.floating], *, bound: float = math.inf, clusters: NDArray[np.int64] | None = None
+    first: NDArray[np.generic],
+    second: NDArray[np.generic],
+    *,
+    bound: float = math.inf,
+    clusters: NDArray[np.int64] | None = None,
 ) -> Comparison:
-    """Compare by differences image by image: of right answers, of losses, of any figure that is a mean over images.
+    """Compare what each image says of two results: right answers, losses, any figure that is a mean over images.
 
-    A t test whose variance is that of the difference over seeds plus that over images, so that it speaks of other seeds
-    and of other images. What the two have in common is counted on both sides, which errs towards caution. Of several
-    seeds the degrees of freedom are one less than their number: few seeds tell little, whatever the number of images.
-    (Satterthwaite's degrees of freedom, which the images would lift, call two equal networks different in 10 to 14 of
-    100 cases with two seeds, instead of 5.) With one seed the test is over the images alone. Images that come in groups
-    vary with their group: the variance is that of the groups' sums, and there are as many degrees of freedom as groups
-    less one.
+    A t test whose variance is that of each result's mean over its seeds plus that of the difference over images, so
+    that it speaks of other seeds and of other images. What the two have in common is counted on both sides, which errs
+    towards caution. Of several seeds the degrees of freedom are Welch's: from one less than their number, where one
+    result varies far more with its seed than the other, to twice that, where both vary alike. Few seeds tell little,
+    whatever the number of images. (Counting the images in, as Satterthwaite would, calls two equal networks different
+    in 10 to 14 of 100 cases with two seeds, instead of 5.) With one seed the test is over the images alone. Images that
+    come in groups vary with their group: the variance is that of the groups' sums, and there are as many degrees of
+    freedom as groups less one.
+
+    Source: Welch, "The generalization of 'Student's' problem when several different population variances are involved",
+    Biometrika 34, 1947.
 
     Args:
-        differences: shape (S, N), of each seed and image.
+        first: shape (S, N), what each image says of each seed of the first result.
+        second: likewise, of the same shape and images.
         bound: the difference lies within plus or minus this: 1 for a difference of shares.
         clusters: shape (N,), from 0, the group (person, clip) of each image; None where each is by itself.
 
     Raises:
-        DataError: there are no images.
+        DataError: the shapes differ, or there are no images.
     """
-    if differences.ndim != 2 or not differences.size:
-        raise DataError(f"Expected differences of shape (seeds, images), not empty. Received: {differences.shape}.")
-    seeds, images = differences.shape
-    of_seeds = float(differences.mean(axis=1, dtype=np.float64).var(ddof=1)) / seeds if seeds > 1 else 0.0
-    value = float(differences.mean(dtype=np.float64))
-    each = differences.mean(axis=0, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 2 or not first.size:
+        raise DataError(
+            f"Expected two arrays of one shape (seeds, images) that are not empty. "
+            f"Received: {first.shape}, {second.shape}."
+        )
+    seeds, images = first.shape
+    each = first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)
+    value = float(each.mean())
     if clusters is None:
         units, of_images = images, float(each.var(ddof=1)) / images if images > 1 else 0.0
     else:
         units = int(clusters.max()) + 1
         of_images = cluster_variance(np.bincount(clusters, each - value).astype(np.float64)) / images**2
-    freedom = min(seeds - 1, max(1, units - 1)) if seeds > 1 else max(1, units - 1)
+    of_seeds, freedom = 0.0, float(max(1, units - 1))
+    if seeds > 1:
+        parts = [float(side.mean(axis=1, dtype=np.float64).var(ddof=1)) / seeds for side in (first, second)]
+        of_seeds, freedom = sum(parts), min(freedom, welch_freedom(parts, [seeds, seeds]))
     difference, p = t_difference(value, of_seeds + of_images, freedom, images, bound=bound)
     return Comparison(difference, p, seeds, None)
+
+
+def welch_freedom(variances: Sequence[float], counts: Sequence[int]) -> float:
+    """Welch's degrees of freedom of a difference of two means.
+
+    Args:
+        variances: of each mean, 0 or more.
+        counts: of what each mean was taken over, 2 or more.
+
+    Returns:
+        From the smaller count less one to the sum of both counts less two; the latter where neither varies.
+    """
+    most = sum(count - 1 for count in counts)
+    shares = sum(variance**2 / (count - 1) for variance, count in zip(variances, counts, strict=True))
+    return sum(variances) ** 2 / shares if shares else float(most)
 
 
 def t_difference(

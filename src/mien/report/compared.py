@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ContradictionError
-from mien.evaluation.comparison import Comparison, compare_means, groups, holm, mean_estimate, t_difference
+from mien.evaluation.comparison import (
+    Comparison,
+    compare_means,
+    groups,
+    holm,
+    mean_estimate,
+    t_difference,
+    welch_freedom,
+)
 from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import METRICS, Metric
 from mien.report.measured import SIGNIFICANCE, compare_values
@@ -455,7 +463,7 @@ def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Compariso
     clusters = _clusters(blocks[0][0][0])
     if len(blocks) == 1:
         return compare_values(sides[0][0], sides[1][0], ACCURACY, clusters)
-    return compare_means((sides[0].astype(np.float64) - sides[1]).mean(axis=0), bound=1.0, clusters=clusters)
+    return compare_means(sides[0].mean(axis=0), sides[1].mean(axis=0), bound=1.0, clusters=clusters)
 
 
 def _remark(seen: Mapping[str, Mapping[str, Result]], noun: str) -> str:
@@ -492,8 +500,7 @@ def _welch(
     over = (
         f"{len(sides[0])} against {len(sides[1])} {_noun(table.spec.rows if axis == 'rows' else table.spec.columns)}s"
     )
-    shared = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
-    freedom = sum(parts) ** 2 / shared if shared else 1.0
+    freedom = welch_freedom(parts, [len(side) for side in sides])
     difference, p = t_difference(value, sum(parts), freedom, sum(map(len, sides)))
     return Effect(difference, p, p, over, blind=blind)
 

@@ -106,8 +106,7 @@ def compare_values(
     """
     if first.dtype == np.bool_:
         return compare(first.astype(np.bool_), second.astype(np.bool_), clusters)
-    differences = first.astype(np.float64) - second.astype(np.float64)
-    return compare_means(differences, bound=1.0 if metric.format.endswith("%") else math.inf, clusters=clusters)
+    return compare_means(first, second, bound=1.0 if metric.format.endswith("%") else math.inf, clusters=clusters)
 
 
 class Measurer:
