@@ -95,3 +95,42 @@ def test_where_a_run_cannot_go_on_the_reason_is_said(planned, facts, store):
     assert begin_from(planned(epochs=2, schedule="cosine", seed=5), facts, store) == ""
     record_of(planned(epochs=1)).write(store.run_folder(planned(epochs=1).id))
     assert "kept no checkpoint to go on from" in begin_from(planned(epochs=2), facts, store)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("select", "average"), [("last", 2), ("best_loss", 0)])
+def test_a_run_that_had_stopped_answers_for_the_longer_one_too(
+    planned, facts, dataset, split, store, recorder, select, average
+):
+    from mien.training.execute import execute
+
+    # At this rate nothing improves: training stops after its second epoch, however many were asked for.
+    settings = {
+        "select": select,
+        "average_last": average,
+        "stop_patience": 1,
+        "optimizer": "sgd",
+        "learning_rate": 1e-9,
+    }
+    short, long = (planned(epochs=n, **settings) for n in (4, 6))
+    ended = execute(short, dataset, split, store, watch=recorder(), keep_checkpoint=True)
+    assert len(ended.history) == 2
+    assert begin_from(long, facts, store) == f"going on from epoch 2 of run {short.id}"
+    watch = recorder()
+    longer = execute(long, dataset, split, store, watch=watch)
+    assert watch.epochs == []
+    assert (longer.readouts, longer.chosen) == ((6,), ended.chosen)
+    assert np.array_equal(longer.outcome(Role.TEST).outputs, ended.outcome(Role.TEST).outputs)
+
+
+def test_a_run_that_had_stopped_and_lost_its_weights_is_trained_anew(planned, facts, store):
+    from support.fake_records import history_of, record_of
+
+    settings = {"stop_patience": 1}
+    short, long = (planned(epochs=n, **settings) for n in (4, 6))
+    folder = store.run_folder(short.id)
+    record_of(short, history=history_of(2), chosen=(2,)).write(folder)
+    (folder / CHECKPOINT_FILE).write_bytes(b"")
+    assert "kept no checkpoint to go on from" in begin_from(long, facts, store)
+    (folder / "epoch-2.npz").write_bytes(b"")
+    assert begin_from(long, facts, store).startswith("going on from")

@@ -15,7 +15,7 @@ from mien.datasets.protocol import ProtocolSpec
 from mien.files import written_whole
 from mien.study.plan import Cell, Plan, PlannedRun, SplitFacts, identity_of, name_of
 from mien.study.record import RunRecord, RunStatus
-from mien.study.store import CHECKPOINT_FILE, Store, resumed_from
+from mien.study.store import CHECKPOINT_FILE, EPOCH_FILES, Store, resumed_from
 
 
 def with_held_runs(plan: Plan, facts: Mapping[ProtocolSpec, SplitFacts], store: Store) -> Plan:
@@ -112,12 +112,15 @@ def begin_from(run: PlannedRun, facts: SplitFacts, store: Store) -> str:
         )
     for record in shorter:
         files = resumed_from(store.run_folder(record.id))
-        if files:
+        stopped = len(record.history) < record.recipe["epochs"]
+        # Where training had stopped, its last weights are the longer run's too.
+        end = EPOCH_FILES.replace("*", str(record.chosen[-1]))
+        if files and (not stopped or end in {file.name for file in files}):
             folder.mkdir(parents=True, exist_ok=True)
             for file in files:
                 with written_whole(folder / file.name) as copied, file.open("rb") as original:
                     shutil.copyfileobj(original, copied)
-            return f"going on from epoch {record.recipe['epochs']} of run {record.id}"
+            return f"going on from epoch {len(record.history)} of run {record.id}"
     return (
         f"training from the first epoch: {held} kept no checkpoint to go on from; mien study run --keep-checkpoints "
         "keeps them"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mien.channels import channels_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Samples, Split, copies_in_training, split_heads, taught_together
-from mien.errors import UnwritableError
+from mien.errors import RecordError, UnwritableError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.machine import core_count, processor_name
@@ -36,7 +36,7 @@ from mien.study.record import NETWORK_FILE, FurtherHead, RunRecord, RunStatus, d
 from mien.study.store import Store
 from mien.training import backend
 from mien.training.checkpoint import LoopState
-from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, load_weights
+from mien.training.fit import Ended, Material, Watch, drop_checkpoint, drop_weights, fit, load_weights, stalled
 from mien.training.heads import places_of
 from mien.training.losses import logit_offsets
 from mien.training.network import (
@@ -116,6 +116,8 @@ def execute(
     if ended is Ended.COMPLETE:
         # Readouts that were asked for after their epoch was over, while the run was interrupted, cannot be had.
         run = replace(run, readouts=tuple(readout for readout in run.readouts if readout in state.chosen))
+        if not run.readouts:
+            raise RecordError(f"The weights that run {run.id} ended with are gone. Remove {folder} to start it anew.")
         with clock("evaluate"):
             watch.stage("evaluating")
             answered = _evaluate(network, settler, run, heads, taught, store, folder, state)
@@ -156,7 +158,9 @@ def execute(
         drop_checkpoint(folder)
         for path in window_files(folder):
             path.unlink()
-    drop_weights(folder, keep={state.best_epoch} if kept and recipe.select != "last" else set())
+    # A longer run may choose the best of this one; of one that had stopped, it has the end.
+    best, end = recipe.select != "last", stalled(recipe, state.history)
+    drop_weights(folder, keep={state.best_epoch if best else state.epoch} if kept and (best or end) else set())
     return record
 
 

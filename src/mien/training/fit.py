@@ -110,6 +110,11 @@ def fit(
     state = load_checkpoint(folder, network, optimizer)
     # Of a shorter run that this one goes on from, what answered its readouts is not kept.
     state.chosen = {r: epoch for r, epoch in state.chosen.items() if weights_file(folder, epoch).is_file()}
+    if stalled(recipe, state.history):
+        # It had stopped, and answers for what was asked for since as for what was asked for then.
+        last = state.epoch if recipe.select == "last" else state.best_epoch
+        if weights_file(folder, last).is_file():
+            state.chosen |= {readout: last for readout in readouts if readout > state.epoch}
     batch = min(recipe.batch_size, len(train))
     if (sharing := sharing_devices()) and batch % len(sharing):
         raise NetworkError(
