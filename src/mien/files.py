@@ -12,6 +12,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 200
 
 
+# How long a file that cannot be replaced is tried again, in seconds: Windows refuses while another process reads it (a
+# virus scanner, `mien study status`), which is over in a moment as a rule and no reason to give up hours of work.
+_PATIENCE_S = 2.0 if sys.platform == "win32" else 0.0
 # What `written_whole` calls a file before it is whole.
 _PART = re.compile(r".+\.[0-9a-f]{8}\.part")
 _swept: set[Path] = set()
@@ -116,10 +120,24 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
             if sys.platform == "win32":
                 file.close()  # there an open file cannot be renamed
-            os.replace(part, path)
+            _put_in_place(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _put_in_place(part: Path, path: Path) -> None:
+    """Rename a file over another one, which may be held open for a moment."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            os.replace(part, path)
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def refuse_unwritable(path: Path) -> None:

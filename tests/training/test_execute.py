@@ -223,6 +223,22 @@ class TestInterrupted:
             assert not store.has(run.id)
         assert comparable(execute.execute(run, dataset, split, store, watch=recorder())) == comparable(expected)
 
+    def test_the_epochs_of_a_run_that_goes_on_are_told_before_its_end(self, dataset, split, store, planned, recorder):
+        run = planned(epochs=2)
+        assert store.under_way(run.id) is None
+        store.run_folder(run.id).mkdir(parents=True)
+        assert store.under_way(run.id) == ()
+        execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)
+        (epoch,) = store.under_way(run.id)
+        path = store.run_folder(run.id) / CHECKPOINT_FILE
+        whole = path.read_bytes()
+        path.write_bytes(whole[:1000])
+        assert store.under_way(run.id) == ()
+        path.write_bytes(whole)
+        record = execute.execute(run, dataset, split, store, watch=recorder())
+        assert record.history[0] == epoch
+        assert store.under_way(run.id) is None
+
     def test_a_damaged_checkpoint_says_what_to_do(self, dataset, split, store, planned, recorder):
         run = planned(epochs=2)
         execute.execute(run, dataset, split, store, watch=recorder(), stop=lambda: True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import mien
+from mien.api.studying import study_state
 from mien.errors import MienError, StudyFileError
 from mien.study.cost import Cost
 from mien.study.planning import plan_study
@@ -113,6 +114,29 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(planned_study,
     again = run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["done"]))
     assert failed in again.done
     assert store.read(failed).status is RunStatus.COMPLETE
+
+
+def test_a_failed_run_that_is_under_way_again_is_no_failed_one(planned_study, tmp_path):
+    store = Store.create(tmp_path / "s")
+    store.keep_study(TEXT)
+    run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["die", "done"]))
+    (failed, _) = planned_study.plan.runs
+
+    def state() -> str:
+        return study_state(store.folder).state(failed)
+
+    assert state().startswith("failed: out of memory")
+
+    class Looking(Executor):
+        def submit(self, job: Job, listen) -> None:
+            assert state() == "begun"
+            raise WorkerDiedError("once more")
+
+    run_study(planned_study, store, watch=Watch(), executor=Looking())
+    assert state().startswith("failed: once more")
+    with pytest.raises(KeyboardInterrupt):
+        run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["interrupt"]))
+    assert state() == "begun"
 
 
 def test_only_a_table_is_run_but_the_whole_plan_is_kept(tmp_path):

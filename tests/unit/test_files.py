@@ -1,6 +1,9 @@
 """Files that are written whole or not at all."""
 
 import json
+import os
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +101,24 @@ def test_a_file_that_is_held_stays_and_an_abandoned_one_goes(tmp_path):
     file.close()
     remove_abandoned(part)
     assert not part.exists()
+
+
+@pytest.mark.parametrize(("patience_s", "refused", "whole"), [(9.0, 3, True), (0.2, 10**9, False), (0.0, 1, False)])
+def test_a_file_that_is_held_open_is_replaced_a_moment_later(tmp_path, monkeypatch, patience_s, refused, whole):
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(b"old")
+    asked: list[Path] = []
+    replace = os.replace
+
+    def held_open(part, to):
+        asked.append(to)
+        if len(asked) <= refused:
+            raise PermissionError(13, "The process cannot access the file", str(to))
+        replace(part, to)
+
+    monkeypatch.setattr("mien.files.os.replace", held_open)
+    monkeypatch.setattr("mien.files._PATIENCE_S", patience_s)
+    with nullcontext() if whole else pytest.raises(PermissionError), written_whole(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == (b"new" if whole else b"old")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -153,3 +155,21 @@ def test_a_run_that_was_begun_under_its_former_name_goes_on_there(store):
     assert held(plan, store).runs[0].id == folder.name
     store.run_folder(plan.runs[0].id).mkdir(parents=True)
     assert held(plan, store) == plan
+
+
+def test_the_status_tells_the_epochs_of_a_run_that_is_under_way(store):
+    plan = plan_of("", "epochs = 10", rows="rows.backbone = ['mien_small', 'vgg16']")
+    begun, _ = plan.runs
+    epochs = [epoch.to_json() for epoch in record_of(begun).history[:4]]
+    folder = store.run_folder(begun.id)
+    folder.mkdir(parents=True)
+    np.savez(folder / "checkpoint.npz", state=np.array(json.dumps({"history": epochs})), weights=np.zeros(9))
+    state = StudyState(plan, store.records(plan), store)
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(status_table(state))
+    first, waiting = (line for line in capture.get().splitlines() if "of 10" in line)
+    accuracy = f"{epochs[-1]['validation_accuracy']:.1%}"
+    assert [word in first for word in ("begun", "4 of 10", accuracy)] == [True] * 3
+    assert [word in waiting for word in ("waiting", "0 of 10", "%")] == [True, True, False]
+    assert [len(state.history(run)) for run in plan.runs] == [4, 0]

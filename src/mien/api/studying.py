@@ -22,7 +22,7 @@ from mien.study.held import unanswered
 from mien.study.order import order_runs
 from mien.study.plan import Cell, Plan, PlannedRun
 from mien.study.processes import Executor, SubprocessExecutor
-from mien.study.record import STORE_FILE, RunRecord
+from mien.study.record import STORE_FILE, Epoch, RunRecord
 from mien.study.reference import read_references
 from mien.study.running import Progress, StudyWatch
 from mien.study.spec import Study, parse_study, read_study, tables_named
@@ -196,18 +196,40 @@ class StudyState:
         """How many times test labels were opened, each by a finished run."""
         return len(self.store.openings())
 
+    @cached_property
+    def under_way(self) -> dict[str, tuple[Epoch, ...]]:
+        """The epochs of each run that was begun and has no record yet, by its id: as far as its last checkpoint."""
+        found = {run.id: self.store.under_way(run.id) for run in self.plan.runs if run.id not in self.records}
+        return {run_id: epochs for run_id, epochs in found.items() if epochs is not None}
+
     def state(self, run: PlannedRun) -> str:
         """The status of a run's record with its reason; "begun" or "waiting" where there is none."""
         record = self.records.get(run.id)
         if record is None:
-            return "begun" if self.store.run_folder(run.id).is_dir() else "waiting"
+            return "begun" if run.id in self.under_way else "waiting"
         return record.status.value + (f": {record.reason}" if record.reason else "")
+
+    def history(self, run: PlannedRun) -> tuple[Epoch, ...]:
+        """The epochs that a run has behind it; none where it waits."""
+        record = self.records.get(run.id)
+        return self.under_way.get(run.id, ()) if record is None else record.history
 
     def frame(self) -> Any:
         """The runs as a table, a row each; see `mien.frame.frame`."""
-        return frame(
-            [{"run": run.id, "title": self.titles[run.id], "state": self.state(run)} for run in self.plan.runs]
-        )
+        rows: list[dict[str, Any]] = []
+        for run in self.plan.runs:
+            history = self.history(run)
+            rows.append(
+                {
+                    "run": run.id,
+                    "title": self.titles[run.id],
+                    "state": self.state(run),
+                    "epochs": run.recipe.epochs,
+                    "epochs_done": len(history),
+                    "validation_accuracy": history[-1].validation_accuracy if history else None,
+                }
+            )
+        return frame(rows)
 
     def __repr__(self) -> str:
         return f"<{self.plan.study.name}: {len(self.records)} of {len(self.plan.runs)} runs have their record>"

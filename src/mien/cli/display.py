@@ -172,9 +172,8 @@ def status_table(found: StudyState) -> Group:
     for heading in ("run", "network and training", "state", "epochs", "validation accuracy"):
         table.add_column(heading)
     for run in plan.runs:
-        record = found.records.get(run.id)
-        history = () if record is None else record.history
-        epochs = f"of {run.recipe.epochs}" if record is None else f"{len(history)} of {run.recipe.epochs}"
+        history = found.history(run)
+        epochs = f"{len(history)} of {run.recipe.epochs}"
         accuracy = f"{history[-1].validation_accuracy:.1%}" if history else ""
         table.add_row(run.id, found.titles[run.id], found.state(run), epochs, accuracy)
     skipped = [

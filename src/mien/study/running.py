@@ -112,6 +112,7 @@ def run_study(
             progress.stopped |= left is not None and left <= 0
             if progress.stopped:
                 return
+            store.withdraw(run.id)
             watch.run_begins(index, len(waiting), run)
         status, reason = _run(run, planned, store, executor, watch, turn, left, keep_weights, keep_checkpoints)
         with turn:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from mien.likeness import Likeness
 from mien.seen import Seen
 from mien.study.plan import Plan
 from mien.study.recipe import Recipe
-from mien.study.record import STORE_FILE, RunRecord, RunStatus, is_complete
+from mien.study.record import RUN_FILE, STORE_FILE, Epoch, RunRecord, RunStatus, is_complete
 from mien.study.reference import Reference, read_references
 from mien.study.settings import parse
 from mien.study.spec import Study, read_study
@@ -191,6 +192,29 @@ class Store:
     def has(self, run_id: str) -> bool:
         """Whether a finished record of the run is here."""
         return is_complete(self.run_folder(run_id))
+
+    def under_way(self, run_id: str) -> tuple[Epoch, ...] | None:
+        """The epochs that a run without a record has behind it; None where it has not been begun.
+
+        They are those of its checkpoint: of a run that is going on in another process, too. Of a checkpoint that cannot
+        be read nothing is known, and none are told.
+        """
+        folder = self.run_folder(run_id)
+        if self.has(run_id) or not folder.is_dir():
+            return None
+        with (
+            suppress(OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile),
+            (folder / CHECKPOINT_FILE).open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            return tuple(Epoch.from_json(entry) for entry in json.loads(str(arrays["state"]))["history"])
+        return ()
+
+    def withdraw(self, run_id: str) -> None:
+        """Take back the record of a run that failed and is begun again: until it ends there is nothing to say of it."""
+        path = self.run_folder(run_id) / RUN_FILE
+        with self._reporting(path):
+            path.unlink(missing_ok=True)
 
     def read(self, run_id: str) -> RunRecord:
         """The record of a run; RecordError when it is missing or damaged."""
