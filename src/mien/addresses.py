@@ -23,6 +23,11 @@ def is_address(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+def is_web(text: str) -> bool:
+    """Whether a text is the address of a page, or of a picture on one."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True)
 class Address:
     """A file that is read from its address when its turn comes, wherever that is.
@@ -41,7 +46,7 @@ class Address:
     @property
     def suffix(self) -> str:
         """The ending of its name, with the dot."""
-        return PurePosixPath(self.name).suffix
+        return PurePosixPath(self.name.partition("::")[0]).suffix
 
     def read(self) -> bytes:
         """Its content.
@@ -51,6 +56,10 @@ class Address:
             MissingExtraError: fsspec is not installed.
             MienError: what reads such addresses is not installed.
         """
+        if is_web(self.name):
+            raise ImageError(
+                f"{self.name} is a web address, and mien loads nothing from the web. Save the photo, and name the file."
+            )
         system, path = _place(self.name)
         try:
             content = system.cat_file(path)
@@ -81,7 +90,12 @@ def find_files(address: str, *, recursive: bool) -> list[tuple[Address, str]] | 
         raise MienError(f"{address} cannot be listed: {_told(error)}.") from error
     top = path.rstrip("/") + "/"
     named = sorted((name.removeprefix(top), name) for name in found)
-    return [(Address(system.unstrip_protocol(name), _stamp(found[name])), below) for below, name in named]
+    _, chained, through = address.partition("::")  # zip://faces::s3://bucket/photos.zip
+
+    def whole(name: str) -> str:
+        return str(system.unstrip_protocol(name)) + chained + through
+
+    return [(Address(whole(name), _stamp(found[name])), below) for below, name in named]
 
 
 def _listed(system: Any, path: str, recursive: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -101,7 +115,7 @@ def _place(address: str) -> tuple[Any, str]:
         raise MissingExtraError("Reading from an address", "scale") from error
     try:
         system, path = fsspec.core.url_to_fs(address)
-    except (ImportError, ValueError) as error:  # no such kind of place, or its package is not installed
+    except Exception as error:  # no such kind of place, its package is not installed, or what holds it is not there
         raise MienError(f"{address} cannot be reached: {_told(error)}.") from error
     return system, str(path)
 

@@ -385,11 +385,14 @@ def lock(file: IO[bytes]) -> bool | None:
     if sys.platform == "win32":
         import msvcrt
 
+        place = file.tell()
         file.seek(1 << 40)  # locked bytes cannot be read: one that lies far behind the content
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        finally:
+            file.seek(place)  # or what is written next would lie behind a terabyte of nothing
         return True
     import fcntl
 

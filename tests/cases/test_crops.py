@@ -76,7 +76,24 @@ def write_list(root, folder="", before=""):
     return root / "list.csv"
 
 
+def write_npy_folder(root):
+    (root / "arrays").mkdir()
+    np.save(root / "arrays" / "images.npy", FACES)
+    return root / "arrays"
+
+
+def write_parquet_folder(root):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    (root / "table").mkdir()
+    images = [cv2.imencode(".png", face)[1].tobytes() for face in FACES]
+    labels = ["happy", "sad"] * (len(FACES) // 2)
+    parquet.write_table(arrow.table({"image": images, "label": labels}), root / "table" / "train.parquet")
+    return root / "table"
+
+
 FORMS = {
+    "a folder of arrays": write_npy_folder,
+    "a folder of Parquet": write_parquet_folder,
     "a table of file names": write_list,
     "a table of file names in images": lambda root: write_list(root, "images"),
     "a table of another machine": lambda root: write_list(root, "images", "/content/drive/"),
@@ -125,6 +142,19 @@ def test_the_labels_are_those_of_measuring(bundle, tmp_path):
 def test_a_bad_row_is_listed_and_the_batch_goes_on_where_it_was_stopped(bundle, tmp_path, monkeypatch):
     path = write_table(tmp_path, "pixels", [*pixel_rows()[:4], "1 2 3", *pixel_rows()[4:]])
     arguments = ["--crops", path, "--bundle", bundle.source, "--csv", tmp_path / "out.csv"]
+    run_until_third(monkeypatch, arguments)
+    with pytest.raises(MienError, match="crops: True, now False"):
+        run(path, *arguments[2:])
+    assert "7 crops: 6 ok, 1 unreadable" in run(*arguments, code=3).stderr
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["photo"] for row in rows] == [f"{path}: row {number}" for number in range(1, 8)]
+    assert "3 pixels do not make a square" in rows[4]["reason"]
+    assert {row["crops"] for row in rows} == {"framed as fer2013"}
+
+
+def run_until_third(monkeypatch, arguments):
+    """Stop a batch of crops after three of them, as Ctrl-C does."""
     many = Recognizer.recognize_named_crops
 
     def stopped(self, crops, **keys):
@@ -136,14 +166,31 @@ def test_a_bad_row_is_listed_and_the_batch_goes_on_where_it_was_stopped(bundle, 
     with monkeypatch.context() as patched:
         patched.setattr(Recognizer, "recognize_named_crops", stopped)
         run(*arguments, code=130)
-    with pytest.raises(MienError, match="crops: True, now False"):
-        run(path, *arguments[2:])
-    assert "7 crops: 6 ok, 1 unreadable" in run(*arguments, code=3).stderr
-    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["photo"] for row in rows] == [f"{path}: row {number}" for number in range(1, 8)]
-    assert "3 pixels do not make a square" in rows[4]["reason"]
-    assert {row["crops"] for row in rows} == {"framed as fer2013"}
+
+
+def test_rows_of_one_name_are_all_there_after_an_interruption(bundle, tmp_path, monkeypatch):
+    rows = [f"{'anna' if number < 4 else 'ben'},{row}" for number, row in enumerate(pixel_rows())]
+    path = write_table(tmp_path, "id,pixels", rows)
+    arguments = ["--crops", path, "--bundle", bundle.source, "--csv"]
+    run(*arguments, tmp_path / "at-once.csv")
+    run_until_third(monkeypatch, [*arguments, tmp_path / "in-two.csv"])
+    run(*arguments, tmp_path / "in-two.csv")
+    assert (tmp_path / "in-two.csv").read_bytes() == (tmp_path / "at-once.csv").read_bytes()
+    assert len((tmp_path / "in-two.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(FACES)
+
+
+def test_a_data_set_that_changed_makes_another_batch(bundle, tmp_path, monkeypatch):
+    path = write_npy_folder(tmp_path)
+    arguments = ["--crops", path, "--bundle", bundle.source, "--csv", tmp_path / "out.csv"]
+    run_until_third(monkeypatch, arguments)
+    np.save(path / "images.npy", FACES[:5])
+    with pytest.raises(MienError, match="unfinished batch of other settings or photos"):
+        run(*arguments)
+
+
+def test_tables_of_crops_are_not_given_to_a_cluster_as_image_files(bundle, tmp_path):
+    with pytest.raises(MienError, match=r"faces\.npz is no image file.*Leave on"):
+        run("--crops", write_npz(tmp_path), "--bundle", bundle.source, "--csv", tmp_path / "a.csv", "--on", "ray")
 
 
 @pytest.mark.parametrize("option", [["--draw", "drawn"], ["--largest"]])

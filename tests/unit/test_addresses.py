@@ -1,6 +1,7 @@
 """Photos by address, and the parts in which the results of a large batch are kept."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,28 @@ def test_results_by_address_are_those_of_the_files(memory, photo_folder, bundle)
     ]
     assert [(r.outcome, r.faces, r.notes) for r in there] == [(r.outcome, r.faces, r.notes) for r in here]
     assert {result.outcome.value for result in there} >= {"unreadable"}
+
+
+def test_a_folder_within_an_archive_is_searched_as_one_here(photo_folder, bundle, tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for path in sorted(photo_folder.rglob("*.*")):
+            archive.write(path, f"inside/{path.relative_to(photo_folder).as_posix()}")
+    here = list(predict(photo_folder, bundle=bundle.source))
+    there = list(predict(f"zip://inside::{tmp_path}/p.zip", bundle=bundle.source))
+    assert [result.photo for result in there] == [
+        f"zip://inside/{Path(result.photo).name}::{tmp_path}/p.zip" for result in here
+    ]
+    assert [(r.outcome, r.faces) for r in there] == [(r.outcome, r.faces) for r in here]
+    with pytest.raises(MienError, match=r"none\.zip cannot be reached: FileNotFoundError"):
+        predict(f"zip://inside::{tmp_path}/none.zip", bundle=bundle.source)
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.jpg", "HTTP://example.org/album"])
+def test_a_web_address_is_called_one_and_nothing_is_loaded(address, bundle, monkeypatch):
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda _: pytest.fail("it was asked for"))
+    (result,) = predict(address, bundle=bundle.source)
+    assert (result.photo, result.outcome) == (address, "unreadable")
+    assert result.reason.startswith(f"{address} is a web address")
 
 
 def test_a_photo_that_is_not_at_its_address_is_unreadable_with_a_reason(memory, bundle):

@@ -1,10 +1,13 @@
 """`mien` itself: which command a start calls, and what it says where there is no such command."""
 
+import io
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
 from mien.cli.console import open_console
-from mien.cli.main import command_line
+from mien.cli.main import command_line, expanded, write_any_letter
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,25 @@ def test_what_goes_to_no_terminal_is_not_broken_at_the_width_of_one(monkeypatch,
         monkeypatch.setenv("COLUMNS", columns)
     assert open_console().width == width
     assert open_console(stderr=True).width == width
+
+
+def test_patterns_are_expanded_where_no_shell_does_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.jpg", "a [1].jpg", "note.txt"):
+        (tmp_path / name).touch()
+    words = ["predict", "*.jpg", "a [1]*", "none*.png", "--labels=six*", "s3://b/*.jpg"]
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert expanded(words) == words
+    monkeypatch.setattr(sys, "platform", "win32")
+    found = ["a [1].jpg", "a.jpg", "b.jpg", "a [1].jpg"]
+    assert expanded(words) == ["predict", *found, "none*.png", "--labels=six*", "s3://b/*.jpg"]
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("cp1252", "\\u0444é"), ("ascii", "\\u0444\\xe9"), ("utf-8", "фé")])
+def test_letters_that_an_output_cannot_hold_end_no_command(encoding, written):
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    write_any_letter(stream)
+    stream.write("фé")
+    stream.flush()
+    assert raw.getvalue().decode(encoding) == written

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,3 +124,26 @@ def test_a_file_that_is_held_open_is_replaced_a_moment_later(tmp_path, monkeypat
         file.write(b"new")
     assert path.read_bytes() == (b"new" if whole else b"old")
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Windows' way to lock a byte, which moves the place that is read from and written at."""
+    locked = []
+
+    def locking(descriptor, _mode, _count):
+        locked.append(os.lseek(descriptor, 0, os.SEEK_CUR))
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    return locked
+
+
+def test_a_lock_far_behind_the_content_leaves_the_place_where_it_was(tmp_path, windows):
+    write_text(tmp_path / "new.txt", "hello")
+    assert (tmp_path / "new.txt").read_bytes() == b"hello"
+    with (tmp_path / "new.txt").open("r+b") as file:
+        assert file.read(2) == b"he"
+        assert files.lock(file)
+        assert file.read() == b"llo"
+    assert set(windows) == {1 << 40}

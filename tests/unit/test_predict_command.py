@@ -48,6 +48,29 @@ def test_json_is_a_line_per_photo_and_the_exit_code_tells_of_unreadable_ones(run
     assert "3 photos: 1 ok, 1 no_face, 1 unreadable" in result.stderr
 
 
+def test_an_address_reaches_its_photos_from_the_command_line(run, photo_folder):
+    pytest.importorskip("fsspec")
+    photos = [PhotoResult.from_json(line) for line in run(photo_folder.as_uri(), "--json", code=3).stdout.splitlines()]
+    assert [photo.photo for photo in photos] == [
+        f"{photo_folder.as_uri()}/{name}" for name in ("a.jpg", "b.png", "c.jpg")
+    ]
+    assert [photo.outcome.value for photo in photos] == ["ok", "no_face", "unreadable"]
+
+
+def test_results_never_take_the_place_of_a_photo(run, photo_folder):
+    photo = photo_folder / "a.jpg"
+    before = photo.read_bytes()
+    # As `--csv *.jpg` comes from a shell.
+    with pytest.raises(DataError, match=r"called as photos are.*a\.jpg\.csv"):
+        run("--csv", photo, photo_folder / "b.png")
+    assert photo.read_bytes() == before
+
+
+def test_a_folder_that_is_drawn_into_is_said_not_to_be_searched(run, photo_folder):
+    with pytest.raises(MienError, match="The drawings go to .*Name another folder"):
+        run(photo_folder, "--draw", photo_folder)
+
+
 def test_the_sample_photo_has_one_face(run):
     result = run("--sample", "--json")
     assert len(json.loads(result.stdout)["faces"]) == 1
@@ -304,9 +327,13 @@ def test_drawings_of_photos_with_names_as_long_as_can_be_have_room_for_their_end
 
 
 def test_drawings_of_photos_with_one_name_do_not_overwrite_each_other(tmp_path):
-    photos = find_photos([tmp_path / "one" / "a.jpg", tmp_path / "two" / "a.jpg"])
+    # On macOS and Windows A.jpg is a.jpg, and the two ways to write an é are one.
+    photos = find_photos([tmp_path / name for name in ("1/a.jpg", "2/a.jpg", "3/A.jpg", "1/é.jpg", "2/e\u0301.jpg")])
     names = [path.name for path in drawing_paths(photos, tmp_path).values()]
-    assert names == ["a.jpg.faces.jpg", "a.jpg.2.faces.jpg"]
+    assert names == [
+        *("a.jpg.faces.jpg", "a.jpg.2.faces.jpg", "A.jpg.3.faces.jpg"),
+        *("é.jpg.faces.jpg", "e\u0301.jpg.2.faces.jpg"),
+    ]
 
 
 def test_explain_writes_a_picture_and_says_how_true_the_map_is(run, portrait, tmp_path):

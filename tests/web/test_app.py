@@ -424,3 +424,18 @@ def test_too_many_crops_and_an_unknown_model_are_refused(post, get):
     many = np.zeros((9, 4, 4), dtype=np.uint8)
     assert post("/v2/models/tiny/infer", json=crops_request(many)).status_code == 422
     assert get("/v2/models/other").status_code == 404
+
+
+def test_scripts_are_scripts_whatever_the_machine_calls_them(app_maker, tmp_path, monkeypatch):
+    monkeypatch.setattr("starlette.responses.guess_type", lambda _: ("text/plain", None))
+    for name in ("app.js", "ort.mjs", "style.css", "index.html", "icon.svg"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    app = app_maker(static=tmp_path)
+    kinds = {name: ask(app, "GET", f"/{name}").headers["Content-Type"] for name in ("app.js", "ort.mjs", "style.css")}
+    assert kinds == {
+        "app.js": "text/javascript; charset=utf-8",
+        "ort.mjs": "text/javascript; charset=utf-8",
+        "style.css": "text/css; charset=utf-8",
+    }
+    assert ask(app, "GET", "/").headers["Content-Type"] == "text/html; charset=utf-8"
+    assert ask(app, "GET", "/icon.svg").headers["Content-Type"] == "image/svg+xml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby
@@ -84,7 +85,7 @@ class Batch:
     def _results(self, journal: Journal | None) -> Iterator[PhotoResult]:
         """What an earlier, interrupted batch has already found, then the rest."""
         drawings = {} if self.draw is None else drawing_paths(self.sources, self.draw)
-        done = frozenset(() if journal is None else journal.done)
+        done = Counter[str]() if journal is None else Counter(journal.done)
         if journal is not None:
             yield from journal.results()
         if self.recognizer.crops:
@@ -101,16 +102,13 @@ class Batch:
                 journal.append(result)
             yield result
 
-    def _crop_results(self, done: frozenset[str]) -> Iterator[PhotoResult]:
+    def _crop_results(self, done: Counter[str]) -> Iterator[PhotoResult]:
         """The labels of faces that are cut out: image files, and the images in tables, arrays and other data."""
         from mien.datasets.dataset import Problem
         from mien.datasets.unlabelled import read_crops
 
-        def is_photo(source: FoundPhoto) -> bool:
-            path = source.path
-            return path.suffix.lower() in PHOTO_SUFFIXES or isinstance(path, Address) or not path.exists()
-
-        for photos, group in groupby(self.sources, is_photo):
+        left = Counter(done)  # a table may call several of its rows alike
+        for photos, group in groupby(self.sources, _is_photo):
             if photos:
                 yield from self.recognizer.recognize_many(
                     [source.path for source in group if str(source.path) not in done]
@@ -122,7 +120,7 @@ class Batch:
             yield from self.recognizer.recognize_named_crops(
                 (name, image.reason if isinstance(image, Problem) else image.pixels)
                 for name, image in named
-                if name not in done
+                if not _taken(left, name)
             )
 
     @contextmanager
@@ -226,7 +224,10 @@ def predict(
     """
     wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
     folder = None if draw is None else Path(draw)
-    photos = find_photos(wanted, recursive=recursive, leave_out=folder)
+    crops = bool(options.get("crops"))
+    photos = find_photos(wanted, recursive=recursive, leave_out=folder, data_sets=crops)
+    if csv is not None and Path(csv).suffix.lower() in PHOTO_SUFFIXES:
+        raise DataError(f"{csv} is called as photos are, and one would be lost under the table. Name it {csv}.csv.")
     if on is not None:
         # Each processor reads photos of its own.
         options = {**options, "threads": 1}
@@ -235,6 +236,10 @@ def predict(
     if on is not None:
         if csv is None or folder is not None:
             raise DataError("On a cluster results go to a table and nothing is drawn: give csv (--csv), and not draw.")
+        if crops and (tables := [str(photo.path) for photo in photos if not _is_photo(photo)]):
+            raise DataError(
+                f"{tables[0]} is no image file, and a cluster reads these alone. Leave on (--on) out for it."
+            )
         return ClusterBatch(recognizer, photos, Path(csv), on=on, part_photos=part_photos)
     return Batch(recognizer, photos, None if csv is None else Path(csv), folder)
 
@@ -242,6 +247,17 @@ def predict(
 def sample_photo() -> Path:
     """The sample photo that comes with mien."""
     return DATA / "sample.jpg"
+
+
+def _is_photo(source: FoundPhoto) -> bool:
+    path = source.path
+    return path.suffix.lower() in PHOTO_SUFFIXES or isinstance(path, Address) or not path.exists()
+
+
+def _taken(counts: Counter[str], name: str) -> bool:
+    """Whether one of a name is left, which is then taken away."""
+    counts[name] -= 1
+    return counts[name] >= 0
 
 
 def _draw(photo: Path | Address, path: Path, result: PhotoResult, max_pixels: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -97,12 +98,39 @@ def main() -> None:
             raise MienError("Standard output is closed. Expected a terminal, a file, a pipe or /dev/null.")
         if any(word == "" or (word.startswith("--") and word.endswith("=")) for word in words):
             raise MienError("One of the words is empty. Perhaps a variable that should stand there has no value.")
+        write_any_letter(sys.stdout)
+        words = expanded(words)
         command_line(words)([word for word in words if word != "--debug"], prog_name="mien")
     except SystemExit as end:
         # typer ends with one, whatever happened.
         _end(_flushed(end.code if isinstance(end.code, int) else int(end.code is not None), end), debug)
     except BaseException as error:
         _end(_stopped(error) or error, debug)
+
+
+def expanded(words: Sequence[str]) -> list[str]:
+    """The words of a command with the files that *.jpg stands for, where no shell has named them."""
+    if sys.platform != "win32":
+        return list(words)
+    from glob import glob  # [a] is part of many names there, and is taken for that
+
+    return [
+        name
+        for word in words
+        for name in (
+            (sorted(glob(word.replace("[", "[[]"), recursive=True)) or [word]) if _is_pattern(word) else [word]
+        )
+    ]
+
+
+def _is_pattern(word: str) -> bool:
+    return not word.startswith("-") and any(sign in word for sign in "*?")
+
+
+def write_any_letter(stream: TextIO) -> None:
+    """Have letters that an output cannot hold written by their numbers: pipes on Windows take one language's."""
+    if getattr(stream, "errors", None) == "strict" and isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _flushed(code: int, end: SystemExit) -> int | BaseException:

@@ -31,8 +31,8 @@ _LEAST_TABLE_WIDTH = 60
 def predict(
     # Texts: a path would make one slash of the two in s3://.
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(path_type=str, help="Photos, and folders of photos; or addresses, as s3://..."),
+        list[str] | None,
+        typer.Argument(metavar="[PATHS]...", help="Photos, and folders of photos; or addresses, as s3://..."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per photo instead of tables.")] = False,
     csv: Annotated[Path | None, typer.Option(dir_okay=False, help="Write a row per face to this CSV file.")] = None,
@@ -81,7 +81,7 @@ def predict(
     from mien.api.predicting import predict as read
     from mien.api.predicting import sample_photo
 
-    wanted = [*(paths or []), *([sample_photo()] if sample else [])]
+    wanted: list[Path | str] = [*(paths or []), *([sample_photo()] if sample else [])]
     if not wanted:
         raise typer.BadParameter("Name a photo or a folder, or use --sample.", param_hint="PATHS")
     if crops and (draw is not None or largest):

@@ -69,6 +69,11 @@ def is_arrays(path: Path) -> bool:
     return path.is_dir() and bool(_parts(file.stem for file in path.glob("*.npy"))) and not is_sorted(path)
 
 
+def is_folder_of_arrays(path: Path) -> bool:
+    """Whether a folder holds an array of images as a .npy file, whatever else is known of them."""
+    return path.is_dir() and any(_kind(file.stem)[0] == "images" for file in path.glob("[!.]*.npy"))
+
+
 def arrays_files(path: Path) -> list[str]:
     """The .npy files of a folder."""
     return sorted(file.name for file in path.glob("[!.]*.npy"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.channels import Channels
-from mien.datasets.arrays import is_arrays, unlabelled_arrays
+from mien.datasets.arrays import is_arrays, is_folder_of_arrays, unlabelled_arrays
 from mien.datasets.dataset import Problem
 from mien.datasets.fer2013 import RowError, parse_pixels, pixel_text
 from mien.datasets.folders import decode_files, read_below
@@ -44,7 +44,7 @@ def read_crops(path: Path, channels: Channels = "gray") -> Iterator[tuple[str, D
             if columns.holds_paths:
                 yield from _named_files(path, columns, rows, channels)
                 return
-    if is_arrays(path) or path.suffix.lower() in (".npz", ".npy"):
+    if is_arrays(path) or path.suffix.lower() in (".npz", ".npy") or is_folder_of_arrays(path):
         yield from unlabelled_arrays(path, channels)
         return
     dataset = read_dataset(path, channels=channels)

@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from mien.addresses import Address, find_files, is_address
+from mien.addresses import Address, find_files, is_address, is_web
 from mien.errors import DataError, MienError
 from mien.files import hash_listing, lock, parse_json, shortened, written_whole
 from mien.inference.results import PhotoResult, columns_of
@@ -40,7 +43,7 @@ class FoundPhoto:
 
 
 def find_photos(
-    paths: Iterable[Path | str], *, recursive: bool = False, leave_out: Path | None = None
+    paths: Iterable[Path | str], *, recursive: bool = False, leave_out: Path | None = None, data_sets: bool = False
 ) -> list[FoundPhoto]:
     """The photos that paths stand for, each once: a file itself, of a folder its photos in the order of their names.
 
@@ -49,6 +52,7 @@ def find_photos(
             says so.
         recursive: whether folders within folders are searched.
         leave_out: a folder that is not searched, because results are written to it.
+        data_sets: whether a folder without photos may be a data set, and stands for itself.
 
     Raises:
         MienError: a folder has no photos, or an address cannot be reached.
@@ -63,6 +67,10 @@ def find_photos(
             found.setdefault(path, FoundPhoto(path, Path(path.name)))
             continue
         within = list(_photos_within(path, recursive, leave_out))
+        if not within and leave_out is not None and path.resolve() == leave_out.resolve():
+            raise MienError(f"The drawings go to {path}, and photos are not looked for there. Name another folder.")
+        if not within and data_sets:
+            within = [path]
         if not within:
             raise _no_photos(path, recursive)
         for photo in within:
@@ -76,9 +84,9 @@ def _no_photos(folder: Path | str, recursive: bool) -> MienError:
 
 
 def _photos_at(address: str, recursive: bool) -> list[FoundPhoto]:
-    files = find_files(address, recursive=recursive)
+    files = None if is_web(address) else find_files(address, recursive=recursive)
     if files is None:
-        return [FoundPhoto(Address(address), Path(PurePosixPath(address).name))]
+        return [FoundPhoto(Address(address), Path(PurePosixPath(address.partition("::")[0]).name))]
     photos = [
         FoundPhoto(file, Path(below))
         for file, below in files
@@ -104,22 +112,36 @@ def _photos_within(folder: Path, recursive: bool, leave_out: Path | None) -> Ite
 def drawing_paths(photos: Sequence[FoundPhoto], folder: Path) -> dict[Path | Address, Path]:
     """Where the drawing of each photo goes: "a/b.png" to "a/b.png.faces.jpg" below a folder, without clashes."""
     paths: dict[Path | Address, Path] = {}
-    taken: set[Path] = set()
+    taken: set[str] = set()
     for photo in photos:
         stem = shortened(photo.name.name)
         path, number = folder / photo.name.with_name(f"{stem}.faces.jpg"), 1
-        while path in taken:
+        while (key := _as_one_file(path)) in taken:
             number += 1
             path = path.with_name(f"{stem}.{number}.faces.jpg")
-        taken.add(path)
+        taken.add(key)
         paths[photo.path] = path
     return paths
 
 
+def _as_one_file(path: Path) -> str:
+    """A path without what Windows and macOS do not tell names apart by: case, and the ways to write an accent."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
 def manifest(photos: Sequence[FoundPhoto]) -> dict[str, Any]:
     """What tells one list of photos from another: their number, and a hash of names, sizes and times of change."""
-    names = (f"{path}\0{path.stamp}" if isinstance(path := photo.path, Address) else str(path) for photo in photos)
+    names = chain.from_iterable(map(_names_of, (photo.path for photo in photos)))
     return {"count": len(photos), "hash": hash_listing(Path(), names)[:16]}
+
+
+def _names_of(path: Path | Address) -> Iterator[str]:
+    if isinstance(path, Address):
+        yield f"{path}\0{path.stamp}"
+    elif os.path.isdir(path):  # a data set
+        yield from sorted(os.path.join(place, name) for place, _, names in os.walk(path) for name in names)
+    else:
+        yield str(path)
 
 
 class BatchFile:
@@ -218,25 +240,26 @@ class Journal(BatchFile):
         MienError: as `BatchFile`.
 
     Attributes:
-        done: the photos that have a result, as `PhotoResult.photo` names them.
+        done: how many results there are for each photo, as `PhotoResult.photo` names it; more than one for rows of a
+            table that have one name.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], photos: Sequence[FoundPhoto]) -> None:
-        self.done: set[str] = set()
+        self.done: Counter[str] = Counter()
         super().__init__(path, settings, photos)
         end = self._file.tell()
         for line in self._file:
             value = _json_or_none(line)
             if not line.endswith(b"\n") or not isinstance(value, dict) or not isinstance(value.get("photo"), str):
                 break  # the line that was being written at the interruption
-            self.done.add(value["photo"])
+            self.done[value["photo"]] += 1
             end += len(line)
         self._file.truncate(end)
 
     def append(self, result: PhotoResult) -> None:
         """Keep one more result."""
         self._append(result.to_json())
-        self.done.add(result.photo)
+        self.done[result.photo] += 1
 
     def results(self) -> Iterator[PhotoResult]:
         """All results so far, read from the file, so that they need no memory."""

@@ -357,12 +357,25 @@ async def infer(request: Request, name: str) -> Response:
     return JSONResponse(open_inference.response(bundle, parsed, found))
 
 
+# Elsewhere the machine is asked, and many a Windows calls scripts plain text, which browsers then do not run.
+_KINDS = {
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
 class _Page(StaticFiles):
     """The page. A browser asks at every load whether a file has changed, so that an update is seen at once."""
 
     def file_response(self, *arguments: Any, **options: Any) -> Response:
         response = super().file_response(*arguments, **options)
         response.headers["Cache-Control"] = "no-cache"
+        kind = _KINDS.get(Path(arguments[0]).suffix)
+        if kind is not None and "Content-Type" in response.headers:
+            response.headers["Content-Type"] = kind
         return response
 
 
