@@ -14,6 +14,10 @@ class MienError(Exception):
     """Base class of all errors that mien raises on purpose."""
 
 
+class ArgumentError(MienError, TypeError):
+    """A function of mien was given something of another kind than it takes."""
+
+
 class DataError(MienError):
     """A data set cannot be read, or does not hold what was asked of it."""
 

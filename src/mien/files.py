@@ -14,10 +14,12 @@ import stat
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+from mien.errors import ArgumentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -347,6 +349,42 @@ def read_file(path: str | Path, *, largest_bytes: int) -> bytes:
         return content
     finally:
         os.close(descriptor)
+
+
+def toml_text(value: Any) -> str:
+    """A value as TOML: a text, a number (also one of NumPy), a switch, a path, a list, or a table of these.
+
+    >>> toml_text({"path": "😀", "flip": True, "seeds": (1, 2)})
+    '{ "path" = "😀", "flip" = true, "seeds" = [1, 2] }'
+
+    Raises:
+        ArgumentError: it is something else, which TOML has no words for.
+    """
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{toml_text(str(key))} = {toml_text(item)}' for key, item in value.items())} }}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, PurePath):
+        return toml_text(str(value))
+    if getattr(value, "shape", None) == () and not isinstance(value, str):
+        return toml_text(value.item())  # of NumPy
+    # Unlike JSON, TOML takes no pairs of surrogates: what is outside of ASCII stands as it is.
+    if isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise ArgumentError(f"Expected a text, a number, True or False, or a list of these. Received: {value!r}.")
+
+
+def toml_key(dotted: str) -> str:
+    """A dotted key as TOML: a part that is no bare word stands in quotes, so that it stays what it is.
+
+    >>> toml_key("augmentation.flip"), toml_key("lernrate für alle.x")
+    ('augmentation.flip', '"lernrate für alle".x')
+    """
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else toml_text(part) for part in dotted.split("."))
 
 
 def canonical_json(value: Any) -> str:

@@ -20,7 +20,7 @@ from PIL import UnidentifiedImageError
 
 from mien.addresses import Address
 from mien.decoding import DECODING, STRIP_PIXELS, allowed_pixels, decoding_bytes, is_jpeg
-from mien.errors import ImageError
+from mien.errors import ArgumentError, ImageError
 
 MAX_PIXELS = 200_000_000
 # A larger photo is kept at a half, a quarter or an eighth: faces that matter have detail to spare there, and a
@@ -116,10 +116,10 @@ def read_image(
     if callable(getattr(source, "read", None)):
         content = source.read()
         if not isinstance(content, bytes):
-            raise TypeError("A photo is read from a file that is open in binary mode. Received: one in text mode.")
+            raise ArgumentError("A photo is read from a file that is open in binary mode. Received: one in text mode.")
         return _from_file(io.BytesIO(content), name or str(getattr(source, "name", "file")), max_pixels, least_pixels)
     hint = " Several photos: Recognizer().recognize_many(photos)." if isinstance(source, (list, tuple, set)) else ""
-    raise TypeError(
+    raise ArgumentError(
         "A photo is a path, the bytes of a file, an open file, an array or a Pillow image. "
         f"Received: {type(source).__name__}.{hint}"
     )

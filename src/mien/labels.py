@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.arguments import checked
 from mien.errors import DataError, UnknownLabelError, did_you_mean
 
 
@@ -104,6 +105,7 @@ class LabelSet:
         return cls("custom", ordered)
 
     @classmethod
+    @checked()
     def named(cls, name: str) -> LabelSet:
         """The label set called "six", "seven" or "eight".
 
@@ -116,6 +118,7 @@ class LabelSet:
         raise DataError(f"There is no label set {name!r}. {did_you_mean(name, ['six', 'seven', 'eight'])}")
 
     @classmethod
+    @checked()
     def parse(cls, text: str) -> LabelSet:
         """The label set that a text asks for.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.arguments import checked
 from mien.channels import images_in_channels
 from mien.datasets.audit.findings import Finding, LabelDoubt
 from mien.datasets.audit.run import Audit, audit_dataset
@@ -111,6 +112,7 @@ class DataAudit:
         return None
 
 
+@checked("data")
 def audit(
     data: Dataset | DataSpec | Path | str,
     *,

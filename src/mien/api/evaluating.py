@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.api.displays import confusion_display
+from mien.arguments import checked
 from mien.bundle import Bundle, load_bundle, with_seen
 from mien.datasets.dataset import Dataset, Missed, Role
 from mien.datasets.protocol import (
@@ -310,6 +311,7 @@ def refuse_place(path: Path) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
 
 
+@checked("bundle", "data", "labels", "prior", "corruptions")
 def evaluate(
     bundle: Bundle | Path | str,
     data: Dataset | DataSpec | Path | str,

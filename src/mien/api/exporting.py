@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.api.training import Run
+from mien.arguments import checked
 from mien.bundle import BARE_ENDINGS, SUFFIX, refuse_other_ending
 from mien.datasets.dataset import Dataset
 from mien.datasets.reading import read_dataset
@@ -19,6 +20,7 @@ from mien.study.store import Store, find_run
 from mien.training.exported import Exported
 
 
+@checked()
 def export(
     run: Run | Path | str,
     output: Path | str = "model.mien",

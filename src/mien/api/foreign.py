@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.api.training import Run
+from mien.arguments import checked
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import Opening, ProtocolSpec, Samples, apply_protocol, copies_in_training
 from mien.datasets.reading import as_dataset
@@ -53,6 +54,7 @@ _PROBABILITY = "probability:"  # before the classes in the tables of `mien evalu
 _ID_COLUMNS = ("id", "ids", "image", "path", "file", "file_name", "filename")
 
 
+@checked("answers", "data", "labels")
 def foreign_run(
     name: str,
     answers: ArrayLike,
@@ -157,6 +159,7 @@ def foreign_run(
     )
 
 
+@checked("data")
 def import_answers(
     name: str,
     answers: Path | str,

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mien.arguments import checked
 from mien.datasets.spec import DataSpec
 from mien.errors import MienError, StoreError
 from mien.frame import frame
@@ -238,6 +239,7 @@ class StudyState:
         return str(self.frame()._repr_html_())
 
 
+@checked()
 def plan_study(
     study: Path | str, *, data: Path | str | None = None, store: Path | str | None = None, only: Sequence[str] = ()
 ) -> StudyPlan:
@@ -296,6 +298,7 @@ def default_store(study: Study) -> Path:
     return Path("stores") / study.name
 
 
+@checked()
 def run_study(
     study: StudyPlan | Path | str,
     *,
@@ -385,6 +388,7 @@ def _executor(ahead: StudyPlan, on: str | None, cpus: int | None, gpus: float | 
         yield RayExecutor(cluster, ahead.planned.dataset, cpus=cpus, gpus=gpus, memory=memory)
 
 
+@checked()
 def study_state(study: Path | str, store: Path | str | None = None) -> StudyState:
     """Which runs of a study are done, waiting, failed or diverged.
 
@@ -401,6 +405,7 @@ def study_state(study: Path | str, store: Path | str | None = None) -> StudyStat
     return StudyState(plan, place.records(plan), place)
 
 
+@checked()
 def write_report(
     study: Store | Path | str,
     to: Path | str | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -13,12 +12,13 @@ import numpy as np
 
 from mien.api.displays import confusion_display
 from mien.api.studying import StudyPlan, planned_of, run_study
+from mien.arguments import checked
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.reading import refuse_keys
 from mien.datasets.spec import DataSpec
 from mien.errors import DataError, MienError, StudyFileError
 from mien.evaluation.metrics import METRICS, Scores
-from mien.files import parse_toml, written_whole
+from mien.files import parse_toml, toml_key, toml_text, written_whole
 from mien.frame import Display, frame
 from mien.labels import Labels, labels_text
 from mien.others import refuse_while_loading
@@ -81,6 +81,7 @@ class Run:
         return f"<run {record.id}: {record.recipe.get('backbone')}, {record.status.value}{figures}>"
 
 
+@checked("data", "backbone", "labels")
 def train(
     data: Dataset | DataSpec | Path | str,
     backbone: str | Callable[..., Any] = "mien_small",
@@ -185,23 +186,23 @@ def _refuse_arguments(settings: Mapping[str, Any] | None, argument: str, setting
 
 
 def study_text(data: DataSpec, labels: str, roles: str, fixed: Mapping[str, Any]) -> str:
-    """The study file of one run. JSON's texts, numbers and switches are TOML's too."""
+    """The study file of one run."""
     lines = [
         "schema = 1",
         'name = "train"',
-        "title = " + json.dumps("One run of " + str(fixed["backbone"])),
+        "title = " + toml_text("One run of " + str(fixed["backbone"])),
         "[data]",
         *_said(data),
         *(line for source in data.sources for line in ("[[data.sources]]", *_said(source))),
         "[protocol]",
-        f"labels = {json.dumps(labels)}",
-        f"roles = {json.dumps(roles)}",
+        f"labels = {toml_text(labels)}",
+        f"roles = {toml_text(roles)}",
         "[[tables]]",
         'name = "run"',
         'metrics = ["accuracy", "balanced_accuracy", "macro_f1"]',
-        f"rows.backbone = [{json.dumps(fixed['backbone'])}]",
+        f"rows.backbone = [{toml_text(fixed['backbone'])}]",
         "[tables.fixed]",
-        *(f"{key} = {json.dumps(value)}" for key, value in fixed.items() if key != "backbone"),
+        *(f"{toml_key(key)} = {toml_text(value)}" for key, value in fixed.items() if key != "backbone"),
     ]
     return "\n".join(lines) + "\n"
 
@@ -229,7 +230,7 @@ def _said(data: DataSpec) -> list[str]:
     """The lines of a description, without what is as usual and without its sources."""
     usual = {item.name: item.default for item in fields(DataSpec)}
     said = {key: value for key in usual if key != "sources" and (value := getattr(data, key)) != usual[key]}
-    return [f"{key} = {json.dumps(value)}" for key, value in said.items()]
+    return [f"{key} = {toml_text(value)}" for key, value in said.items()]
 
 
 def _described(data: Dataset | DataSpec | Path | str, store: Store, keys: Mapping[str, Any]) -> DataSpec:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.arguments import checked
 from mien.bundle import LOGITS_OUTPUT, MODEL_INPUT, Bundle, Golden, write_bundle
 from mien.channels import count_of, has_equal_channels, images_in_channels, shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
@@ -99,6 +100,7 @@ class TriedContract:
     accuracy: Estimate
 
 
+@checked("labels")
 def wrap(
     model: Path | str,
     output: Path | str = "model.mien",
@@ -207,6 +209,7 @@ def wrap(
     return Wrapped(bundle, len(crops), difference, shape.one_by_one)
 
 
+@checked("data", "labels")
 def try_contracts(
     model: Path | str,
     data: Dataset | DataSpec | Path | str,
@@ -247,6 +250,8 @@ def try_contracts(
         MissingExtraError: onnx is not installed.
     """
     _check_onnx()
+    if images < 1:
+        raise ExportError(f"Contracts are told apart by images, at least 1. Received: images = {images}.")
     bare = _load(model)
     content, where = bytes(bare.SerializeToString()), str(model)
     given = None if labels is None else tuple(_labels(labels))
@@ -336,8 +341,8 @@ def _load(model: Path | str) -> Any:
 
     try:
         return onnx.load(Path(model))
-    except OSError:
-        raise
+    except OSError as error:
+        raise ExportError(f"{model} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # what protobuf raises for other files shares no base below it
         raise ExportError(f"{model} is not a model in ONNX: {runtime.first_line(error)}") from error
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.arguments import check_fields
 from mien.datasets.dataset import Dataset, Role
 from mien.errors import DataError, ProtocolError, did_you_mean
 from mien.labels import LabelSet
@@ -79,6 +80,7 @@ class ProtocolSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.labels != "dataset":
             try:
                 LabelSet.parse(self.labels)

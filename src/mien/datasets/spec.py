@@ -8,6 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
+from mien.arguments import check_fields
 from mien.channels import Channels, check_channels
 from mien.errors import DataError, did_you_mean
 from mien.files import hash_file
@@ -67,11 +68,13 @@ class DataSpec:
     sources: tuple[DataSpec, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self, "size", "classes")
         self._check_sources()
         if self.role not in (None, "train", "validation", "test"):
             raise DataError(f"role is 'train', 'validation' or 'test'. Received: {self.role!r}.")
         if self.size is not None and (not isinstance(self.size, Integral) or self.size < 1):
             raise DataError(f"Images need a side of at least 1 pixel, a whole number. Received: size={self.size!r}.")
+        object.__setattr__(self, "size", self.size and int(self.size))
         if self.on_mismatch not in ("resize", "refuse"):
             raise DataError(f"on_mismatch is 'resize' or 'refuse'. Received: {self.on_mismatch!r}.")
         if self.channels is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from mien.arguments import checked
 from mien.datasets.dataset import Role
 from mien.datasets.protocol import Opening, ProtocolSpec, Split
 from mien.datasets.spec import DataSpec
@@ -52,12 +53,13 @@ class Store:
 
     SCHEMA = 1
 
+    @checked()
     def __init__(self, folder: Path | str) -> None:
         """Name a store; nothing is read or written yet."""
         self.folder = Path(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
+    def open(cls, folder: Path | str) -> Store:
         """The store in an existing folder, for reading.
 
         Raises:
@@ -68,13 +70,14 @@ class Store:
         return store
 
     @classmethod
-    def create(cls, folder: Path) -> Store:
+    def create(cls, folder: Path | str) -> Store:
         """The store in `folder`, made where it does not exist yet.
 
         Raises:
             StoreError: the folder holds something else, cannot be made, or a newer mien made the store.
         """
         store = cls(folder)
+        folder = store.folder
         marker = folder / STORE_FILE
         if not marker.exists():
             if folder.is_dir() and any(folder.iterdir()):
