@@ -69,6 +69,77 @@ def test_label_and_role_come_from_the_place_in_the_tree(tmp_path, path, expressi
     assert dataset.roles[index] == role.value
 
 
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["sad/train_1_aligned.png", "sad/test_1_aligned.png", "happy/test_2.png"], ["train", "test", "test"]),
+        (["sad/val-1.png", "sad/train1.png", "happy/TEST 2.png"], ["validation", "train", "test"]),
+        (["train_sad_1.png", "val_happy_1.png"], ["train", "validation"]),
+        # A folder says it, or nothing does: a name that is called so by chance is no role.
+        (["test/sad/train_1.png", "test/happy/test_1.png"], ["test", "test"]),
+        (["sad/test_1.png", "happy/test_2.png"], ["", ""]),
+        (["sad/test_1.png", "sad/train_1.png", "happy/1.png"], ["", "", ""]),
+        (["sad/trainstation_1.png", "happy/test_2.png"], ["", ""]),
+    ],
+)
+def test_roles_may_be_in_the_names_of_all_files(tmp_path, paths, expected):
+    dataset = read(make_tree(tmp_path, dict.fromkeys(paths)))
+    assert [roles(dataset)[path] for path in paths] == expected
+    assert any("roles taken from the files' names" in note for note in dataset.notes) == (len(set(expected)) > 1)
+
+
+@pytest.mark.parametrize("person", ["Joy", "Su", "Neutral", "Ha"])
+def test_a_person_who_is_called_as_an_expression_is_one(tmp_path, person):
+    paths = [
+        f"{label}/{name}/{n}.png" for label in ("angry", "happy") for name in ("Ann", person, "Bob") for n in (1, 2)
+    ]
+    dataset = read(make_tree(tmp_path, dict.fromkeys(paths)))
+    for path, number, group in zip(dataset.ids.tolist(), dataset.labels, dataset.groups, strict=True):
+        label, name, _ = path.split("/")
+        assert dataset.label_set.expressions[number] is (Expression.ANGER if label == "angry" else Expression.HAPPINESS)
+        assert group == name
+    assert any(f"below folders of two expressions, such as 'angry/{person}': read as angry" in n for n in dataset.notes)
+
+
+def test_of_two_folders_of_expressions_at_the_same_depths_the_nearer_counts_and_is_said(tmp_path):
+    dataset = read(make_tree(tmp_path, {"happy/sad/1.png": None, "happy/angry/2.png": None}))
+    assert set(dataset.label_set.expressions) == {Expression.ANGER, Expression.SADNESS}
+    assert any("2 images below folders of two expressions" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "clips"),
+    [
+        ("clip{clip}_frame_{n:04d}.png", 4),
+        ("S{clip} take 2-frame{n}.png", 4),
+        ("happy{clip}_Frame_{n}.png", 4),
+        ("img_frame_{clip}{n}.png", 0),  # one name before all frames tells of no clip
+        ("happy_frame_{clip}{n}.png", 0),
+        ("frame_{clip}{n}.png", 0),
+    ],
+)
+def test_frames_of_a_clip_are_a_group(tmp_path, name, clips):
+    paths = [f"{'sad' if clip % 2 else 'happy'}/{name.format(clip=clip, n=n)}" for clip in range(4) for n in range(3)]
+    root = make_tree(tmp_path, dict.fromkeys(paths))
+    groups = read(root).groups
+    assert (0 if groups is None else len(set(groups.tolist()))) == clips
+    assert read(root, groups="none").groups is None
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"train.zip": b"", "test.tar.gz": b""}, "holds 2 archives, test.tar.gz, train.zip.*unpack several"),
+        ({"1.png": None, "1.cls": b"3", "2.png": None, "2.cls": b"0"}, r"a file beside each image .*1\.cls.*one table"),
+        ({"train/1.png": None, "train/1.txt": b"happy"}, r"a file beside each image .*train/1\.txt"),
+        ({"happy/1.mp4": b"x", "sad/2.mp4": b"x"}, "None of the 2 images.*It is a film.*Save its frames"),
+    ],
+)
+def test_what_is_kept_in_other_ways_is_named_with_the_way_out(tmp_path, files, sentence):
+    with pytest.raises(DataError, match=sentence):
+        read(make_tree(tmp_path, files))
+
+
 def test_a_zip_and_its_folder_are_one_data_set(tmp_path):
     root = make_tree(tmp_path / "faces", {f"train/{name}/{i}.png": None for name in ("happy", "sad") for i in range(3)})
     with zipfile.ZipFile(tmp_path / "faces.zip", "w", zipfile.ZIP_DEFLATED) as archive:

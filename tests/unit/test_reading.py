@@ -1,6 +1,8 @@
 """The one door to all readers: choice of reader, cache, drawn faces, and the command that describes a data set."""
 
+import io
 import json
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -164,3 +166,11 @@ def test_describe_prints_tables_and_json(tmp_path, monkeypatch):
         "across": [{"images_of": "test", "copied_in": "train", "count": 1}],
     }
     assert [problem["name"] for problem in description["problems"]] == ["train/happy/empty.png"]
+
+
+def test_what_is_wrong_inside_an_archive_is_said_of_the_archive(tmp_path):
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        for name in ("1.png", "1.cls"):
+            archive.addfile(tarfile.TarInfo(f"inside/{name}"), io.BytesIO())
+    with pytest.raises(DataError, match=f"^{tmp_path}/faces.tar has a file beside each image"):
+        read_dataset(tmp_path / "faces.tar", cache=None)

@@ -24,7 +24,8 @@ from mien.files import canonical_json, create_held, parse_json, remove_abandoned
 from mien.labels import LabelSet, label_text, to_label
 from mien.machine import user_folder
 
-SCHEMA = 5
+# Raised whenever readers give something else for the same files.
+SCHEMA = 6
 # Held while an entry is being written, so that what a killed process left can be told from it.
 _LOCK_FILE = "writing"
 _OPTIONAL = ("votes", "other_votes", "groups", "source_sizes", "faces")

@@ -24,6 +24,7 @@ from mien.datasets.other_forms import other_form
 from mien.datasets.pixels import IMAGE_SUFFIXES, DecodedImage, decode_image
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
+    ROLE_WORDS,
     ReadOptions,
     Sample,
     build_dataset,
@@ -44,6 +45,7 @@ ROLE_PREFIXES = {
     "publictest_": Role.VALIDATION,
     "privatetest_": Role.TEST,
 }
+_FIRST_WORD = re.compile(r"[^\W\d_]+(?=[\W\d_])")
 _ROLE_PREFIX = re.compile("|".join(ROLE_PREFIXES), re.I)
 
 # A list of the classes' names beside folders that are their numbers, and a line of it: "happy", "3 happy", "3: happy".
@@ -64,6 +66,10 @@ _PERSON_NAMES = re.compile(
         )
     )
 )
+
+# Frames of a film are named by it: clip12_frame_0003.jpg. A few such names tell nothing: img_frame_1.jpg.
+_FRAME_NAME = re.compile(r"(?P<clip>.*[^\W_].*?)[\W_]*frames?[\W_]*\d+\W", re.I)
+_FEWEST_CLIPS = 4
 
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 # Spellings so usual that reading them needs no note: the noun and the adjective.
@@ -206,12 +212,17 @@ def _read_files(
             paths = [path for path in paths if path != list_file]
             named_by = [f"numbers are named by {list_file}"]
         files, problems = label_files(paths, str(source), options.classes)
+        named_by += _two_class_notes(files, options.classes)
         if not files:
             files, problems, named_by = _label_names(paths)
     else:
         files, problems = label(paths, str(source))
     if not files:
         raise DataError(_nothing_found(source, paths, problems))
+    if (roles := named_roles([file.path for file in files if not file.role])) is not None:
+        first = next(file.path for file in files if not file.role)
+        files = [file if file.role else replace(file, role=roles[file.path], above="") for file in files]
+        named_by.append(f"roles taken from the files' names, such as {first!r}")
     files, group_notes = (
         _with_groups(files) if options.groups == "auto" else ([replace(f, group="") for f in files], [])
     )
@@ -253,9 +264,15 @@ def label_files(
     by_folder: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         by_folder[path.rpartition("/")[0] or "."].append(path)
+    parts_of = {folder: [] if folder == "." else folder.split("/") for folder in by_folder}
+    named = {folder: _named_places(parts, classes) for folder, parts in parts_of.items()}
+    # How many files have an expression's folder at each depth: a person called Joy is below some of them alone.
+    at_depth = Counter[int]()
     for folder, inside in by_folder.items():
-        parts = [] if folder == "." else folder.split("/")
-        place = _class_place(parts, classes)
+        at_depth.update(dict.fromkeys(named[folder], len(inside)))
+    for folder, inside in by_folder.items():
+        parts = parts_of[folder]
+        place = max(named[folder], key=lambda depth: (at_depth[depth], depth), default=_numbered_place(parts))
         if place is None:
             problems += _without_label(parts, inside, where)
             continue
@@ -274,6 +291,13 @@ def label_files(
             for path in inside
         ]
     return files, problems
+
+
+def named_roles(paths: Sequence[str]) -> dict[str, Role] | None:
+    """The role of each file by the word that its name begins with (test_1.jpg); None unless all tell one."""
+    words = {path: _FIRST_WORD.match(path, path.rfind("/") + 1) for path in paths}
+    roles = {path: role for path, word in words.items() if word and (role := ROLE_WORDS.get(word[0].lower()))}
+    return roles if len(roles) == len(words) and len(set(roles.values())) > 1 else None
 
 
 def _list_of_classes(paths: Sequence[str], read: Callable[[str], bytes]) -> tuple[str, Classes] | None:
@@ -317,20 +341,47 @@ def _label_names(paths: Iterable[str]) -> tuple[list[LabelledFile], list[Problem
     return files, problems, [f"labels taken from the files' names, such as {files[0].path!r}"]
 
 
-def _class_place(parts: Sequence[str], classes: Classes | None) -> int | None:
-    """Which folder of a path names the class: the nearest that names an expression, else one that is a number."""
-    for place in reversed(range(len(parts))):
-        if (classes is not None and classes.knows(parts[place])) or find_expression(parts[place]) is not None:
-            return place
+def _named_places(parts: Sequence[str], classes: Classes | None) -> dict[int, str]:
+    """Which folders of a path name a class in words, and which class."""
+
+    def meant(part: str) -> str | None:
+        return part if classes is not None and classes.knows(part) else find_expression(part)
+
+    return {place: name for place, part in enumerate(parts) if (name := meant(part)) is not None}
+
+
+def _numbered_place(parts: Sequence[str]) -> int | None:
+    """Which folder of a path names the class by a number: the nearest."""
     for place in reversed(range(len(parts))):
         if len(parts[place]) <= _LONGEST_CLASS_NUMBER and as_number(parts[place]) is not None:
             return place
     return None
 
 
+def _two_class_notes(files: Sequence[LabelledFile], classes: Classes | None) -> list[str]:
+    """What is said of files that lie below folders of two expressions."""
+    folders = Counter((file.path.rpartition("/")[0], file.label) for file in files)
+    doubtful = {
+        key: count for key, count in folders.items() if len(set(_named_places(key[0].split("/"), classes).values())) > 1
+    }
+    if not doubtful:
+        return []
+    folder, label = min(doubtful)
+    return [
+        f"{count_text(sum(doubtful.values()), 'image')} below folders of two expressions, such as {folder!r}: read as "
+        f"{label}, since most images have an expression's folder at that depth"
+    ]
+
+
 def _with_groups(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], list[str]]:
     """The files with the folders above the expressions as groups where those tell of persons; and what was done."""
     notes = []
+    files, clips = _with_clips(files)
+    if clips:
+        notes.append(
+            f"{clips:,} files named as frames, such as {_first_frame(files)!r}: what stands before is their group (a "
+            "clip each), which no split that is made separates; groups = 'none' says otherwise"
+        )
     named = {file.path: file for file in files if name_group(file.path)}
     if named:
         persons = {file.group for file in named.values()}
@@ -338,7 +389,7 @@ def _with_groups(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], lis
             f"{count_text(len(named), 'image')} named as in CK+, JAFFE, KDEF, FERG or SFEW, of "
             f"{len(persons):,} {'person or film' if len(persons) == 1 else 'persons or films'}: their names are groups"
         )
-    below = {file.group for file in files if file.group and file.path not in named}
+    below = {file.group for file in files if file.group and file.path not in named and not clips}
     if below:
         notes.append(
             f"{count_text(len(below), 'folder')} below the expressions, such as {min(below)!r}, taken as groups (a "
@@ -353,6 +404,24 @@ def _with_groups(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], lis
         "or a clip each), which no split that is made separates; groups = 'none' says otherwise"
     )
     return [replace(file, group=file.group or file.above, above="") for file in files], notes
+
+
+def _with_clips(files: Sequence[LabelledFile]) -> tuple[list[LabelledFile], int]:
+    """The files that have no group with the clip that their names tell of, and how many these are."""
+    clips = {
+        file.path: match["clip"]
+        for file in files
+        if not file.group
+        and (match := _FRAME_NAME.match(file.path, file.path.rfind("/") + 1))
+        and (any(map(str.isdigit, match["clip"])) or find_expression(match["clip"]) is None)
+    }
+    if len(set(clips.values())) < _FEWEST_CLIPS:
+        return list(files), 0
+    return [replace(file, group=clips.get(file.path, file.group)) for file in files], len(clips)
+
+
+def _first_frame(files: Sequence[LabelledFile]) -> str:
+    return next(file.path for file in files if _FRAME_NAME.match(file.path, file.path.rfind("/") + 1))
 
 
 def _role_notes(files: Sequence[LabelledFile]) -> list[str]:
@@ -405,6 +474,18 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
             f"{source} is in YOLO's form: {count_text(len(boxes), 'file')} of boxes such as {boxes[0]} beside the "
             f"images. mien reads faces that are cut out. Cut the boxes out into one folder per expression. {expected}"
         )
+    packed = [path for path in paths if path.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))]
+    if packed:
+        return (
+            f"{source} holds {count_text(len(packed), 'archive')}, {', '.join(packed)[:120]}. One is read by its own "
+            f"path; unpack several into folders beside one another. {expected}"
+        )
+    beside = _label_files_beside(paths)
+    if beside:
+        return (
+            f"{source} has a file beside each image that says what it shows, such as {beside}, as WebDataset and "
+            f"others keep them. Write them into one table: a .csv with the columns path and label. {expected}"
+        )
     others = [(path, way) for path in paths if (way := other_form(path)) is not None]
     if others:
         return f"{source} holds {others[0][0]}: {others[0][1]} {expected}"
@@ -412,6 +493,17 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
     if tables:
         return f"{source} holds no folder of images, but the table {tables[0]}: give that file. {expected}"
     return f"{source} holds no folder that is named after an expression ({len(problems):,} files seen). {expected}"
+
+
+def _label_files_beside(paths: Sequence[str]) -> str:
+    """The first of the files that lie beside each image under its name and may tell its label; empty if none."""
+    images = {path.rpartition(".")[0] for path in paths if _looks_like_image(path)}
+    beside = [
+        path
+        for path in paths
+        if path.lower().endswith((".cls", ".txt", ".json", ".label", ".lbl")) and path.rpartition(".")[0] in images
+    ]
+    return beside[0] if images and len(beside) >= len(images) / 2 else ""
 
 
 def name_group(path: str) -> str:

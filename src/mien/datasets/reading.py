@@ -498,10 +498,16 @@ def _read(
         if chosen is not None:
             return chosen.read(path, options, progress).in_channels(options.channels)
         with unpacked(path) as folder:
-            inside = _choose(folder, named)
-            if spec.votes is not None and not inside.takes_votes:
-                raise _no_votes(spec)
-            dataset = inside.read(folder, options, progress).in_channels(options.channels)
+            try:
+                inside = _choose(folder, named)
+                if spec.votes is not None and not inside.takes_votes:
+                    raise _no_votes(spec)
+                dataset = inside.read(folder, options, progress).in_channels(options.channels)
+            except DataError as error:
+                if str(folder) not in str(error):
+                    raise
+                # Where it was unpacked is gone when the message is read.
+                raise type(error)(str(error).replace(str(folder), str(path))) from error
             return replace(dataset, name=dataset_name(path), source=str(path))
 
     def settings() -> dict[str, Any]:

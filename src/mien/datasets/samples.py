@@ -17,6 +17,7 @@ from mien.channels import Channels
 from mien.datasets.classes import Classes, are_slips, name_labels
 from mien.datasets.dataset import Dataset, Miss, Missed, Problem, Role
 from mien.datasets.known import order_by_counts
+from mien.datasets.other_forms import other_form
 from mien.datasets.pixels import IMAGE_SUFFIXES, DecodedImage, stack_images
 from mien.datasets.spec import OnMismatch
 from mien.errors import DataError, UnknownLabelError, did_you_mean
@@ -321,6 +322,8 @@ def build_dataset(
             images.append(image)
     if not kept:
         first = f" First: {problems[0].name}: {problems[0].reason}" if problems else ""
+        way = other_form(problems[0].name) if problems else None
+        first += f" {way[:1].upper()}{way[1:]}" if way else ""
         raise DataError(f"None of the {len(samples) or len(problems):,} images of {path} can be read.{first}")
     label_set = LabelSet.of([*labels, *voted])
     if len(label_set) < 2:
