@@ -340,6 +340,44 @@ class TestEffects:
         assert found is not None
         assert found.over == "1 setting, 1 seed, for these alone"
 
+    def test_places_where_both_sides_are_one_run_tell_of_no_difference(self) -> None:
+        # Under Adam momentum has no effect: a difference of 0 there would dilute that under the others.
+        text = (
+            HEAD + "[[tables]]\nname = 't'\nrows.optimizer = ['sgd', 'rmsprop', 'adam']\ncolumns.momentum = [0, 0.9]\n"
+        )
+        given = {("sgd", "0", 0): 0.5, ("sgd", "0.9", 0): 0.6, ("rmsprop", "0", 0): 0.5, ("rmsprop", "0.9", 0): 0.6}
+        given |= {("adam", "0", 0): 0.4}
+        plan, table, _ = filled(text, {place: right_for(share) for place, share in given.items()})
+        effect = next(one.effect for one in axis_effects(plan.study, table) if one.position == "momentum = 0.9")
+        assert effect.difference.value == pytest.approx(0.1)
+        assert effect.over == "2 settings, 1 seed, for these alone"
+
+    def test_positions_that_are_the_same_runs_have_no_effect_and_are_named(self) -> None:
+        text = HEAD + (
+            "[[tables]]\nname = 't'\nrows.backbone = ['vgg16', 'vgg19']\n"
+            "columns = [{ label = 'a' }, { label = 'b', nesterov = false }, { label = 'c', dropout = 0.5 }]\n"
+        )
+        plan, table, results = filled(text, {("VGG16", "a", 0): right_for(0.5), ("VGG16", "c", 0): right_for(0.6)})
+        assert [one.position for one in axis_effects(plan.study, table)] == ["c"]
+        said = "In 't' the columns a and b are the same runs: what sets them apart changes nothing here."
+        assert plan.same == [said]
+        assert said in [statement.text for statement in summarise(results, [compare_table(table)])]
+
+    def test_one_position_is_set_against_the_mean_of_several(self) -> None:
+        _, table, _ = optimizers([0.60, 0.50, 0.55, 0.40], [0.63, 0.52, 0.59, 0.43])
+        found = contrast(table, "columns", ["Adam"], ["RMSprop", "relu"])
+        assert found is not None
+        differences = [0.63 - 0.45, 0.52 - 0.40, 0.59 - 0.425, 0.43 - 0.35]
+        assert found.difference.value == pytest.approx(np.mean(differences))
+        assert found.over == "4 backbones, 1 seed"
+        turned = contrast(table, "columns", ["RMSprop", "relu"], ["Adam"])
+        assert turned is not None
+        assert turned.difference.value == pytest.approx(-np.mean(differences))
+        few = contrast(table, "columns", ["Adam"], ["RMSprop", "relu"], among=["VGG16"])
+        assert few is not None
+        assert few.over == "1 backbone, 1 seed, for these alone"
+        assert (few.difference.value, few.direction) == (pytest.approx(0.12), 1)
+
     def test_nothing_is_said_where_nothing_was_run(self) -> None:
         plan, table, _ = filled(HEAD + OPTIMIZERS, {})
         assert axis_effects(plan.study, table) == []
@@ -515,6 +553,22 @@ class TestPublished:
         found = tried_on([table], self.reference)
         assert {one.outcome for one in found} == {Verdict.OPEN}
         assert "No result lies above the floor." in found[0].reason
+
+    @pytest.mark.parametrize(
+        ("claim", "reason"),
+        [
+            ({"better": ("Adadelta",)}, "The columns of this study's table 'optimizers' do not have 'Adadelta'."),
+            ({"among": ("VGG61",)}, "The rows of this study's table 'optimizers' do not have 'VGG61'."),
+            ({"better": ("again",)}, "In this study both are the same runs: what sets them apart has no effect there."),
+            ({"better": ("relu",)}, "Too little of it has been run."),
+        ],
+    )
+    def test_a_claim_of_which_nothing_can_be_told_says_why(self, claim: dict[str, Any], reason: str) -> None:
+        again = OPTIMIZERS.replace('{ label = "relu"', '{ label = "again", nesterov = false }, { label = "relu"')
+        _, table, _ = filled(HEAD + again, {(row, "RMSprop", 0): right_for(0.5) for row in BACKBONES})
+        asked = replace(self.reference.claims[0], **claim)
+        (found,) = tried_on([table], replace(self.reference, claims=(asked,)))
+        assert (found.outcome, found.reason) == (Verdict.OPEN, reason)
 
     def test_nothing_run_is_nothing_told(self) -> None:
         _, table, _ = filled(WITH_PAPER, {})

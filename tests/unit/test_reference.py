@@ -87,6 +87,8 @@ def test_a_number_matches_a_figure_that_it_would_be_printed_as(value: float, sam
         ("[1.50, 0.6]", "[1.50, 'good']", "Received: 'good'"),
         ('than = ["sgd"]', 'than = ["adam"]', "A claim needs positions"),
         ("[[1.50, 0.6], []]", "[[], []]\n", ""),
+        ('than = ["sgd"]', 'than = ["sgd", "sgd"]', "than names 'sgd' twice: sgd, sgd."),
+        ('"accuracy"]', '"log_loss"]', "metrics names 'log_loss' twice: log_loss, log_loss."),
         ('than = ["sgd"]', "", "lacks the key 'than'"),
         ("name =", "name", "is not TOML"),
     ],

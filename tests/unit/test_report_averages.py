@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien.datasets.dataset import Role
+from mien.evaluation.metrics import score
+from mien.labels import SIX
 from mien.report.averages import averages_frame, averages_of
 from mien.report.page import write_report
 from mien.report.results import collect
@@ -62,3 +66,18 @@ def test_a_record_of_one_kind_has_nothing_to_compare():
     (run,) = plan.runs
     (result,) = collect(plan, {run.id: record_of(run, GOOD)}).scored
     assert averages_of(result) is None
+
+
+def test_where_images_come_in_groups_the_intervals_of_both_kinds_speak_of_groups(tmp_path: Path):
+    groups = np.array([f"person {number % 4}" for number in range(len(GOOD))])
+    good, bad = (replace(one, groups=groups) for one in (GOOD, BAD))
+    plan = plan_of(STUDY.format(kind="settled"))
+    (run,) = plan.runs
+    network = {"averages": {"layers": 3, "decay": 0.99, "steps_per_epoch": 10}}
+    record = record_of(run, good, others={(6, Role.TEST): bad}, network=network)
+    (result,) = collect(plan, {run.id: record}).scored
+    entry = averages_of(result)
+    assert entry is not None
+    assert entry.settled.accuracy == score(good, SIX).accuracy
+    assert entry.moving.accuracy == score(bad, SIX).accuracy
+    assert entry.moving.accuracy != score(BAD, SIX).accuracy

@@ -129,7 +129,7 @@ def test_an_unknown_table_of_settings_is_met_with_its_line():
         ("train_fraction = 0.5", "test_fraction = 1.0", "test_fraction must lie between 0 and 1, both excluded."),
         ('name = "networks"', "title = 3", "tables.title must be a text. Received: 3."),
         ('name = "networks"', "seeds = []", "seeds must name at least one seed."),
-        ('name = "networks"', "seeds = [1, 1]", "seeds names one seed twice: 1, 1."),
+        ('name = "networks"', "seeds = [1, 1]", "seeds names 1 twice: 1, 1."),
         ('name = "networks"', "seeds = [-1]", "seed must lie in [0, 2147483647]."),
         ('name = "networks"', 'seeds = ["a"]', "tables.seeds must be a whole number. Received: 'a'."),
         ('name = "networks"', "fixed = 3", "tables.fixed must be a table. Received: 3."),
@@ -156,6 +156,17 @@ def test_an_impossible_value_is_met_with_its_line_and_what_is_expected(after, li
     text = with_line(after, line)
     received = refusal(text)
     assert received.startswith(f"small.toml, line {line_of(text, line)}: {message}")
+
+
+def test_a_metric_that_is_named_twice_is_an_error():
+    text = BASE.replace("metrics = [", 'metrics = ["top2", "top2", ')
+    assert text != BASE
+    assert "metrics names 'top2' twice: top2, top2" in refusal(text)
+
+
+def test_positions_that_differ_in_the_seventh_digit_have_labels_of_their_own():
+    table = parse_study(with_line('name = "networks"', "columns.dropout = [0.1234567, 0.1234568, 0.10]")).tables[0]
+    assert [point.label for point in table.columns.points] == ["0.1234567", "0.1234568", "0.1"]
 
 
 def test_a_setting_that_is_fixed_and_on_an_axis_is_an_error():

@@ -105,6 +105,7 @@ def plan_table(ahead: StudyPlan) -> Group:
     lines += [f"skipped: {cell.table}, {cell.row} / {cell.column}: {cell.reason}" for cell in skipped]
     lines += _unanswered_lines(ahead.unanswered)
     lines.append(f"The cells ask for {count_text(plan.epochs_asked, 'epoch')}; the runs have {plan.epochs_run:,}.")
+    lines += plan.same
     waiting = [ahead.expected[run.id] for run in plan.runs if run.id not in ahead.done]
     if waiting:
         lines.append(_time_left(waiting))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from mien.datasets.dataset import Role
-from mien.evaluation.intervals import Estimate, wilson
+from mien.evaluation.intervals import Estimate
 from mien.evaluation.metrics import image_values
 from mien.predictions import Predictions
+from mien.report.measured import accuracy_of
 from mien.report.results import Result
 from mien.report.tables import Frame
 
@@ -115,8 +114,7 @@ def averages_frame(entries: Iterable[Averages]) -> Frame:
 
 def figures_of(predictions: Predictions) -> Figures:
     """The figures of some answers for the test role."""
-    right = int(np.sum(predictions.outputs.argmax(axis=1) == predictions.labels))
-    return Figures(wilson(right, len(predictions)), float(image_values(predictions, "log_loss").mean()))
+    return Figures(accuracy_of(predictions), float(image_values(predictions, "log_loss").mean()))
 
 
 def _numbers(figures: Figures) -> tuple[float, float, float, float]:

@@ -379,48 +379,49 @@ def contrast(
 ) -> Effect | None:
     """The accuracy of some positions of an axis less that of others, with its 95 % interval.
 
-    Single positions are set against each other at each place of the other axis. From three places on, the interval is
-    Student's t over those places (each the mean over its seeds), so that it speaks of further networks like these; of
-    fewer, nothing can be said of others, and the interval is that of a paired comparison of these, over images and
-    seeds. Two groups of several positions are taken as samples of such positions: the interval is Welch's.
+    At each place of the other axis, positions are set against each other, of a group their mean. From three places on,
+    the interval is Student's t over those places (each the mean over its seeds), so that it speaks of further networks
+    like these; of fewer, nothing can be said of others, and the interval is that of a paired comparison of these, over
+    images and seeds. Two groups of several positions are taken as samples of such positions: the interval is Welch's.
 
     Args:
-        table: filled as far as the records go. Places without numbers are left out.
+        table: filled as far as the records go. Places without numbers are left out, and those where both sides are the
+            same runs, which would tell of no difference whatever the settings do.
         axis: "rows" or "columns", where the positions are.
         better: labels of one group.
         than: labels of the other group.
         among: labels of the other axis to look at; empty for all.
 
     Returns:
-        The effect; None where too little has been run to tell.
+        The effect; None where too little has been run to tell (see `why_untold`).
     """
     crossing = table.columns if axis == "rows" else table.rows
     others = [label for label in crossing if not among or label in among]
     noun = _noun(table.spec.columns if axis == "rows" else table.spec.rows)
     if len(better) > 1 and len(than) > 1:
         return _welch(table, axis, better, than, others)
-    if len(better) > 1 or len(than) > 1:
-        return None
-    first, second = better[0], than[0]
-    blocks: dict[tuple[str, ...], list[tuple[Result, Result]]] = {}
-    seen: dict[str, dict[str, Result]] = {first: {}, second: {}}
+    blocks: dict[tuple[str, ...], list[_Pair]] = {}
+    seen: dict[str, dict[str, Result]] = {label: {} for label in (*better, *than)}
     for other in others:
-        cells = [table.cells.get(_place(axis, label, other)) for label in (first, second)]
-        one, two = (_scored(cell) if cell is not None else {} for cell in cells)
-        pairs = [(one[seed], two[seed]) for seed in one if seed in two]
+        pairs = [pair for pair in _pairs(table, axis, better, than, other) if not _is_one_run(pair)]
         if pairs:
             # Places that are read out of the same runs tell the same: the last of them stays.
-            blocks[tuple(result.run.id for pair in pairs for result in pair)] = pairs
-            seen[first][other], seen[second][other] = pairs[0]
+            blocks[tuple(result.run.id for pair in pairs for side in pair for result in side)] = pairs
+            for label, result in zip((*better, *than), (*pairs[0][0], *pairs[0][1]), strict=True):
+                seen[label][other] = result
     if not blocks:
         return None
-    blind = not any(result.above_floor for pairs in blocks.values() for pair in pairs for result in pair)
+    every = [result for pairs in blocks.values() for pair in pairs for side in pair for result in side]
+    blind = not any(result.above_floor for result in every)
     fewest = min(map(len, blocks.values()))
     over = f"{count_text(len(blocks), noun)}, {count_text(fewest, 'seed')}"
     remark = _remark(seen, noun)
     if len(blocks) >= LEAST_SAMPLE:
         differences = np.array(
-            [sum(_accuracy(one) - _accuracy(two) for one, two in pairs) / len(pairs) for pairs in blocks.values()]
+            [
+                sum(_mean_accuracy(one) - _mean_accuracy(two) for one, two in pairs) / len(pairs)
+                for pairs in blocks.values()
+            ]
         )
         variance = float(differences.var(ddof=1)) / len(differences)
         difference, p = t_difference(float(differences.mean()), variance, len(differences) - 1, len(differences))
@@ -429,6 +430,44 @@ def contrast(
     if found is None:
         return None
     return Effect(found.difference, found.p, found.p, f"{over}, for these alone", remark, blind)
+
+
+def why_untold(
+    table: TableData, axis: str, better: Sequence[str], than: Sequence[str], among: Sequence[str] = ()
+) -> str:
+    """Why `contrast` gives None, in one sentence."""
+    own, crossing = (table.rows, table.columns) if axis == "rows" else (table.columns, table.rows)
+    for known, where, labels in ((own, axis, (*better, *than)), (crossing, _OTHER[axis], among)):
+        strange = [label for label in labels if label not in known]
+        if strange:
+            return f"The {where} of this study's table {table.spec.name!r} do not have {strange[0]!r}."
+    others = [label for label in crossing if not among or label in among]
+    if any(_is_one_run(pair) for other in others for pair in _pairs(table, axis, better, than, other)):
+        return "In this study both are the same runs: what sets them apart has no effect there."
+    return "Too little of it has been run."
+
+
+_OTHER = {"rows": "columns", "columns": "rows"}
+# The results of one seed on each of two sides, one a position.
+_Pair = tuple[list[Result], list[Result]]
+
+
+def _pairs(table: TableData, axis: str, better: Sequence[str], than: Sequence[str], other: str) -> list[_Pair]:
+    """What two groups of positions have at one place of the other axis, for each seed that all of them have."""
+    cells = [[table.cells.get(_place(axis, label, other)) for label in labels] for labels in (better, than)]
+    one, two = ([_scored(cell) if cell is not None else {} for cell in side] for side in cells)
+    seeds = [seed for seed in one[0] if all(seed in scored for scored in (*one, *two))]
+    return [([scored[seed] for scored in one], [scored[seed] for scored in two]) for seed in seeds]
+
+
+def _is_one_run(pair: _Pair) -> bool:
+    """Whether both sides are the same runs, read out after the same epochs."""
+    one, two = ({(result.run.id, result.readout) for result in side} for side in pair)
+    return one == two
+
+
+def _mean_accuracy(results: Sequence[Result]) -> float:
+    return sum(map(_accuracy, results)) / len(results)
 
 
 def corrected(effects: Sequence[Effect]) -> dict[Effect, Effect]:
@@ -452,18 +491,22 @@ def _test_of(effect: Effect) -> tuple[float, float, str]:
     return effect.p, abs(effect.difference.value), effect.over
 
 
-def _over_images(blocks: Sequence[Sequence[tuple[Result, Result]]]) -> Comparison | None:
+def _over_images(blocks: Sequence[Sequence[_Pair]]) -> Comparison | None:
     """The mean difference of pairs of results (by block and seed), over images and seeds; None if images differ."""
-    if len({_images(result) for pairs in blocks for pair in pairs for result in pair}) > 1:
+    if len({_images(r) for pairs in blocks for pair in pairs for side in pair for r in side}) > 1:
         return None
-    sides = [
-        np.array([[_values(pair[side], ACCURACY) for pair in pairs] for pairs in blocks], dtype=np.bool_)
-        for side in (0, 1)
-    ]
-    clusters = _clusters(blocks[0][0][0])
+    sides = [np.array([[_mean_values(pair[side]) for pair in pairs] for pairs in blocks]) for side in (0, 1)]
+    clusters = _clusters(blocks[0][0][0][0])
     if len(blocks) == 1:
-        return compare_values(sides[0][0], sides[1][0], ACCURACY, clusters)
+        kind = np.bool_ if all(side.dtype == np.bool_ for side in sides) else np.float64
+        return compare_values(sides[0][0].astype(kind), sides[1][0].astype(kind), ACCURACY, clusters)
     return compare_means(sides[0].mean(axis=0), sides[1].mean(axis=0), bound=1.0, clusters=clusters)
+
+
+def _mean_values(results: Sequence[Result]) -> NDArray[np.generic]:
+    """For each image whether it was answered rightly, of several results the share of them that did."""
+    values = [_values(result, ACCURACY) for result in results]
+    return values[0] if len(values) == 1 else np.stack(values).astype(np.float64).mean(axis=0)
 
 
 def _remark(seen: Mapping[str, Mapping[str, Result]], noun: str) -> str:

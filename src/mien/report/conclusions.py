@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mien.report.compared import AT_FLOOR, AxisEffect, Choice, Effect, TableComparison, contrast, distinct
+from mien.report.compared import AT_FLOOR, AxisEffect, Choice, Effect, TableComparison, contrast, distinct, why_untold
 from mien.report.summary import Statement, listed
 from mien.report.tables import TableData
 from mien.study.reference import Claim, Reference
@@ -82,11 +82,12 @@ def claimed(tables: Sequence[TableData], references: Mapping[str, Reference]) ->
     for reference in references.values():
         for claim in reference.claims:
             table = by_name.get(claim.table)
-            effect = contrast(table, claim.axis, claim.better, claim.than, claim.among) if table else None
-            gap = "" if effect else "Too little of it has been run."
-            found.append(
-                Claimed(claim, reference.name, effect, gap if table else f"This study has no table {claim.table!r}.")
-            )
+            if table is None:
+                found.append(Claimed(claim, reference.name, None, f"This study has no table {claim.table!r}."))
+                continue
+            asked = (table, claim.axis, claim.better, claim.than, claim.among)
+            effect = contrast(*asked)
+            found.append(Claimed(claim, reference.name, effect, "" if effect else why_untold(*asked)))
     return found
 
 

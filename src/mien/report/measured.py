@@ -194,7 +194,7 @@ class Measurer:
         kept = ~predictions.copies
         return Measured(
             scores=scores,
-            without_copies=_accuracy(predictions.take(kept)) if kept.any() else None,
+            without_copies=accuracy_of(predictions.take(kept)) if kept.any() else None,
             floor=floor,
             floor_p=floor_p,
             images=_digest("\n".join(predictions.ids.tolist()).encode(), predictions.labels.tobytes()).hex()[:32],
@@ -263,7 +263,8 @@ def _by_name(predictions: Predictions) -> Predictions:
     return predictions.take(np.argsort(predictions.ids, kind="stable"))
 
 
-def _accuracy(predictions: Predictions) -> Estimate:
+def accuracy_of(predictions: Predictions) -> Estimate:
+    """The share of right answers, with the interval of `score`: over groups where the images come in such."""
     right, clusters = predictions.probabilities.argmax(axis=1) == predictions.labels, predictions.clusters
     if clusters is None:
         return wilson(int(right.sum()), len(right))

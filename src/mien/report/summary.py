@@ -47,6 +47,7 @@ def summarise(results: Results, comparisons: Sequence[TableComparison]) -> list[
         *_collapsed(everyone),
         *_unsound(results.scored),
         *_incomplete(results),
+        *(Statement("The same runs", text, caution=True) for text in results.plan.same),
         *_tables(results),
         *_share_of_training(results),
         *_seeds(results),

@@ -141,6 +141,27 @@ class Plan:
         """Epochs that are trained, each run once."""
         return sum(run.recipe.epochs for run in self.runs)
 
+    @property
+    def same(self) -> list[str]:
+        """Which positions of an axis are the same runs wherever they have any, a sentence for each group of them."""
+        found = []
+        for table in self.study.tables:
+            cells = [cell for cell in self.cells if cell.table == table.name and cell.run_id is not None]
+            for name, axis in (("rows", table.rows), ("columns", table.columns)):
+                runs: dict[str, dict[tuple[str, int, int], tuple[str | None, int | None]]] = {}
+                for cell in cells:
+                    own, other = (cell.row, cell.column) if name == "rows" else (cell.column, cell.row)
+                    runs.setdefault(own, {})[other, cell.seed, cell.fold] = (cell.run_id, cell.readout)
+                labels = [point.label for point in axis.points if point.label in runs]
+                for first in labels:
+                    alike = [label for label in labels if runs[label] == runs[first]]
+                    if len(alike) > 1 and alike[0] == first:
+                        found.append(
+                            f"In '{table.title}' the {name} {', '.join(alike[:-1])} and {alike[-1]} are the same runs: "
+                            "what sets them apart changes nothing here."
+                        )
+        return found
+
     def only(self, tables: Sequence[Table]) -> Plan:
         """The part of the plan that these tables need."""
         names = {table.name for table in tables}

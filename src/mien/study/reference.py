@@ -16,7 +16,7 @@ from typing import Any, Literal
 from mien.errors import StudyFileError, did_you_mean
 from mien.evaluation.metrics import METRICS
 from mien.files import parse_toml
-from mien.study.settings import convert, find_line, parse
+from mien.study.settings import convert, find_line, parse, refuse_twice
 from mien.study.spec import Study
 
 SCHEMA = 1
@@ -89,6 +89,8 @@ class Claim:
     def __post_init__(self) -> None:
         if not self.better or not self.than or set(self.better) & set(self.than):
             raise StudyFileError("A claim needs positions in better and others in than.", ("better",))
+        for name in ("better", "than", "among"):
+            refuse_twice(name, getattr(self, name), (name,))
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,8 @@ def _table(values: object, path: tuple[str, ...]) -> ReferenceTable:
     for metric in keys.metrics:
         if metric not in METRICS:
             raise StudyFileError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}", (*path, "metrics"))
+    for name in ("metrics", "columns"):
+        refuse_twice(name, getattr(keys, name), (*path, name))
     if not isinstance(keys.rows, Mapping) or not keys.rows:
         raise StudyFileError(f"rows must be a table of lists. Received: {keys.rows!r}.", (*path, "rows"))
     figures: dict[tuple[str, str, str], Published] = {}

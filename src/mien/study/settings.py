@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mien.errors import MienError, StudyFileError, did_you_mean
@@ -57,6 +57,17 @@ def parse(cls: type[T], values: object, path: KeyPath = ()) -> T:
         raise
     except MienError as error:
         raise StudyFileError(str(error), path + _refused_alone(cls, arguments)) from error
+
+
+def refuse_twice(name: str, values: Sequence[object], path: KeyPath = ()) -> None:
+    """Refuse a list that names one thing twice: it would count once, or twice, unseen.
+
+    Raises:
+        StudyFileError: it does.
+    """
+    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+    if twice is not None:
+        raise StudyFileError(f"{name} names {twice!r} twice: {', '.join(map(str, values))}.", path)
 
 
 def nearest(key: str, known: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from mien.evaluation.metrics import METRICS
 from mien.files import parse_toml
 from mien.study.backbones import OTHER_BACKBONES, backbone_title
 from mien.study.recipe import Recipe
-from mien.study.settings import convert, find_line, nearest, parse, setting_name
+from mien.study.settings import convert, find_line, nearest, parse, refuse_twice, setting_name
 
 SCHEMA = 1
 
@@ -293,6 +293,7 @@ def _table(values: object, path: tuple[str, ...]) -> Table:
     for metric in keys.metrics:
         if metric not in METRICS:
             raise StudyFileError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}", (*path, "metrics"))
+    refuse_twice("metrics", keys.metrics, (*path, "metrics"))
     table = Table(
         name=keys.name,
         title=keys.title or keys.name,
@@ -329,8 +330,7 @@ def _check_backbones(values: object, base: Path, path: tuple[str, ...] = ()) -> 
 def _seeds(seeds: tuple[int, ...], path: tuple[str, ...]) -> tuple[int, ...]:
     if not seeds:
         raise StudyFileError("seeds must name at least one seed.", path)
-    if len(set(seeds)) < len(seeds):
-        raise StudyFileError(f"seeds names one seed twice: {', '.join(map(str, seeds))}.", path)
+    refuse_twice("seeds", seeds, path)
     for seed in seeds:
         _checked("seed", seed, path)
     return seeds
@@ -448,7 +448,7 @@ def _shown(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return f"{key.rpartition('.')[2]} {'on' if value else 'off'}"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:g}" if float(f"{value:g}") == value else str(value)
     if isinstance(value, tuple):
         return " and ".join(map(str, value)) or "none"
     return str(value)

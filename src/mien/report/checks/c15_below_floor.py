@@ -12,7 +12,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         if result.scores is None:
             continue
         accuracy, share = result.scores.accuracy, result.scores.majority_share.value
-        collapsed_to_majority = result.collapse is not None and result.collapse.answer is result.scores.majority
+        collapsed_to_majority = result.collapse is not None and result.collapse.answer == result.scores.majority
         if not result.above_floor and not collapsed_to_majority:
             below = "below" if accuracy.value < share else "not above"
             yield Found.of(
