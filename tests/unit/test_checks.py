@@ -214,6 +214,9 @@ SILENT: dict[str, list[Case]] = {
     ],
     "C08": [
         Case(study(), [LEARNS]),
+        # One epoch is worse than the others, as it happens at a high rate.
+        Case(study(), [trained_as(loss=[1.5, 1.0, 0.7, 0.4], validation_loss=[1.5, 1.3, 1.2, 1.6])]),
+        Case(study(), [trained_as(loss=[1.5, 1.0, 0.7, 0.4], validation_loss=[1.5, 1.2, 1.2, 1.6])]),
         # Both losses rise: the rate is too high, and nothing is learned by heart.
         Case(study(), [trained_as(loss=[1.5, 1.0, 1.3, 1.4], validation_loss=[1.5, 1.2, 1.3, 1.6])]),
     ],
@@ -325,6 +328,7 @@ class TestWhatIsSaid:
         (found,) = FIRES["C08"][0].found("C08")
         assert "least in epoch 2 (1.200) and rose to 1.600 in epoch 4" in found.text
         assert "training loss fell from 1.000 to 0.400" in found.text
+        assert re.search(r"lay \d+\.\d points (above|below) that of the validation role then, and \d+", found.text)
 
     def test_averages_that_rise_and_fall_are_no_trend_of_the_training(self) -> None:
         """Under averages that have not settled the validation loss goes its own way (C19)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity, settled
+from mien.study.record import Epoch
 
 # The least rise of the validation loss after its minimum that counts, in nats and as a share of the minimum.
 LEAST_RISE, LEAST_SHARE = 0.05, 0.05
@@ -16,18 +17,24 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         if len(history) < 3:
             continue
         best, last = min(history, key=lambda epoch: epoch.validation_loss), history[-1]
-        rise = last.validation_loss - best.validation_loss
+        # The steps of a high rate throw the loss of a single epoch up; what is learned by heart stays.
+        rise = min(epoch.validation_loss for epoch in history[-2:]) - best.validation_loss
         if rise < max(LEAST_RISE, LEAST_SHARE * best.validation_loss) or last.loss >= best.loss:
             continue
-        gap, then = last.accuracy - last.validation_accuracy, best.accuracy - best.validation_accuracy
         used = "" if result.chosen_epoch in (None, last.epoch) else f" Epoch {result.chosen_epoch} was evaluated."
         yield Found.of(
             result,
             f"The validation loss{under} was least in epoch {best.epoch} ({best.validation_loss:.3f}) and rose to "
             f"{last.validation_loss:.3f} in epoch {last.epoch}, while the training loss fell from {best.loss:.3f} to "
-            f"{last.loss:.3f}. Training accuracy lay {100 * then:.1f} points above that of the validation role then, "
-            f"and {100 * gap:.1f} points at the end.{used}",
+            f"{last.loss:.3f}. Training accuracy lay {_gap(best)} that of the validation role then, and {_gap(last)} "
+            f"it at the end.{used}",
         )
+
+
+def _gap(epoch: Epoch) -> str:
+    """How far training accuracy lies from that of the validation role."""
+    points = 100 * (epoch.accuracy - epoch.validation_accuracy)
+    return f"{abs(points):.1f} points {'below' if points < 0 else 'above'}"
 
 
 CHECK = Check(
