@@ -18,10 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.datasets.boxes import has_boxes
 from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.datasets.reading import read_dataset
 from mien.errors import DataError, MienError
+from mien.labels import find_expression
 from support.field_samples import parquet_table, pixels, png, write, write_images
 
 SIX_LABELS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
@@ -621,7 +623,20 @@ def test_no_error_is_a_traceback_of_another_library(tmp_path):
             read(write(tmp_path / name, content))
 
 
-@pytest.mark.parametrize("columns", ["xmin,ymin,xmax,ymax", "x_min,y_min,x_max,y_max", "X1,Y1,X2,Y2", "bbox,,,"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        *("xmin,ymin,xmax,ymax", "x_min,y_min,x_max,y_max", "X1,Y1,X2,Y2", "bbox,,,", "Bounding Box,,,", "faces,box,,"),
+        *(
+            "x,y,w,h",
+            "left,top,right,bottom",
+            "face_x,face_y,face_width,face_height",
+            "bbox_x1,bbox_y1,bbox_x2,bbox_y2",
+        ),
+        *("face_box_top,face_box_left,face_box_right,face_box_bottom", "x_center,y_center,w,h", "cx,cy,w,h"),
+        *("upper_left_x,upper_left_y,lower_right_x,lower_right_y", "x_bbox,y_bbox,w_bbox,h_bbox"),
+    ],
+)
 def test_a_table_of_boxes_is_refused_unless_faces_are_found(tmp_path, portrait, columns):
     """Roboflow's _annotations.csv and its like: each photo would be read whole, background and neighbours with it."""
     for name in ("a.jpg", "b.jpg"):
@@ -635,3 +650,146 @@ def test_a_table_of_boxes_is_refused_unless_faces_are_found(tmp_path, portrait, 
     for keys in ({}, {"faces": "find"}, {"cache": None}):
         with pytest.raises(DataError, match="has boxes.*[Cc]ut the boxes out"):
             read_dataset(tmp_path / "set", **keys)
+
+
+@pytest.mark.parametrize("names", [["width", "height"], ["x", "y"], ["face", "crop_width"], ["left", "right"], ["top"]])
+def test_columns_that_hold_no_box_are_taken_for_none(names):
+    assert not has_boxes(["image", "label", *names])
+
+
+def test_boxes_in_parquet_are_warned_of(tmp_path):
+    made = parquet({"image": CELLS, "label": WORDS, "bbox": [[1, 2, 3, 4]] * 4}, "train.parquet")(tmp_path)
+    assert any(note.startswith("warning: the columns image, label, bbox hold boxes") for note in read(made).notes)
+
+
+@pytest.mark.parametrize(
+    ("files", "lines", "expected"),
+    [
+        ("train/0.png test/1.png valid/2.png", None, ["train", "test", "validation"]),
+        # Paths of another machine still tell it; so do the names of all files.
+        ("0.png 1.png 2.png", "C:\\d\\train\\0.png C:\\d\\test\\1.png C:\\d\\x\\2.png", ["train", "test", ""]),
+        ("train_0.png test_1.png test_2.png", None, ["train", "test", "test"]),
+        ("test/0.png test/1.png test/2.png", None, ["", "", ""]),
+        ("train_0.png b_1.png test_2.png", None, ["", "", ""]),
+    ],
+)
+def test_paths_in_a_table_tell_roles_where_no_column_does(tmp_path, files, lines, expected):
+    write_images(tmp_path, files.split())
+    pairs = list(zip((lines or files).split(), ["happy", "sad", "sad"], strict=True))
+    write(tmp_path / "faces.csv", "\n".join(["path,label", *(f"{path},{label}" for path, label in pairs)]).encode())
+    dataset = read(tmp_path / "faces.csv")
+    assert dataset.roles.tolist() == expected
+    assert any("roles taken from the paths" in note for note in dataset.notes) == any(expected)
+    said = "\n".join(["path,label,role", *(f"{path},{label},train" for path, label in pairs)])
+    write(tmp_path / "faces.csv", said.encode())
+    assert set(read(tmp_path / "faces.csv").roles.tolist()) == {"train"}
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("training", "testing"), ("Train_images", "Test_images")])
+@pytest.mark.parametrize("tables", [("train.csv", "test.csv"), ("training.csv", "testing.csv")])
+def test_images_that_are_called_alike_in_two_roles_are_told_apart(tmp_path, folders, tables):
+    for folder, table_name, start in zip(folders, tables, (0, 2), strict=True):
+        for n in (0, 1):
+            write(tmp_path / folder / f"{n}.png", png(pixels(start + n)))
+        lines = ["image,label", *(f"{n}.png,{WORDS[start + n]}" for n in (0, 1))]
+        write(tmp_path / table_name, "\n".join(lines).encode())
+    dataset = read(tmp_path)
+    found = zip(dataset.ids.tolist(), dataset.roles.tolist(), dataset.images, strict=True)
+    assert {(name, role): int(np.flatnonzero((image == GRAYS).all((1, 2)))[0]) for name, role, image in found} == {
+        (f"{folders[0]}/0.png", "train"): 0,
+        (f"{folders[0]}/1.png", "train"): 1,
+        (f"{folders[1]}/0.png", "test"): 2,
+        (f"{folders[1]}/1.png", "test"): 3,
+    }
+
+
+def test_the_sample_of_a_submission_is_no_part_of_the_data(tmp_path):
+    write_images(tmp_path, [f"{n}.png" for n in range(4)])
+    write(tmp_path / "train.csv", b"image,label\n0.png,happy\n1.png,sad\n")
+    write(tmp_path / "sample_submission.csv", b"image,label\n2.png,neutral\n3.png,neutral\n")
+    dataset = read(tmp_path)
+    assert dataset.ids.tolist() == ["0.png", "1.png"]
+    assert any("left out: sample_submission.csv" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("head", ["id,image,annotator,label", "nr,image,annotator,label"])
+def test_images_that_several_people_label_differently_are_refused_with_the_way_out(tmp_path, head):
+    write_images(tmp_path, ["0.png", "1.png"])
+    lines = [head, "0,0.png,a,happy", "1,0.png,b,neutral", "2,1.png,a,sad", "3,1.png,b,sad"]
+    with pytest.raises(
+        DataError, match=r"different labels for 1 of 2 images, first '0.png' \(happy, neutral\).*votes:anger"
+    ):
+        read(write(tmp_path / "faces.csv", "\n".join(lines).encode()))
+
+
+def test_rows_that_repeat_others_and_the_few_images_of_several_labels_are_left_out_and_counted(tmp_path):
+    write_images(tmp_path, [f"{n}.png" for n in range(200)])
+    lines = ["image,label", *(f"{n}.png,{'happy' if n % 2 else 'sad'}" for n in range(200))]
+    write(tmp_path / "faces.csv", "\n".join([*lines, "5.png,happy", "7.png,happy", "4.png,happy"]).encode())
+    dataset = read(tmp_path / "faces.csv")
+    assert len(dataset) == 199
+    assert "4.png" not in dataset.ids.tolist()
+    assert "2 rows that repeat another left out" in dataset.notes
+    assert [(problem.name, problem.reason) for problem in dataset.problems] == [
+        ("4.png", "It has the labels sad, happy.")
+    ]
+
+
+def test_a_column_id_that_tells_persons_is_no_name_of_images(tmp_path):
+    write_images(tmp_path, [f"{n}.png" for n in range(4)])
+    lines = ["id,image,label", *(f"{n // 2},{n}.png,{WORDS[n]}" for n in range(4))]
+    dataset = read(write(tmp_path / "faces.csv", "\n".join(lines).encode()))
+    assert dataset.ids.tolist() == ["0.png", "1.png", "2.png", "3.png"]
+    assert "images are called by their paths: their own names repeat" in dataset.notes
+
+
+def test_columns_that_nothing_is_read_from_are_named(tmp_path):
+    write_images(tmp_path, ["0.png", "1.png"])
+    text = "Unnamed: 0,image,label,fold,is_train,votes:anger\n0,0.png,happy,1,0,2\n1,1.png,sad,2,1,3\n"
+    assert "columns that are not used: fold, is_train" in read(write(tmp_path / "faces.csv", text.encode())).notes
+    pixel_text = "\n".join(["emotion,pixels,fold", *(f"{WORDS[n]},{numbers(n)},{n}" for n in range(4))])
+    assert "columns that are not used: fold" in read(write(tmp_path / "pixels.csv", pixel_text.encode())).notes
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "first"),
+    [("1", "0", ""), ("True", "False", ""), ("1.0", "0.0", ""), ("1", "", ""), ("1", "0", "9.png,0,0,1\n")],
+)
+def test_a_column_for_each_class_is_read_in_what_programs_write(tmp_path, yes, no, first):
+    write_images(tmp_path, [*(f"{n}.png" for n in range(4)), "9.png"])
+    lines = [f"{n}.png,{yes if n % 2 == 0 else no},{no if n % 2 == 0 else yes},0\n" for n in range(4)]
+    dataset = read(write(tmp_path / "faces.csv", ("image,happy,sad,unknown\n" + first + "".join(lines)).encode()))
+    assert [dataset.label_set.expressions[label].value for label in dataset.labels] == [
+        find_expression(w) for w in WORDS
+    ]
+    assert len(dataset.problems) == bool(first)
+
+
+def test_images_of_several_classes_or_none_can_be_left_out_by_what_the_message_says(tmp_path):
+    write_images(tmp_path, [f"{n}.png" for n in range(5)])
+    text = "image,happy,sad\n0.png,1,0\n1.png,0,1\n2.png,1,1\n3.png,1,1\n4.png,0,1\n"
+    path = write(tmp_path / "faces.csv", text.encode())
+    with pytest.raises(MienError, match="--classes .*'happy and sad=-' to leave it out"):
+        read(path)
+    assert len(read(path, classes="happy and sad=-")) == 3
+
+
+def test_a_table_of_counts_says_how_votes_are_called(tmp_path):
+    write_images(tmp_path, ["0.png", "1.png"])
+    with pytest.raises(DataError, match="Where happy, sad are votes, call them votes:happy"):
+        read(write(tmp_path / "faces.csv", b"image,happy,sad\n0.png,7,3\n1.png,2,8\n"))
+
+
+def test_rows_without_a_label_get_no_advice_that_is_refused(tmp_path):
+    write_images(tmp_path, [f"{n}.png" for n in range(4)])
+    with pytest.raises(MienError, match="2 images of .* have no label, first 1.png") as caught:
+        read(write(tmp_path / "faces.csv", b"image,label\n0.png,happy\n1.png,\n2.png,sad\n3.png,\n"))
+    assert "--classes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["image;emotion\n{}", "sep=;\nimage;emotion\n{}", '"sep=;"\r\nimage;emotion\n{}'])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-8", "utf-16"])
+def test_tables_as_excel_writes_them_are_read(tmp_path, text, encoding):
+    write_images(tmp_path, [f"Zoé {n}.png" for n in range(4)])
+    lines = "".join(f"Zoé {n}.png;{WORDS[n]}\n" for n in range(4))
+    assert len(read(write(tmp_path / "faces.csv", text.format(lines).encode(encoding)))) == 4

@@ -332,6 +332,12 @@ def _slips(
     counts = Counter(str(raw[row]) for row in rows)
     if few or not are_slips(counts, len(raw)):
         word, count = counts.most_common(1)[0]
+        if not word.strip():
+            without = next(str(ids[row]) for row in rows if raw[row] == word)
+            raise UnknownLabelError(
+                f"{count_text(count, 'image')} of {where} have no label, first {without[:120]}. Give each one, or take "
+                "those rows out of the table."
+            )
         first = ", ".join(str(ids[row]) for row in rows[: 50 * _IDS_SHOWN] if raw[row] == word)[:120]
         known = did_you_mean(word, [expression.value for expression in Expression])
         others = f" ({len(counts):,} such labels in all)" if len(counts) > 1 else ""

@@ -21,7 +21,16 @@ from mien.datasets.folders import Progress
 from mien.datasets.known import LICENCE_FER2013, match_known
 from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import LICENCE_NOT_STATED, ReadOptions, Sample, build_dataset, refuse_repeated_ids
-from mien.datasets.tables import Columns, find_tables, normal_name, open_table, other_tables, role_of, root_of
+from mien.datasets.tables import (
+    Columns,
+    find_tables,
+    normal_name,
+    open_table,
+    other_tables,
+    role_of,
+    root_of,
+    unused_notes,
+)
 from mien.errors import DataError
 from mien.labels import EIGHT
 
@@ -79,9 +88,11 @@ def read_csv(path: Path, options: ReadOptions, progress: Progress | None = None)
     if not files:
         raise DataError(f"{path} holds no table of pixels. Expected {_FORM}.")
     rows, own_words, fer_columns = _Rows(), False, False
+    kinds: list[Columns] = []
     for file in files:
         with open_table(file, progress) as (columns, lines):
             _check_columns(columns, file)
+            kinds.append(columns)
             fer_columns |= {"emotion", "pixels", "usage"} <= set(map(normal_name, columns.names))
             several = f"{file.relative_to(root_of(files)).as_posix()} " if len(files) > 1 else ""
             own_words |= _read_rows(columns, lines, rows, several, role_of(file, files))
@@ -96,7 +107,10 @@ def read_csv(path: Path, options: ReadOptions, progress: Progress | None = None)
         path=path,
         licence=LICENCE_NOT_STATED,
         options=options,
-        notes=[f"tables that hold no labelled images left out: {', '.join(left_out)}"] if left_out else [],
+        notes=[
+            *([f"tables that hold no labelled images left out: {', '.join(left_out)}"] if left_out else []),
+            *unused_notes(kinds),
+        ],
         problems=rows.problems,
         order="fer2013" if own_words or fer_columns else None,
         order_note="" if own_words else "the columns are FER2013's (emotion, pixels, Usage)",

@@ -11,12 +11,14 @@ import csv
 import io
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mien.datasets.boxes import has_boxes
 from mien.datasets.dataset import Dataset, Problem, Role
-from mien.datasets.folders import Progress, decode_files, holds_expression_folders, read_below
+from mien.datasets.folders import Progress, decode_files, holds_expression_folders, named_roles, read_below
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
     OTHER_VOTES,
@@ -24,15 +26,26 @@ from mien.datasets.samples import (
     ReadOptions,
     Sample,
     build_dataset,
+    find_role,
     refuse_repeated_ids,
     refuse_unwritable_ids,
     vote_columns,
 )
-from mien.datasets.tables import Columns, find_tables, open_table, other_tables, read_columns, role_of, root_of
+from mien.datasets.tables import (
+    Columns,
+    find_tables,
+    open_table,
+    other_tables,
+    read_columns,
+    role_of,
+    root_of,
+    unused_notes,
+)
 from mien.errors import DataError, did_you_mean
 from mien.files import write_text
 from mien.images import png_bytes
-from mien.labels import Label
+from mien.labels import Label, find_expression
+from mien.wording import count_text
 
 MANIFEST_FILE = "manifest.csv"
 LICENCE_FILE = "LICENCE.txt"
@@ -42,8 +55,8 @@ LICENCE_FILE = "LICENCE.txt"
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "faces", "data", "photos", "pictures")
 _ENDINGS = ("", ".jpg", ".png", ".jpeg")
 _TRIED = 50
-# What people call the columns of a face's box in a photo, underscores left out.
-_BOXES = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"bbox"})
+# Up to this share of the images, those with several labels are slips.
+_MOST_DISPUTED = 0.01
 
 
 @dataclass(frozen=True)
@@ -201,6 +214,7 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
     problems: list[Problem] = []
     expressions: list[Label] = []
     of_votes = set[tuple[str, ...]]()
+    kinds: list[Columns] = []
     boxed: Sequence[str] = ()
     for file in files:
         names: list[str] = []
@@ -208,7 +222,8 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
         with open_table(file) as (columns, lines):
             if not boxes:
                 _refuse_boxes(file, columns.names)
-            boxed = columns.names if _has_boxes(columns.names) else boxed
+            kinds.append(columns)
+            boxed = columns.names if has_boxes(columns.names) else boxed
             voted, expressions = vote_columns(columns.names, str(file))
             of_votes.add((*expressions, *map(str.lower, voted[len(expressions) :])))
             if len(of_votes) > 1:
@@ -224,24 +239,93 @@ def _read_tables(path: Path, *, boxes: bool = True) -> _Table:
                     continue
                 names.append(row[0])
                 read.append(row[1])
-        located, note = locate(file.parent, names, read, [table.name.partition(".")[0] for table in files])
+        located, note = locate(file.parent, names, read, file.name.partition(".")[0])
         below = "" if file.parent == root else f"{file.parent.name}/"
         paths += [below + name for name in located]
         samples += [replace(sample, id=below + sample.id) for sample in read] if below else read
         notes += [] if note is None or note in notes else [note]
-    if boxed and len({sample.id for sample in samples}) < len(samples):
+    if boxed and len(set(paths)) < len(paths):
         raise DataError(
             f"{path} has boxes, and several of one photo: its columns are {', '.join(boxed)[:120]}. mien reads faces "
             "that are cut out, and where it is to find them, one in each photo. Cut the boxes out into one folder per "
             "expression."
         )
+    if all("role" not in columns.at for columns in kinds) and not any(sample.role for sample in samples):
+        samples, role_notes = _with_roles(samples, paths)
+        notes += role_notes
+    paths, samples, repeated, repeated_notes = _once_each(path, paths, samples)
+    if len(set(paths)) == len(paths) and len({sample.id for sample in samples}) < len(samples):
+        notes += ["images are called by their paths: their own names repeat"]
+        samples = [replace(sample, id=name) for sample, name in zip(samples, paths, strict=True)]
     refuse_repeated_ids(samples, f"The manifest {path}")
-    return _Table(root, paths, samples, expressions, problems, notes)
+    notes += [*repeated_notes, *unused_notes(kinds)]
+    return _Table(root, paths, samples, expressions, [*problems, *repeated], notes)
+
+
+def _with_roles(samples: list[Sample], paths: Sequence[str]) -> tuple[list[Sample], list[str]]:
+    """The samples with the roles that folders in their paths tell, or else the names of all files; and a note of it."""
+    folders = [
+        _folder_role(path) or _folder_role(sample.id.replace("\\", "/")) or Role.NONE
+        for sample, path in zip(samples, paths, strict=True)
+    ]
+    named = named_roles(paths)
+    roles = folders if len({role for role in folders if role}) > 1 else [named[path] for path in paths] if named else []
+    if not roles:
+        return samples, []
+    return [replace(sample, role=role) for sample, role in zip(samples, roles, strict=True)], [
+        f"roles taken from the paths, such as {paths[0]!r}"
+    ]
+
+
+def _folder_role(path: str) -> Role | None:
+    return next((role for part in reversed(path.split("/")[:-1]) if (role := find_role(part))), None)
+
+
+def _once_each(
+    path: Path, paths: list[str], samples: list[Sample]
+) -> tuple[list[str], list[Sample], list[Problem], list[str]]:
+    """Each image once: rows that repeat another are left out, and so are the few images that have several labels.
+
+    Raises:
+        DataError: many images have several labels, as where several people label each.
+    """
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, name in enumerate(paths):
+        rows[name].append(row)
+    if len(rows) == len(paths):
+        return paths, samples, [], []
+    several = {
+        name: there for name, there in rows.items() if len({str(samples[row].label).casefold() for row in there}) > 1
+    }
+    if len(several) > _MOST_DISPUTED * len(rows):
+        name, there = min(several.items())
+        said = ", ".join(str(samples[row].label) for row in there[:5])
+        raise DataError(
+            f"{path} has several rows with different labels for {len(several):,} of {len(rows):,} images, first "
+            f"{name!r} ({said[:80]}). Where several people label an image, give it one row: the label that most "
+            "gave, and how many gave each in columns votes:anger, votes:fear and so on."
+        )
+    seen = set[tuple[object, ...]]()
+    kept: list[int] = []
+    for row, (name, sample) in enumerate(zip(paths, samples, strict=True)):
+        what = (name, sample.label, sample.role, sample.group, sample.votes)
+        if name not in several and what not in seen:
+            kept.append(row)
+        seen.add(what)
+    problems = [
+        Problem(name, f"It has the labels {', '.join(str(samples[row].label) for row in there)}.")
+        for name, there in several.items()
+    ]
+    again = len(paths) - len(kept) - sum(map(len, several.values()))
+    notes = (
+        [f"{count_text(again, 'row')} that {'repeats' if again == 1 else 'repeat'} another left out"] if again else []
+    )
+    return [paths[row] for row in kept], [samples[row] for row in kept], problems, notes
 
 
 def _refuse_boxes(file: Path, names: Sequence[str]) -> None:
     """Refuse a table that says where in a photo each face is: the whole photos would be read for faces."""
-    if _has_boxes(names):
+    if has_boxes(names):
         raise DataError(
             f"{file} has boxes: its columns are {', '.join(names)[:120]}. mien reads faces that are cut out. If the "
             "images are, take these columns away. Else cut the boxes out into one folder per expression, or have the "
@@ -249,15 +333,16 @@ def _refuse_boxes(file: Path, names: Sequence[str]) -> None:
         )
 
 
-def _has_boxes(names: Sequence[str]) -> bool:
-    plain = {name.strip().lower().replace("_", "") for name in names}
-    return any(box <= plain for box in _BOXES)
-
-
 def _no_manifest(file: Path) -> str:
     columns = read_columns(file)
     names = [] if columns is None else list(columns.names)
     near = "" if columns is None else did_you_mean("path" if "label" in columns.at else "label", names)
+    classes = [name for name in names if find_expression(name) is not None]
+    if columns is not None and "path" in columns.at and len(classes) > 1:
+        near = (
+            f"Where {', '.join(classes)} are votes, call them votes:{classes[0]} and so on, and give the label in a "
+            "column of its own; where they mark the label, 1 stands in one of them and 0 in all others."
+        )
     return (
         f"{file} is no manifest. Expected a column of paths (path, file, file_name, filename, image or image_path) and "
         f"a column of labels (label, emotion or expression); and, where known, role and group. "
@@ -299,16 +384,14 @@ def no_file(name: str) -> str | None:
     return None
 
 
-def locate(
-    folder: Path, names: Sequence[str], samples: Sequence[Sample], stems: Sequence[str]
-) -> tuple[list[str], str | None]:
+def locate(folder: Path, names: Sequence[str], samples: Sequence[Sample], stem: str) -> tuple[list[str], str | None]:
     """Where the images that a table names are: as it says, or where images usually lie.
 
     Args:
         folder: that of the table.
         names: what the table calls each image.
         samples: what it says of each, for images that are sorted by role or label.
-        stems: names of tables without endings: folders may be called so.
+        stem: the table's name without its ending: a folder may be called so.
 
     Returns:
         The path of each image, relative to the folder; and a note where that is not what the table says.
@@ -316,20 +399,21 @@ def locate(
     plain = [name.replace("\\", "/") for name in names]
     if all((folder / name).is_file() for name in plain[:_TRIED]):
         return plain, None
-    places = ["", *(f"{inner}/" for inner in (*_IMAGE_FOLDERS, *stems))]
+    places = ["", *(f"{inner}/" for inner in (*_IMAGE_FOLDERS, stem))]
+    roles = {place: _role_folders(folder / place, samples) for place in places}
     ways: list[tuple[str, Callable[[int], str]]] = []
     for place in places:
         for ending in _ENDINGS:
             ways += [
                 (f"{place}…{ending}", lambda n, p=place, e=ending: f"{p}{plain[n]}{e}"),  # type: ignore[misc]
-                (f"{place}ROLE/…{ending}", lambda n, p=place, e=ending: f"{p}{samples[n].role}/{plain[n]}{e}"),  # type: ignore[misc]
+                (f"{place}ROLE/…{ending}", lambda n, p=place, e=ending: f"{p}{roles[p][n]}/{plain[n]}{e}"),  # type: ignore[misc]
                 (
                     f"{place}LABEL/…{ending}",
                     lambda n, p=place, e=ending: f"{p}{samples[n].label}/{plain[n]}{e}",  # type: ignore[misc]
                 ),
                 (
                     f"{place}ROLE/LABEL/…{ending}",
-                    lambda n, p=place, e=ending: f"{p}{samples[n].role}/{samples[n].label}/{plain[n]}{e}",  # type: ignore[misc]
+                    lambda n, p=place, e=ending: f"{p}{roles[p][n]}/{samples[n].label}/{plain[n]}{e}",  # type: ignore[misc]
                 ),
             ]
     # A path of another machine: its end may be found here.
@@ -348,6 +432,15 @@ def locate(
         return plain, None
     paths = [moved if (folder / (moved := way(n))).is_file() else plain[n] for n in range(len(plain))]
     return paths, f"images are not where the table says, but at {best}"
+
+
+def _role_folders(folder: Path, samples: Sequence[Sample]) -> list[str]:
+    """The name of the folder of each sample's role: as the sample has it, or under another word for the same role."""
+    inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    known = {role: name for name in reversed(inside) if (role := find_role(name)) is not None}
+    words = {str(sample.role) for sample in samples}
+    names = {word: word if word in inside else known.get(find_role(word) or Role.NONE, word) for word in words}
+    return [names[str(sample.role)] for sample in samples]
 
 
 def _without(name: str, folders: int) -> str:

@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.boxes import has_boxes
 from mien.datasets.dataset import Dataset, Problem, Role
 from mien.datasets.emonet_face import RATINGS_NOTE, label_by_ratings, rating_columns
 from mien.datasets.folders import Progress, decode_files, holds_expression_folders, list_folder
 from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
+    LOSS_WARNING,
     OTHER_VOTES,
     VOTES,
     ReadOptions,
@@ -130,7 +132,7 @@ def read_parquet(path: Path, options: ReadOptions, progress: Progress | None = N
         licence=next(filter(None, (_licence(table.schema_arrow) for table in tables)), LICENCE_NOT_STATED),
         options=options,
         problems=[*missing, *rows.problems],
-        notes=[RATINGS_NOTE] if rated else [],
+        notes=[*([RATINGS_NOTE] if rated else []), *_box_notes(tables, options)],
         by_counts=True,
         voted=vote_columns(votes, str(path))[1],
     )
@@ -169,6 +171,18 @@ def write_parquet(dataset: Dataset, file: Path) -> Path:
             f"The data set cannot be written to {file}: {error.strerror or error}. Name another file, or make room."
         ) from error
     return file
+
+
+def _box_notes(tables: Sequence[Any], options: ReadOptions) -> list[str]:
+    """A warning where tables say where in an image the face is: the images may be whole photos."""
+    names = [name for table in tables for name in table.schema_arrow.names]
+    if options.framing is not None or not has_boxes(names):
+        return []
+    return [
+        f"{LOSS_WARNING}the columns {', '.join(dict.fromkeys(names))[:90]} hold boxes, which are not used: of "
+        "whole photos no face is cut out. `mien data convert --crop-faces`, faces = 'find' in [data] and "
+        "`mien evaluate --find-faces` cut it out"
+    ]
 
 
 @dataclass

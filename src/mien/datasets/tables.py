@@ -6,6 +6,7 @@ and blanks around a name, its case and a byte order mark do not count.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -45,6 +46,15 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 _ONE_PIXEL = re.compile(r"(pixel|px|p)?_?\d+")
 _FEWEST_PIXELS = 16
+# Columns of votes begin so (`mien.datasets.samples.VOTES`), and pandas calls a column of row numbers so.
+_OWN_COLUMNS = ("votes:", "other_votes:")
+_NUMBERING = re.compile(r"unnamed: \d+|index|no|nr|row|#", re.I)
+_MOST_NAMED = 8
+# A table with other answers than images and labels for a contest: its labels are made up.
+_SUBMISSION = re.compile(r"submission", re.I)
+# As many rows are looked at to know whether a column stands for each class.
+_ROWS_LOOKED_AT = 20
+_EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.I)
 # A cell of pixels is long: 224 x 224 numbers are 200,000 characters.
 _LONGEST_CELL = 1 << 26
 
@@ -57,11 +67,13 @@ class Columns:
         names: the names as they are written, without blanks around them; empty where the table has no such line.
         at: for "label", "path", "pixels", "role", "group" and "id" the number of its column, where there is one.
         pixels: the columns that hold one pixel each, where pixels are spread so.
+        classes: those that hold a 1 for the images of one class each, where the label is told so.
     """
 
     names: tuple[str, ...]
     at: Mapping[str, int]
     pixels: tuple[int, ...] = ()
+    classes: tuple[int, ...] = ()
 
     @property
     def holds_pixels(self) -> bool:
@@ -72,6 +84,16 @@ class Columns:
     def holds_paths(self) -> bool:
         """Whether images are files that the table names."""
         return "path" in self.at and not self.holds_pixels
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of columns that nothing is read from; those that number the rows left out."""
+        used = {*self.at.values(), *self.pixels, *self.classes}
+        return [
+            name
+            for number, name in enumerate(self.names)
+            if number not in used and name and not name.startswith(_OWN_COLUMNS) and not _NUMBERING.fullmatch(name)
+        ]
 
     def cell(self, cells: Sequence[str], kind: str) -> str:
         """A cell of a row without the blanks around it; empty where the table has no such column or the row ends."""
@@ -127,13 +149,25 @@ def _reporter(file: BinaryIO, path: Path, report: Callable[[int, int], None] | N
 def _text(stream: BinaryIO | gzip.GzipFile) -> io.TextIOWrapper:
     buffered = io.BufferedReader(stream) if isinstance(stream, gzip.GzipFile) else stream
     start = buffered.peek(2)[:2] if isinstance(buffered, io.BufferedReader) else b""
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline="")
+    if start in (b"\xff\xfe", b"\xfe\xff"):
+        return io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="")
+    codecs.register_error("mien-windows", _as_windows)
+    return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="mien-windows", newline="")
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """What is no UTF-8 in the letters of western Windows, as Excel writes a .csv there."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
 
 
 def _columns_and_rows(lines: Iterator[str], report: Callable[[], None]) -> tuple[Columns, Iterator[list[str]]]:
     first = next((line for line in lines if line.strip()), "")
-    rows = _split(chain([first] if first else [], lines), _delimiter(first))
+    said = _EXCEL_DELIMITER.fullmatch(first)
+    if said:
+        first = next((line for line in lines if line.strip()), "")
+    rows = _split(chain([first] if first else [], lines), said[1] if said else _delimiter(first))
     head = next(rows, [])
     columns = _named_columns(head)
     if not columns.at and not columns.pixels and (found := _columns_of_data(head)) is not None:
@@ -144,30 +178,33 @@ def _columns_and_rows(lines: Iterator[str], report: Callable[[], None]) -> tuple
 
 
 def _with_label(columns: Columns, rows: Iterator[list[str]]) -> tuple[Columns, Iterator[list[str]]]:
-    """The table with a column of labels behind it, where it has a column for each class and a 1 in one of them."""
+    """The table with a column of labels behind it, where it has a column for each class and a 1 in one of them.
+
+    A row with several is called by all of them, and one with none "none", for whoever names classes.
+    """
     places = [number for number, name in enumerate(columns.names) if find_expression(name) is not None]
-    first = next(rows, None)
-    if first is None:
-        return columns, rows
-    rows = chain([first], rows)
-    if len(places) < 2 or not _marked(first, places):
+    first = list(islice(rows, _ROWS_LOOKED_AT)) if len(places) > 1 else []
+    rows = chain(first, rows)
+    marked = [_marked(row, places) for row in first]
+    if sum(row is not None and len(row) == 1 for row in marked) * 2 <= len(first) or None in marked:
         return columns, rows
 
     def labelled() -> Iterator[list[str]]:
         for row in rows:
-            marked = _marked(row, places)
             padded = row[: len(columns.names)] + [""] * (len(columns.names) - len(row))
-            yield [*padded, columns.names[marked[0]] if len(marked) == 1 else ""]
+            names = [columns.names[place] for place in _marked(row, places) or []]
+            yield [*padded, " and ".join(names) or "none"]
 
     at = {**columns.at, "label": len(columns.names)}
-    return Columns((*columns.names, "label"), at, columns.pixels), labelled()
+    return Columns((*columns.names, "label"), at, columns.pixels, tuple(places)), labelled()
 
 
-def _marked(row: Sequence[str], places: Sequence[int]) -> list[int]:
-    """The columns of classes that have a 1, where all others have a 0."""
-    cells = {place: row[place].strip() if place < len(row) else "" for place in places}
-    marked = [place for place, cell in cells.items() if cell in ("1", "1.0")]
-    return marked if all(cells[place] in ("0", "0.0", "") for place in places if place not in marked) else []
+def _marked(row: Sequence[str], places: Sequence[int]) -> list[int] | None:
+    """The columns of classes that have a 1; None where one has something else than 1 or 0."""
+    cells = {place: row[place].strip().lower() if place < len(row) else "" for place in places}
+    if not all(cell in ("1", "1.0", "true", "0", "0.0", "false", "") for cell in cells.values()):
+        return None
+    return [place for place, cell in cells.items() if cell in ("1", "1.0", "true")]
 
 
 def _reported(rows: Iterator[list[str]], report: Callable[[], None], every: int = 500) -> Iterator[list[str]]:
@@ -248,7 +285,7 @@ def find_tables(path: Path, wanted: Callable[[Columns], bool]) -> list[Path]:
         return []
     for _ in range(2):
         inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-        found = [entry for entry in inside if _holds_labels(entry, wanted)]
+        found = _no_submissions([entry for entry in inside if _holds_labels(entry, wanted)])
         if not found:
             # Only those with names of columns: label.csv in FER2013Train, without them, holds boxes and votes (FER+).
             found = [
@@ -263,6 +300,11 @@ def find_tables(path: Path, wanted: Callable[[Columns], bool]) -> list[Path]:
             return found
         path = inside[0]
     return []
+
+
+def _no_submissions(files: list[Path]) -> list[Path]:
+    """The tables without what is to be handed in to a contest (sample_submission.csv), unless there are no others."""
+    return [file for file in files if not _SUBMISSION.search(file.name)] or files
 
 
 def _holds_labels(path: Path, wanted: Callable[[Columns], bool]) -> bool:
@@ -291,3 +333,12 @@ def other_tables(used: Sequence[Path]) -> list[str]:
         return []
     inside = [file for folder in dict.fromkeys(file.parent for file in used) for file in folder.iterdir()]
     return sorted(file.name for file in inside if file not in used and file.name.lower().endswith(TABLE_ENDINGS[:4]))
+
+
+def unused_notes(columns: Sequence[Columns]) -> list[str]:
+    """A note of the columns of tables that nothing is read from."""
+    unused = list(dict.fromkeys(name for one in columns for name in one.unused))
+    if not unused:
+        return []
+    more = f" and {len(unused) - _MOST_NAMED:,} more" if len(unused) > _MOST_NAMED else ""
+    return [f"columns that are not used: {', '.join(unused[:_MOST_NAMED])[:200]}{more}"]

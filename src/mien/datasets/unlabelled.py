@@ -70,7 +70,7 @@ def _named_files(
         Sample(columns.cell(cells, "path"), columns.cell(cells, "label"), columns.cell(cells, "role")) for cells in rows
     ]
     names = [sample.id for sample in samples]
-    paths, _ = locate(path.parent, names, samples, [path.name.partition(".")[0]])
+    paths, _ = locate(path.parent, names, samples, path.name.partition(".")[0])
     refuse_outside(path.parent, paths, path)
     options = ReadOptions(channels=channels)
     yield from zip(names, decode_files(paths, read_below(path.parent), None, options), strict=True)
