@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mien
 from mien.api.studying import study_state
+from mien.datasets.synthetic import draw_faces
 from mien.errors import MienError, StudyFileError
 from mien.study.cost import Cost
 from mien.study.planning import plan_study
@@ -228,6 +231,32 @@ def test_a_worker_says_why_it_refuses_and_why_it_died(planned_study, tmp_path):
     missing = Job(action="run", run=run, data=planned_study.data.resolved(Path()), store=str(tmp_path / "none"))
     with pytest.raises(MienError, match="not a store"):
         SubprocessExecutor().submit(missing, lambda said: None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", ["labels", "roles"])
+def test_data_that_change_after_the_plan_are_not_recorded_under_its_name(tmp_path, monkeypatch, changed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NETWORK, encoding="utf-8")
+    faces = draw_faces(60, size=16)
+    arrays = {"images": faces.images, "labels": faces.labels, "roles": np.array(["train"] * 40 + ["test"] * 20)}
+    names = np.array([label.value for label in faces.label_set.expressions])
+
+    def save() -> None:
+        np.savez(tmp_path / "faces.npz", **{**arrays, "labels": names[arrays["labels"]]})
+
+    save()
+    text = TEXT.replace("[0.001, 0.002]", "[0.001]").replace("[recipe]", '[recipe]\nbackbone = "net.py:tiny"')
+    study = parse_study(re.sub(r"(?m)^path = .*$", 'path = "faces.npz"', text))
+    planned_study = plan_study(study, study.data.resolved(Path()))
+    arrays[changed] = np.roll(arrays[changed], 1)
+    save()
+    store = Store.create(tmp_path / "s")
+    progress = run_study(planned_study, store, watch=Watch())
+    assert ["has changed since this run was planned" in reason for reason in progress.failed.values()] == [True]
+    again = plan_study(study, study.data.resolved(Path()))
+    assert {run.id for run in again.plan.runs}.isdisjoint(run.id for run in planned_study.plan.runs)
+    assert run_study(again, store, watch=Watch()).complete
 
 
 @pytest.mark.slow

@@ -43,6 +43,8 @@ class Job:
         keep_checkpoint: whether a longer run may go on from this one's last epoch.
         threads: threads for the backend; None leaves it to it.
         gpus: devices that share each batch.
+        fingerprint: of the data when the run was planned, and so named; None where that does not count.
+        split: hash of who was in which role then, likewise.
     """
 
     action: str
@@ -54,6 +56,8 @@ class Job:
     keep_checkpoint: bool = False
     threads: int | None = None
     gpus: int = 1
+    fingerprint: str | None = None
+    split: str | None = None
 
     def to_json(self) -> str:
         """The job as one line of JSON."""

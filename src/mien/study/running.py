@@ -140,6 +140,7 @@ def _run(
     keep_checkpoint: bool,
 ) -> tuple[RunStatus | None, str | None]:
     """One run to its end: its status (None when time ran out), and the reason where it did not complete."""
+    facts = planned.facts[run.protocol]
     job = Job(
         action="run",
         run=run,
@@ -148,8 +149,10 @@ def _run(
         seconds=seconds,
         keep_weights=keep_weights,
         keep_checkpoint=keep_checkpoint,
+        fingerprint=facts.fingerprint,
+        split=facts.split,
     )
-    begun = begin_from(run, planned.facts[run.protocol], store)
+    begun = begin_from(run, facts, store)
     ended: dict[str, Any] = {}
 
     def listen(said: Mapping[str, Any]) -> None:

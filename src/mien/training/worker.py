@@ -17,7 +17,7 @@ from typing import Any
 from mien.datasets.dataset import Dataset
 from mien.datasets.protocol import apply_protocol
 from mien.datasets.reading import read_dataset
-from mien.errors import MienError, UnwritableError
+from mien.errors import DataError, MienError, UnwritableError
 from mien.study.processes import Job, Listener
 from mien.study.record import Epoch
 from mien.study.store import Store
@@ -150,6 +150,11 @@ def work(job: Job, speaker: Speaker, *, dataset: Dataset | None = None, about: M
         if dataset is None:
             dataset = read_dataset(job.data)
         split = apply_protocol(dataset, job.run.protocol)
+        if job.split is not None and (dataset.fingerprint, split.hash) != (job.fingerprint, job.split):
+            raise DataError(
+                f"{dataset.name} has changed since this run was planned and named, and its record would tell of other "
+                "data. The same command plans anew, with the data as they are now."
+            )
         if store is None:
             cost = measure(job.run, dataset.size, len(split.label_set), dataset.channels)
             speaker.say("measured", **cost.to_json())
