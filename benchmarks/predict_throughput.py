@@ -1,10 +1,12 @@
 """How many faces and photos a second, and does memory stay flat?
 
-    python benchmarks/predict_throughput.py FOLDER [--bundle B.mien] [--tflite MODEL.tflite] [--photos 2000]
+    python benchmarks/predict_throughput.py FOLDER [--bundle B.mien] [--before B.mien] [--tflite MODEL.tflite]
+        [--photos 2000]
 
 Expected: some minutes. Three tables, each measured in one process and in turn:
-1. faces a second of the classifier, batch 1 and 64, one thread and two; with --tflite also of another model in the same
-   run (for instance emotion_model_quantized.tflite of the package `fer`; needs TensorFlow or ai-edge-litert);
+1. faces a second of the classifier, batch 1 and 64, one thread and two; in the same rounds with --before also of an
+   older bundle, and with --tflite of another model (for instance emotion_model_quantized.tflite of the package `fer`;
+   needs TensorFlow or ai-edge-litert);
 2. photos a second over the photos of FOLDER: `recognize_many` against `for photo: recognize`;
 3. peak memory (as Linux counts it) while --photos photos pass through `recognize_many` (those of FOLDER, repeated).
 """
@@ -36,24 +38,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--bundle", default="default")
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--tflite", type=Path)
     parser.add_argument("--photos", type=int, default=2000)
     arguments = parser.parse_args()
     bundle = load_bundle(arguments.bundle)
     print(f"{bundle.identity}\n")
-    faces_a_second(bundle, arguments.tflite)
+    before = None if arguments.before is None else load_bundle(arguments.before)
+    faces_a_second(bundle, before, arguments.tflite)
     paths = [photo.path for photo in find_photos([arguments.folder])]
     recognizer = Recognizer(bundle)
     photos_a_second(recognizer, paths)
     memory(recognizer, paths, arguments.photos)
 
 
-def faces_a_second(bundle: Bundle, tflite: Path | None) -> None:
+def faces_a_second(bundle: Bundle, before: Bundle | None, tflite: Path | None) -> None:
     candidates: dict[str, Callable[[int], object]] = {}
     size = bundle.crop_rule.size
     for threads in (1, 2):
-        classifier = Classifier(bundle, threads=threads)
-        candidates[f"mien, {threads} thread(s)"] = lambda count, c=classifier: c.predict(crops(count, size))
+        for name, model in (("mien", bundle), ("before", before)):
+            if model is not None:
+                classifier = Classifier(model, threads=threads)
+                candidates[f"{name}, {threads} thread(s)"] = lambda count, c=classifier: c.predict(crops(count, size))
         if tflite is not None:
             candidates[f"{tflite.name}, {threads} thread(s)"] = tflite_model(tflite, threads)
     print("faces a second (median of rounds in turn)        batch 1   batch 64")

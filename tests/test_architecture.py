@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "study",
         "inference.classifier",  # an exported model must answer in the runtime as it did in training
         "inference.crops",  # golden crops of an exported model
+        "inference.runtime",  # which values its layers have is measured where it will answer
     },
     "report": {
         "root",

@@ -16,6 +16,7 @@ TAKE_DATA = [
     ("train",),
     ("import",),
     ("models", "seen"),
+    ("models", "quantise"),
     ("wrap",),
 ]
 

@@ -56,6 +56,13 @@ def test_its_card_says_where_all_of_it_comes_from(bundle):
     assert {"test", "test_by_expression", "test_without_copies", "test_without_copies_by_expression"} <= card.keys()
 
 
+def test_computing_in_8_bits_cost_the_default_at_most_a_fifth_of_a_point():
+    conversion = load_bundle("default").card["conversion"]
+    assert conversion["computes_in"].startswith("8 bits")
+    assert abs(conversion["accuracy_loss_on_validation"]) <= 0.002
+    assert conversion["made_of"] == "default@cbbcff41c898"
+
+
 def test_the_run_that_made_it_is_in_the_results(bundle):
     store = Store.open(ROOT / "results" / STUDIES[bundle.name])
     record = store.read(bundle.card["origin"]["run"])

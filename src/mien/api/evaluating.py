@@ -612,6 +612,27 @@ def add_seen(
         BundleError: its card names no split, or these are not the data that its run was trained on.
     """
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    _, _, taught = data_of_its_run(model, data, **keys)
+    size = model.crop_rule.size
+    seen = Seen.of(_hashes(taught.train, size), _hashes(taught.validation, size))
+    likeness = likeness_of(taught.train.images, taught.validation.images, model.crop_rule)
+    return with_seen(model, seen, output, likeness=likeness), seen
+
+
+def data_of_its_run(model: Bundle, data: Dataset | DataSpec | Path | str, **keys: Any) -> tuple[Dataset, Split, Split]:
+    """The data set that a model's run was trained on.
+
+    Args:
+        model: its card names the protocol and the split of its run.
+        data: the data set, or what `mien.read` takes.
+        **keys: keys of `DataSpec`, where `data` is a path.
+
+    Returns:
+        The data set, its split, and the split of all that the network learned from (which is more with several heads).
+
+    Raises:
+        BundleError: the card names no split, or these are other data.
+    """
     wanted = model.card.get("data", {}).get("split")
     if wanted is None:
         raise BundleError(f"The card of {model.name} does not say which split its run was trained on.")
@@ -622,10 +643,7 @@ def add_seen(
             f"{dataset.source} is not what {model.name} was trained on: expected the split {wanted}. Received: "
             f"{split.hash}. Name the same data, with the same votes and cleaning list."
         )
-    size = model.crop_rule.size
-    seen = Seen.of(_hashes(taught.train, size), _hashes(taught.validation, size))
-    likeness = likeness_of(taught.train.images, taught.validation.images, model.crop_rule)
-    return with_seen(model, seen, output, likeness=likeness), seen
+    return dataset, split, taught
 
 
 def _of_its_run(model: Bundle, dataset: Dataset) -> tuple[Split, Split]:

@@ -82,6 +82,26 @@ def known(
 
 
 @app.command()
+def quantise(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help=BUNDLE_HELP)],
+    data: Annotated[str, typer.Option("--data", help="The data set that its run was trained on.")],
+    output: Annotated[Path, typer.Option("--output", help="The bundle that is written.")],
+    votes: Annotated[Path | None, typer.Option(help="FER+'s votes, where the run had them.")] = None,
+    cleaning: Annotated[Path | None, typer.Option(help="The run's cleaning list, where it had one.")] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
+) -> None:
+    """Let a model compute in whole numbers of 8 bits: faster, a quarter of the size, and measured anew."""
+    from mien.api.quantising import quantise as quantise_bundle
+
+    made = quantise_bundle(bundle, data, output, votes=votes, cleaning=cleaning, classes=classes)
+    typer.echo(f"{output}: {made.bundle.identity}, model of {len(made.bundle.onnx) / 1e6:.2f} MB")
+    typer.echo(
+        f"On the validation role: accuracy {made.after.value:.1%}, before {made.before.value:.1%}; another label for "
+        f"{made.other_labels} of {made.after.count:,} images."
+    )
+
+
+@app.command()
 def seen(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help=BUNDLE_HELP)],
     data: Annotated[str, typer.Option("--data", help="The data set that its run was trained on.")],

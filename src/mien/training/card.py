@@ -48,6 +48,20 @@ def figures_by_expression(scores: Scores) -> dict[str, Any]:
     return rows
 
 
+def test_sections(test: Evaluation) -> dict[str, Any]:
+    """What a card says of the test role: figures on all images and on those without a copy, and all confusions."""
+    sections = {
+        "test": {**figures(test.scores), **_answers(test)},
+        "test_by_expression": figures_by_expression(test.scores),
+    }
+    if test.leak_free is not None:
+        sections |= {
+            "test_without_copies": {"left_out": test.copies, **figures(test.leak_free)},
+            "test_without_copies_by_expression": figures_by_expression(test.leak_free),
+        }
+    return {**sections, "test_given_label_by_right_label": _confusion(test.scores)}
+
+
 def make_card(
     record: RunRecord,
     *,
@@ -79,15 +93,6 @@ def make_card(
         risk: the share of wrong labels that was asked for.
         unsure: the rule that was found for it, or None.
     """
-    test_sections = {
-        "test": {**figures(test.scores), **_answers(test)},
-        "test_by_expression": figures_by_expression(test.scores),
-    }
-    if test.leak_free is not None:
-        test_sections |= {
-            "test_without_copies": {"left_out": test.copies, **figures(test.leak_free)},
-            "test_without_copies_by_expression": figures_by_expression(test.leak_free),
-        }
     network = {key: value for key, value in record.network.items() if key != "structure"}
     return {
         "intended_use": INTENDED_USE,
@@ -101,9 +106,8 @@ def make_card(
         "data": {key: record.data[key] for key in _OF_DATA if key in record.data},
         "protocol": dict(record.protocol),
         "images": record.data["counts"],
-        **test_sections,
-        "test_given_label_by_right_label": _confusion(test.scores),
-        "calibration": _calibration(validation, temperature, risk, unsure),
+        **test_sections(test),
+        "calibration": calibration_section(validation, temperature, risk, unsure),
         "network": {"backbone": record.recipe["backbone"], **network},
         "recipe": _recipe(record.recipe),
         "conversion": dict(conversion),
@@ -139,9 +143,10 @@ def _confusion(scores: Scores) -> dict[str, Any]:
     return {right: dict(zip(names, row, strict=True)) for right, row in zip(names, scores.confusion, strict=True)}
 
 
-def _calibration(
+def calibration_section(
     validation: tuple[Evaluation, Evaluation], temperature: float, risk: float, unsure: UnsureRule | None
 ) -> dict[str, Any]:
+    """What a card says of the temperature and the rule for "unsure"; the arguments are those of `make_card`."""
     before, after = (evaluation.scores for evaluation in validation)
     rule: Any = "No threshold keeps that risk on the validation role: a label is always given."
     if unsure is not None:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 import mien.training.augmentation
 import mien.training.network
 import mien.training.preprocessing  # noqa: F401
-from mien.bundle import Bundle, Golden, UnsureRule, write_bundle
+from mien.bundle import Bundle, Golden, write_bundle
 from mien.channels import shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
 from mien.datasets.protocol import ProtocolSpec, Split, split_heads, taught_together
 from mien.datasets.synthetic import draw_faces
 from mien.errors import BundleError, ExportError
-from mien.evaluation.calibration import choose_unsure_threshold, fit_temperature
+from mien.evaluation.calibration import fit_temperature
 from mien.evaluation.evaluate import evaluate_predictions
 from mien.evaluation.metrics import score
 from mien.framing import CropRule, crop_rule_of
@@ -37,6 +37,7 @@ from mien.study.record import NETWORK_FILE, RunRecord, RunStatus
 from mien.study.spec import read_study
 from mien.study.store import STUDY_FILE, Store
 from mien.training.backend import answers_of, litert_function
+from mien.training.calibrated import SMALLEST, at_temperature, logits_of, unsure_rule
 from mien.training.card import make_card
 from mien.training.convert import WeightsType, in_float32, store_weights, to_keras, to_litert, to_onnx
 from mien.training.exported import LARGEST_ACCURACY_LOSS, Exported, MeasuredExport, Parity
@@ -48,7 +49,6 @@ COMPARED_IMAGES = 1000
 _GOLDEN_CROPS = 4
 _SINGLE_IMAGES = 16
 _BATCH = 64
-_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +150,9 @@ def export_run(
         as_trained = record.outcome(Role.VALIDATION)
         effect = score(as_trained, record.label_set), score(exact_answers, record.label_set)
 
-    temperature = fit_temperature(_logits(validation), validation.targets)
-    calibrated = _at_temperature(validation, temperature)
-    unsure = _unsure_rule(calibrated, options.risk)
+    temperature = fit_temperature(logits_of(validation), validation.targets)
+    calibrated = at_temperature(validation, temperature)
+    unsure = unsure_rule(calibrated, options.risk)
     card = make_card(
         record,
         study=_study_name(folder),
@@ -165,7 +165,7 @@ def export_run(
             evaluate_predictions(validation, record.label_set),
             evaluate_predictions(calibrated, record.label_set, unsure),
         ),
-        test=evaluate_predictions(_at_temperature(test, temperature), record.label_set, unsure),
+        test=evaluate_predictions(at_temperature(test, temperature), record.label_set, unsure),
         temperature=temperature,
         risk=options.risk,
         unsure=unsure,
@@ -330,7 +330,7 @@ def _network_answers(network: keras.Model, images: NDArray[np.uint8], mirror: bo
 
     if not mirror:
         return answers(images)
-    both = [np.log(np.maximum(answers(faces), _SMALLEST)) for faces in (images, images[:, :, ::-1])]
+    both = [np.log(np.maximum(answers(faces), SMALLEST)) for faces in (images, images[:, :, ::-1])]
     return softmax((both[0] + both[1]) / 2)
 
 
@@ -480,11 +480,6 @@ def _check_loss(measured: MeasuredExport, weights_type: WeightsType) -> None:
         )
 
 
-def _logits(predictions: Predictions) -> NDArray[np.float64]:
-    """Logits up to a constant for each image, which softmax does not see: the logarithms of its probabilities."""
-    return np.log(np.maximum(predictions.probabilities, _SMALLEST))
-
-
 def _prior_shift(record: RunRecord, strength: float) -> NDArray[np.float32]:
     """What is added to the logits, shape (K,), so that common expressions are preferred less."""
     if not 0 <= strength <= 1:
@@ -498,19 +493,7 @@ def _prior_shift(record: RunRecord, strength: float) -> NDArray[np.float32]:
 
 
 def _shifted(predictions: Predictions, shift: NDArray[np.float32]) -> Predictions:
-    return replace(predictions, outputs=softmax(_logits(predictions) + shift).astype(np.float32))
-
-
-def _at_temperature(predictions: Predictions, temperature: float) -> Predictions:
-    return replace(predictions, outputs=softmax(_logits(predictions) / temperature).astype(np.float32))
-
-
-def _unsure_rule(validation: Predictions, risk: float) -> UnsureRule | None:
-    found = choose_unsure_threshold(validation.probabilities, validation.labels, risk)
-    if found is None or found.risk is None:
-        return None
-    measured_on = f"{Role.VALIDATION.value} role, {found.count} images"
-    return UnsureRule(found.value, found.risk.value, found.coverage.value, measured_on)
+    return replace(predictions, outputs=softmax(logits_of(predictions) + shift).astype(np.float32))
 
 
 def _golden(
@@ -525,7 +508,7 @@ def _golden(
         answers = _network_answers(network, crops, options.mirror)
     else:
         answers = classifier.predict(crops)
-    return Golden(crops, softmax(np.log(np.maximum(answers, _SMALLEST)) / temperature))
+    return Golden(crops, softmax(np.log(np.maximum(answers, SMALLEST)) / temperature))
 
 
 def _conversion(
