@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import typing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mien.frame import Display, Rows, frame
 from mien.labels import SEVEN
 from mien.study.spec import parse_study
 from mien.study.store import Store
-from support.fake_records import plan_of, record_of
+from support.fake_records import answers, plan_of, record_of
 
 STUDY = """
 schema = 1
@@ -372,3 +373,22 @@ def test_what_people_look_at_says_in_a_line_what_it_is(bundle, portrait, photo_f
         assert len(repr(one)) < 400
         assert "\n" not in repr(one)
     assert maps._repr_png_().startswith(b"\x89PNG")
+
+
+def test_the_folds_of_one_network_are_compared_together(tmp_path):
+    text = STUDY.replace('path = "drawn"\n', 'path = "drawn"\n[protocol]\nfolds = 2\n')
+    store = mien.Store.create(tmp_path / "store")
+    for skill, backbone in ((3.0, "mien_small"), (0.5, "vgg16")):
+        for fold in (1, 2):
+            changed = text.replace("folds = 2", f"folds = 2\nfold = {fold}").replace(
+                'rows.backbone = ["mien_small", "vgg16"]', f'rows.backbone = ["{backbone}"]'
+            )
+            (run,) = plan_of(changed).runs
+            answered = answers(skill=skill, seed=fold)
+            ids = np.array([f"{fold} {name}" for name in answered.ids])
+            run = replace(run, id=f"{backbone}-{fold}")
+            record_of(run, replace(answered, ids=ids)).write(store.run_folder(run.id))
+    (pair,) = mien.compare(store).pairs
+    assert (pair.first, pair.second) == ("mien_small (mien_small-1), 2 folds", "vgg16 (vgg16-1), 2 folds")
+    assert pair.images == 120
+    assert pair.comparison.difference.low > 0

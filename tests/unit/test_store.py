@@ -295,3 +295,30 @@ def test_a_page_whose_records_are_gone_is_not_overwritten_by_an_empty_one(store:
     assert page.read_text(encoding="utf-8") == "what was found"
     failed(plan.runs[0].id).write(store.run_folder(plan.runs[0].id))
     assert "what was found" not in mien.write_report(store.folder).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('"vgg16"', '"vgg19"'), ('name = "t"', 'name = "other"'), ("[0.1, 0.01]", "[0.1]")]
+)
+def test_a_plan_that_is_not_of_the_study_beside_it_is_no_plan(tmp_path, before, after):
+    text = (
+        'schema = 1\nname = "s"\n[data]\npath = "drawn"\n[[tables]]\nname = "t"\nrows.backbone = ["vgg16"]\n'
+        "columns.learning_rate = [0.1, 0.01]\n"
+    )
+    store = Store.create(tmp_path / "store")
+    facts = SplitFacts("f" * 16, "split", 48, 7, 1000, 100, 200)
+    store.keep_study(text)
+    store.keep_plan(make_plan(parse_study(text), lambda protocol: facts))
+    assert len(store.plan().runs) == 2
+    changed = text.replace(before, after)
+    assert changed != text
+    store.keep_study(changed)
+    with pytest.raises(StoreError, match=r"is not of the study .* has no place t, VGG16 / 0\.\d+\. mien study run"):
+        store.plan()
+
+
+def test_a_store_that_is_none_holds_no_table_of_nothing(tmp_path):
+    for asked in (Store.finished, Store.frame):
+        with pytest.raises(StoreError, match="is not a store of mien"):
+            asked(Store(tmp_path / "typo"))
+    assert Store.create(tmp_path / "new").finished() == []

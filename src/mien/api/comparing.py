@@ -16,6 +16,7 @@ from mien.datasets.dataset import Role
 from mien.errors import DataError
 from mien.evaluation.comparison import Comparison, holm
 from mien.evaluation.comparison import compare as compare_pair
+from mien.files import canonical_json
 from mien.frame import frame
 from mien.predictions import Predictions
 from mien.study.record import RunRecord, RunStatus
@@ -84,14 +85,14 @@ def compare(results: Store | Mapping[str, Result]) -> Comparisons:
     several seeds does (see `mien.evaluation.comparison`).
 
     Args:
-        results: by name: runs, evaluations of bundles, or predictions. Or a store: all its complete runs.
+        results: by name: runs, evaluations of bundles, or predictions. Or a store: all its complete runs, those of the
+            folds of one network together, since no two of them answered the same images.
 
     Raises:
         DataError: there are fewer than two, two have no image in common, or they disagree on what is right.
     """
     if isinstance(results, Store):
-        records = results.finished()
-        results = {title(record): record for record in records if record.status is RunStatus.COMPLETE}
+        results = _of_store(results)
     if not isinstance(results, Mapping):
         raise DataError(
             "Comparing takes results by the names that the table is to have: mien.compare({'one': a, 'other': b}); or "
@@ -103,6 +104,28 @@ def compare(results: Store | Mapping[str, Result]) -> Comparisons:
     found = [(one, other, *_paired(one, other, answers)) for one, other in itertools.combinations(answers, 2)]
     corrected = holm([comparison.p for _, _, _, comparison in found])
     return Comparisons(tuple(Pair(*pair, p) for pair, p in zip(found, corrected, strict=True)))
+
+
+def _of_store(store: Store) -> dict[str, Result]:
+    """The complete runs of a store by name, those of folds pooled."""
+    complete = [record for record in store.finished() if record.status is RunStatus.COMPLETE]
+    together: dict[str, list[RunRecord]] = {}
+    for record in complete:
+        fold = record.protocol.get("fold", 0)
+        known_by = {"recipe": record.recipe, "data": record.data.get("fingerprint"), "protocol": record.protocol}
+        whole = canonical_json({**known_by, "protocol": {**record.protocol, "fold": 0}}) if fold else record.id
+        together.setdefault(whole, []).append(record)
+    found: dict[str, Result] = {}
+    for records in together.values():
+        first = records[0]
+        if len(records) == 1:
+            found[title(first)] = first
+        elif len({record.label_set for record in records}) > 1:
+            raise DataError(f"The folds of {title(first)} have been trained on different expressions: run them anew.")
+        else:
+            pooled = Predictions.pooled([record.outcome(Role.TEST) for record in records])
+            found[f"{title(first)}, {len(records)} folds"] = pooled
+    return found
 
 
 def title(record: RunRecord) -> str:

@@ -89,6 +89,7 @@ def run_study(
     progress = Progress()
     waiting = []
     wanted = wanted_of(planned, tables)
+    store.keep_plan(planned.plan)  # before a damaged record can end this: the study that it belongs to is kept already
     runs: Sequence[PlannedRun] = wanted.runs
     if minutes is not None:
         # Time may be up before the end: what answers most comes first.
@@ -102,7 +103,6 @@ def run_study(
             waiting.append(run)
         else:
             progress.done[run.id] = status
-    store.keep_plan(planned.plan)
     turn = threading.RLock()  # several runs may go on at once: each tells in its turn
 
     def do(numbered: tuple[int, PlannedRun]) -> None:

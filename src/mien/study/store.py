@@ -166,12 +166,21 @@ class Store:
             raise StoreError(f"Nothing was run in the store {self.folder} yet: mien study run STUDY")
         study = read_study(study_file, kept=True)
         try:
-            return Plan.from_json(study, parse_json(plan_file.read_text(encoding="utf-8")))
+            plan = Plan.from_json(study, parse_json(plan_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, LookupError, TypeError, StudyFileError) as error:
             raise StoreError(
                 f"{plan_file} is damaged ({type(error).__name__}: {error}). mien study run writes it anew; "
                 "finished runs are kept."
             ) from error
+        # The two are written one after the other, and either may have been changed by hand.
+        places = {(t.name, r.label, c.label) for t in study.tables for r in t.rows.points for c in t.columns.points}
+        strange = next((cell for cell in plan.cells if (cell.table, cell.row, cell.column) not in places), None)
+        if strange is not None:
+            raise StoreError(
+                f"{plan_file} is not of the study that lies beside it: {STUDY_FILE} has no place {strange.table}, "
+                f"{strange.row} / {strange.column}. mien study run writes it anew; finished runs are kept."
+            )
+        return plan
 
     def records(self, plan: Plan) -> dict[str, RunRecord]:
         """The finished records of a plan, by id; their predictions stay on the disk until they are asked for."""
@@ -224,7 +233,13 @@ class Store:
         return RunRecord.read(self.run_folder(run_id))
 
     def finished(self) -> list[RunRecord]:
-        """Every record that is here, whatever study asked for it, in the order of their names."""
+        """Every record that is here, whatever study asked for it, in the order of their names.
+
+        Raises:
+            StoreError: there is no store.
+            RecordError: a record is damaged.
+        """
+        self._check_schema()
         return [self.read(folder.name) for folder in sorted(self.runs.glob("*")) if self.has(folder.name)]
 
     def add(self, record: RunRecord) -> RunRecord:
