@@ -205,3 +205,10 @@ def test_a_data_set_may_lie_in_a_folder_of_any_name(path):
 def test_a_setting_that_is_no_value_is_refused(value, tmp_path):
     with pytest.raises(MienError):
         mien.train(FACES, store=tmp_path / "store", settings={"learning_rate": value})
+
+
+@pytest.mark.parametrize("given", [{"minutes": float("nan")}, {"minutes": -1}, {"cpus": 0}, {"cpus": -2}])
+def test_a_time_and_processors_that_there_are_not_are_refused(given, tmp_path):
+    (name,) = given
+    with pytest.raises(MienError, match=f"^{name} is a number from"):
+        mien.run_study(tmp_path / "study.toml", **given)

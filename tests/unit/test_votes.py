@@ -1,7 +1,7 @@
 """Answers against votes: FER+'s own rule, strata of agreement, the divergence."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from mien.errors import DataError
 from mien.evaluation.metrics import LEAST_PROBABILITY
 from mien.evaluation.votes import VoteScores, score_votes
 from mien.labels import EIGHT, SEVEN, LabelSet
-from mien.votes import official_majority
+from mien.votes import Votes, official_majority
 
 RANDOM = np.random.default_rng(4)
 # Ten taggers, eight expressions, "unknown" and "not a face".
@@ -206,3 +206,35 @@ def test_each_note_is_said_once(bundle, tmp_path):
     result = CliRunner().invoke(app, [bundle.source, "drawn:count=20,size=48", "--labels", "six"])
     assert result.exit_code == 0, result.output
     assert result.stdout.count("left out: their expression is disgust") == 1
+
+
+def test_where_images_come_in_groups_the_intervals_speak_of_other_groups():
+    rng = np.random.default_rng(0)
+    persons = np.repeat(np.arange(12), 20)
+    labels = rng.integers(0, 3, len(persons))
+    # Some persons are easy and others hard: their images say much the same.
+    right = rng.random(len(persons)) < np.where(persons < 6, 0.95, 0.3)
+    probabilities = 0.1 + 0.7 * np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
+    shares = np.eye(3)[labels]
+    votes = Votes(
+        ids=np.array([f"{number}" for number in range(len(persons))]),
+        agreement=np.where(labels == 0, 0.4, 1.0),
+        plurality=labels,
+        official=labels,
+        shares=shares,
+    )
+    alone, grouped = score_votes(probabilities, votes), score_votes(probabilities, votes, persons)
+    pairs = [
+        (alone.plurality, grouped.plurality),
+        (alone.official, grouped.official),
+        (alone.divergence, grouped.divergence),
+        *((one.accuracy, other.accuracy) for one, other in zip(alone.tenths, grouped.tenths, strict=True)),
+    ]
+    for one, other in pairs:
+        assert one.value == pytest.approx(other.value)
+        assert other.high - other.low > 1.5 * (one.high - one.low)
+    order = rng.permutation(len(persons))
+    turned = replace(votes, **{field.name: getattr(votes, field.name)[order] for field in fields(votes)})
+    assert score_votes(probabilities[order], turned, persons[order]) == grouped
+    assert score_votes(probabilities, votes, np.arange(len(persons))) == alone
+    assert score_votes(probabilities, votes, np.zeros(len(persons), dtype=np.int64)) == alone

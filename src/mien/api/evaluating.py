@@ -42,7 +42,7 @@ from mien.evaluation.corruptions import (
     score_corrupted,
 )
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
-from mien.evaluation.intervals import Estimate, wilson
+from mien.evaluation.intervals import Estimate, share_of, wilson
 from mien.evaluation.metrics import METRICS, Scores, leak_free
 from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
 from mien.files import refuse_unwritable, write_text
@@ -146,7 +146,11 @@ class ModelEvaluation:
     @cached_property
     def vote_scores(self) -> VoteScores | None:
         """How well the model answers for what the taggers said; None for data without votes."""
-        return None if self.votes is None else score_votes(self.predictions.probabilities, self.votes)
+        return (
+            None
+            if self.votes is None
+            else score_votes(self.predictions.probabilities, self.votes, self.predictions.clusters)
+        )
 
     def scores(self) -> Scores:
         """The figures on all images, with intervals; `scores().frame()` has a row a label."""
@@ -167,12 +171,18 @@ class ModelEvaluation:
         if not self.missed:
             return {}
         labels, right = self.predictions.labels, self.predictions.outputs.argmax(axis=1) == self.predictions.labels
-        found = {"accuracy": wilson(int(right.sum()), len(labels) + len(self.missed))}
+        missed = np.array(
+            [-1 if (held := self.label_set.holding(miss.label)) is None else held for miss in self.missed]
+        )
+        labels, right = np.append(labels, missed), np.append(right, np.zeros(len(missed), dtype=bool))
+        clusters = self.predictions.clusters
+        if clusters is not None:  # whose a photo without a face is, nobody knows: each is by itself
+            clusters = np.append(clusters, clusters.max() + 1 + np.arange(len(missed)))
+        found = {"accuracy": share_of(right, clusters)}
         for number, label in enumerate(self.label_set.expressions):
             of_class = labels == number
-            total = int(of_class.sum()) + sum(self.label_set.holding(miss.label) == number for miss in self.missed)
-            if total:
-                found[label.value] = wilson(int(right[of_class].sum()), total)
+            if of_class.any():
+                found[label.value] = share_of(right[of_class], None if clusters is None else clusters[of_class])
         return found
 
     def rows(self) -> list[dict[str, Any]]:

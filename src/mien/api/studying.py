@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -339,6 +340,9 @@ def run_study(
         MissingExtraError: Keras is not installed, or Ray where it is asked for.
         MienError: the cluster cannot be reached, has no room for a run, or has a node with another mien.
     """
+    for name, given, least in (("minutes", minutes, 0), ("cpus", cpus, 1)):
+        if given is not None and not least <= given < math.inf:
+            raise MienError(f"{name} is a number from {least} on, or None. Received: {name} = {given}.")
     find_backend()  # Before anything is planned or read: whoever lacks the extra need not wait to be told.
     ahead = study if isinstance(study, StudyPlan) else plan_study(study, **options)
     asked = ahead.planned.plan.study

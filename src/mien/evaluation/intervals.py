@@ -155,6 +155,25 @@ def clustered_share(successes: NDArray[np.integer], counts: NDArray[np.integer],
     return _wilson(share, effective, count, level)
 
 
+def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = None, level: float = LEVEL) -> Estimate:
+    """A share of images, with Wilson's interval; where they come in groups, that of `clustered_share`.
+
+    Args:
+        successes: shape (N,), at least one.
+        clusters: shape (N,), the number of each image's group; None where each is by itself. Images that are all of one
+            group, or each of another, say nothing of groups.
+        level: the interval's confidence level.
+
+    Raises:
+        DataError: there are no images.
+    """
+    if clusters is not None:
+        numbers, counts = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
+        if 1 < len(counts) < len(clusters):
+            return clustered_share(np.bincount(numbers[successes], minlength=len(counts)), counts, level)
+    return wilson(int(successes.sum()), len(successes), level)
+
+
 def cluster_variance(sums: NDArray[np.float64]) -> float:
     """The variance of a sum over groups, of each group's own sum (shape (G,)), whose mean is 0; 0 for one group."""
     groups = len(sums)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from mien.errors import DataError
 from mien.evaluation.agreement import entropy_bits
-from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, rank_correlation, wilson
+from mien.evaluation.intervals import (
+    LEVEL,
+    Draws,
+    Estimate,
+    cluster_variance,
+    percentile_estimate,
+    rank_correlation,
+    share_of,
+    t_quantile,
+)
 from mien.evaluation.metrics import LEAST_PROBABILITY
 from mien.votes import Votes
 
@@ -104,15 +113,19 @@ class VoteScores:
         )
 
 
-def score_votes(probabilities: NDArray[np.floating], votes: Votes) -> VoteScores | None:
+def score_votes(
+    probabilities: NDArray[np.floating], votes: Votes, clusters: NDArray[np.int64] | None = None
+) -> VoteScores | None:
     """Score a model's answers against the votes.
 
     Shares have Wilson intervals, the divergence the percentile interval of a bootstrap over images, and the correlation
-    that of `rank_correlation`.
+    that of `rank_correlation`. Where images come in groups (persons, clips), shares and divergence have the intervals
+    that `score` gives them then.
 
     Args:
         probabilities: shape (N, K), rows sum to 1.
         votes: of the same images, over the same classes.
+        clusters: shape (N,), the group of each image as a number (see `Predictions.clusters`); None without.
 
     Returns:
         The scores; None when no image has a class that alone has the most votes.
@@ -128,6 +141,7 @@ def score_votes(probabilities: NDArray[np.floating], votes: Votes) -> VoteScores
     answers = probabilities.argmax(axis=1)
     right, agreement = (answers == votes.plurality)[decided], votes.agreement[decided]
     official = votes.official >= 0
+    groups = None if clusters is None else clusters[decided]
     # Shares are quotients of small whole numbers: a hair's breadth of rounding must not move 5 of 10.
     tenth = np.ceil(agreement * TENTHS - 1e-9).astype(np.int64)
     halves = [
@@ -140,25 +154,30 @@ def score_votes(probabilities: NDArray[np.floating], votes: Votes) -> VoteScores
     ]
     shares, answered = votes.shares[decided], probabilities[decided]
     return VoteScores(
-        plurality=wilson(int(right.sum()), len(right)),
-        official=_share((answers == votes.official)[official]),
-        divergence=_mean(_divergence(shares, answered)),
+        plurality=share_of(right, groups),
+        official=_share((answers == votes.official)[official], None if clusters is None else clusters[official]),
+        divergence=_mean(_divergence(shares, answered), groups),
         # Rounded, or the order of the classes would break ties between votes that are spread alike.
         entropy=rank_correlation(entropy_bits(answered).round(9), entropy_bits(shares).round(9)),
-        halves=_strata(halves, right),
-        tenths=_strata(tenths, right),
+        halves=_strata(halves, right, groups),
+        tenths=_strata(tenths, right, groups),
     )
 
 
 def _strata(
-    parts: list[tuple[str, float, float, NDArray[np.bool_]]], right: NDArray[np.bool_]
+    parts: list[tuple[str, float, float, NDArray[np.bool_]]],
+    right: NDArray[np.bool_],
+    groups: NDArray[np.int64] | None,
 ) -> tuple[AgreementStratum, ...]:
-    found = [(name, low, high, _share(right[inside])) for name, low, high, inside in parts]
+    found = [
+        (name, low, high, _share(right[inside], None if groups is None else groups[inside]))
+        for name, low, high, inside in parts
+    ]
     return tuple(AgreementStratum(name, low, high, share) for name, low, high, share in found if share is not None)
 
 
-def _share(right: NDArray[np.bool_]) -> Estimate | None:
-    return wilson(int(right.sum()), len(right)) if len(right) else None
+def _share(right: NDArray[np.bool_], groups: NDArray[np.int64] | None) -> Estimate | None:
+    return share_of(right, groups) if len(right) else None
 
 
 def _divergence(shares: NDArray[np.float64], probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -167,8 +186,15 @@ def _divergence(shares: NDArray[np.float64], probabilities: NDArray[np.floating]
     return np.asarray((shares * np.log(ratio)).sum(axis=1), dtype=np.float64)
 
 
-def _mean(values: NDArray[np.float64]) -> Estimate:
-    # Sorted: the draws are by position, and neither figure nor interval shall depend on the order of the images.
-    ordered = np.sort(values)
-    sums = Draws(len(values), "divergence").sums(ordered[:, np.newaxis])
-    return percentile_estimate(float(ordered.mean()), sums[:, 0] / len(values), len(values))
+def _mean(values: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Estimate:
+    # Sorted: neither figure nor interval shall depend on the order of the images.
+    order = np.argsort(values) if groups is None else np.lexsort((values, groups))
+    values = values[order]
+    numbers = None if groups is None else np.unique(groups[order], return_inverse=True)[1]
+    if numbers is not None and 1 < (count := int(numbers.max()) + 1) < len(values):
+        value = float(values.mean())
+        error = cluster_variance(np.bincount(numbers, values - value).astype(np.float64)) ** 0.5 / len(values)
+        half = t_quantile(0.5 + LEVEL / 2, count - 1) * error
+        return Estimate(value, max(0.0, value - half), value + half, len(values))
+    sums = Draws(len(values), "divergence").sums(np.sort(values)[:, np.newaxis])  # which are by position
+    return percentile_estimate(float(np.sort(values).mean()), sums[:, 0] / len(values), len(values))

@@ -22,7 +22,7 @@ import mien.evaluation
 from mien.datasets.dataset import Role
 from mien.errors import DataError, MienError
 from mien.evaluation.comparison import Comparison, compare, compare_means
-from mien.evaluation.intervals import LEVEL, Estimate, clustered_share, wilson
+from mien.evaluation.intervals import LEVEL, Estimate, share_of
 from mien.evaluation.metrics import METRICS, Metric, Scores, image_values, score
 from mien.labels import LabelSet, label_text
 from mien.predictions import Predictions
@@ -265,10 +265,7 @@ def _by_name(predictions: Predictions) -> Predictions:
 
 def accuracy_of(predictions: Predictions) -> Estimate:
     """The share of right answers, with the interval of `score`: over groups where the images come in such."""
-    right, clusters = predictions.probabilities.argmax(axis=1) == predictions.labels, predictions.clusters
-    if clusters is None:
-        return wilson(int(right.sum()), len(right))
-    return clustered_share(np.bincount(clusters[right], minlength=int(clusters.max()) + 1), np.bincount(clusters))
+    return share_of(predictions.probabilities.argmax(axis=1) == predictions.labels, predictions.clusters)
 
 
 def _digest(*parts: bytes) -> bytes:
