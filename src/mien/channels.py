@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError, did_you_mean
+from mien.picked import Picked
 
 # What images have for each pixel: one value, or red, green and blue (sRGB, in this order).
 Channels = Literal["gray", "rgb"]
@@ -34,7 +35,7 @@ def _near(channels: Any) -> str:
     return did_you_mean(str(channels), CHANNELS)
 
 
-def channels_of(images: NDArray[Any]) -> Channels:
+def channels_of(images: NDArray[Any] | Picked[Any]) -> Channels:
     """What images, shape (N, H, W) or (N, H, W, 3), have."""
     return "rgb" if images.ndim == 4 else "gray"
 

@@ -126,7 +126,7 @@ def test_the_test_role_is_sealed():
     )
     assert opening.when.endswith("+00:00")
     public = {name for name in dir(split.test) if not name.startswith("_")}
-    assert public == {"images", "ids", "hashes", "pictures", "open"}
+    assert public == {"images", "picked", "ids", "hashes", "pictures", "open"}
     assert repr(split.test) == "SealedTest(14 samples)"
     assert "test" not in split.counts
 

@@ -19,6 +19,7 @@ from mien.arguments import check_fields
 from mien.datasets.dataset import Dataset, Role
 from mien.errors import DataError, ProtocolError, did_you_mean
 from mien.labels import LabelSet
+from mien.picked import Picked
 from mien.randomness import generator
 from mien.seen import gray_hashes
 from mien.votes import Votes, official_majority
@@ -127,8 +128,7 @@ class Samples:
     """The samples of one role.
 
     Attributes:
-        images: shape (N, H, W), or (N, H, W, 3) in colour, uint8. May be a view of a memory-mapped file: treat as
-            read-only.
+        picked: shape (N, H, W), or (N, H, W, 3) in colour, uint8: the images, read when they are asked for.
         targets: shape (N, K), float32, each row non-negative and summing to 1.
         labels: shape (N,), int64, class numbers in the split's label set.
         ids: shape (N,), str, the samples' names in their data set.
@@ -137,7 +137,7 @@ class Samples:
         groups: shape (N,), str, the person or sequence of each, empty where unknown; None where the data set has none.
     """
 
-    images: NDArray[np.uint8] = field(repr=False)
+    picked: Picked[np.uint8]
     targets: NDArray[np.float32] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     ids: NDArray[np.str_]
@@ -146,12 +146,17 @@ class Samples:
     groups: NDArray[np.str_] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.labels)
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """All of `picked` at once. May be a view of a memory-mapped file: treat as read-only."""
+        return self.picked.whole()
 
     @property
     def gray_hashes(self) -> NDArray[np.str_]:
         """Shape (N,), str: see `mien.seen.gray_hashes`."""
-        return gray_hashes(self.images, self.hashes)
+        return gray_hashes(self.images, self.hashes) if self.picked.ndim == 4 else self.hashes
 
 
 @dataclass(frozen=True)
@@ -184,8 +189,13 @@ class SealedTest:
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """Shape (N, H, W), uint8."""
+        """Shape (N, H, W), or (N, H, W, 3) in colour, uint8."""
         return self.__samples.images
+
+    @property
+    def picked(self) -> Picked[np.uint8]:
+        """The images, read when they are asked for."""
+        return self.__samples.picked
 
     @property
     def ids(self) -> NDArray[np.str_]:
@@ -427,7 +437,7 @@ def _together(dataset: Dataset, parts: Sequence[Samples]) -> Samples:
         if place == 0:
             labels[own] = part.labels
     return Samples(
-        images=_rows(dataset.images, index),
+        picked=Picked(dataset.images, index),
         targets=targets,
         labels=labels,
         ids=dataset.ids[index],
@@ -835,7 +845,7 @@ def _units(dataset: Dataset, pool: NDArray[np.int64], pictures: NDArray[np.str_]
 
 def _samples(dataset: Dataset, answers: _Answers, pictures: NDArray[np.str_], index: NDArray[np.int64]) -> Samples:
     return Samples(
-        images=_rows(dataset.images, index),
+        picked=Picked(dataset.images, index),
         targets=answers.targets[index],
         labels=answers.labels[index],
         ids=dataset.ids[index],
@@ -843,13 +853,6 @@ def _samples(dataset: Dataset, answers: _Answers, pictures: NDArray[np.str_], in
         pictures=pictures[index],
         groups=None if dataset.groups is None else dataset.groups[index],
     )
-
-
-def _rows(images: NDArray[np.uint8], index: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The images at ascending positions: a view where they lie side by side, so that nothing is copied."""
-    if len(index) and index[-1] - index[0] + 1 == len(index):
-        return images[index[0] : index[-1] + 1]
-    return np.asarray(images[index])
 
 
 def _check_filled(samples: dict[Role, Samples], label_set: LabelSet, spec: ProtocolSpec, given: set[Role]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import NetworkError
+from mien.picked import Picked
 from mien.study.backend import find_backend
 
 _X86 = ("x86_64", "amd64")
@@ -147,7 +148,10 @@ def jit_compile() -> bool | Literal["auto"]:
 
 
 def in_batches(
-    size: int, inputs: NDArray[Any], targets: NDArray[Any] | None = None, weights: NDArray[Any] | None = None
+    size: int,
+    inputs: NDArray[Any] | Picked[Any],
+    targets: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """What `Model.fit`, `evaluate` and `predict` shall be given to take samples in batches, in the order they are in.
 
@@ -164,10 +168,10 @@ def in_batches(
     Returns:
         Keyword arguments.
     """
-    columns = tuple(values for values in (inputs, targets, weights) if values is not None)
-    if backend_name() != "tensorflow":
+    if backend_name() != "tensorflow" and not isinstance(inputs, Picked):
         more = {} if targets is None else {"y": targets, "sample_weight": weights}
         return {"x": inputs, "batch_size": size, **more}
+    columns = [values for values in (inputs, targets, weights) if values is not None]
     return taken_in_batches(size, len(inputs), lambda rows: tuple(column[rows] for column in columns))
 
 
@@ -214,7 +218,7 @@ def taken_in_batches(size: int, count: int, take: Callable[[slice], tuple[NDArra
     return {"x": tf.data.Dataset.range(0, count, size).map(batch).with_options(options)}
 
 
-def answers_of(network: Any, inputs: NDArray[Any], size: int) -> NDArray[Any]:
+def answers_of(network: Any, inputs: NDArray[Any] | Picked[Any], size: int) -> NDArray[Any]:
     """A network's outputs for all samples.
 
     Where devices share batches, the last batch is filled up to what they can share, and what answers that is left out.
@@ -229,12 +233,13 @@ def answers_of(network: Any, inputs: NDArray[Any], size: int) -> NDArray[Any]:
     """
     missing = -len(inputs) % max(1, len(sharing_devices()))
     if missing:
-        inputs = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
+        last = inputs[len(inputs) - 1 :]
+        inputs = np.concatenate([inputs[:], np.repeat(last, missing, axis=0)])
     outputs: NDArray[Any] = network.predict(**in_batches(size, inputs), verbose=0)
     return outputs[: len(outputs) - missing]
 
 
-def judged(network: Any, inputs: NDArray[Any], targets: NDArray[Any], size: int) -> dict[str, float]:
+def judged(network: Any, inputs: NDArray[Any] | Picked[Any], targets: NDArray[Any], size: int) -> dict[str, float]:
     """Loss and metrics of a compiled network on all samples, as `Model.evaluate` gives them.
 
     Args:

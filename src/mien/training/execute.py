@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -27,6 +27,7 @@ from mien.errors import RecordError, UnwritableError
 from mien.files import canonical_json, written_whole
 from mien.labels import LabelSet
 from mien.machine import core_count, processor_name
+from mien.picked import Picked
 from mien.predictions import Predictions
 from mien.randomness import generator
 from mien.study.backbones import OTHER_BACKBONES
@@ -48,8 +49,10 @@ from mien.training.network import (
 )
 from mien.training.preprocessing import Statistics, estimate_zca_cost, fit_statistics, left_channels
 from mien.training.settling import Settler
-from mien.training.teaching import Teaching, prepare_teaching
 from mien.training.window import window_files
+
+if TYPE_CHECKING:
+    from mien.training.teaching import Teaching
 
 
 def execute(
@@ -92,7 +95,7 @@ def execute(
     with clock("fit_statistics"):
         statistics = _fit_statistics(recipe, taught, watch)
     with clock("teachers"):
-        teaching = prepare_teaching(recipe, taught, store, watch.stage, judged_by=heads)
+        teaching = _prepare_teaching(recipe, taught, store, watch, heads) if recipe.teacher.models else None
     watch.stage("building the network")
     network = build_network(
         recipe,
@@ -197,15 +200,24 @@ def _fit_statistics(recipe: Recipe, split: Split, watch: Watch) -> Statistics | 
     if not spec.needs_fit:
         return None
     if spec.zca:
-        height, width = split.train.images.shape[1:3]
-        channels = left_channels(channels_of(split.train.images), spec)
+        height, width = split.train.picked.shape[1:3]
+        channels = left_channels(channels_of(split.train.picked), spec)
         seconds, memory = estimate_zca_cost((height, width), len(split.train), channels)
         watch.stage(
             f"fitting ZCA whitening on {len(split.train):,} images: about {seconds:.0f} s and {memory / 2**20:.0f} MiB"
         )
     else:
         watch.stage(f"fitting statistics on {len(split.train):,} images")
-    return fit_statistics(split.train.images, spec)
+    return fit_statistics(split.train.picked, spec)
+
+
+def _prepare_teaching(
+    recipe: Recipe, taught: Split, store: Store, watch: Watch, heads: Sequence[Split]
+) -> Teaching | None:
+    # It loads OpenCV and what recognizes faces, which other runs need not.
+    from mien.training.teaching import prepare_teaching
+
+    return prepare_teaching(recipe, taught, store, watch.stage, judged_by=heads)
 
 
 def _described(statistics: Statistics | None) -> dict[str, Any] | None:
@@ -245,12 +257,12 @@ def _train(
     if recipe.freeze == "all" and not recipe.augmentation.active and teaching is None:
         # A frozen backbone answers the same in every epoch: ask it once, and train the head on its answers.
         trained = head_model(network)
-        inputs: list[NDArray[Any]] = [
+        inputs: list[NDArray[Any] | Picked[Any]] = [
             _features(network, samples, recipe, split.hash, store, watch) for samples in roles
         ]
     else:
         trained = network
-        inputs = [with_channel_axis(samples.images) for samples in roles]
+        inputs = [samples.picked.seen(with_channel_axis) for samples in roles]
     batch = min(recipe.batch_size, len(split.train))
     offsets = logit_offsets(recipe, split.train.targets)
     compile_network(trained, recipe, steps_per_epoch=len(split.train) // batch, offsets=offsets)
@@ -271,13 +283,12 @@ def _train(
     )
 
 
-def _as_trained_on(samples: Samples, teaching: Teaching | None) -> NDArray[np.uint8]:
+def _as_trained_on(samples: Samples, teaching: Teaching | None) -> NDArray[np.uint8] | Picked[np.uint8]:
     """The training images as an epoch meets them before the network, (N, H, W, C): with teachers, one view of each."""
-    images = with_channel_axis(samples.images)
     if teaching is None or teaching.views == 1:
-        return images
-    views = generator(0, "settling", "views").integers(0, teaching.views, len(images))
-    return teaching.viewed(images, np.arange(len(images)), views)
+        return samples.picked.seen(with_channel_axis)
+    views = generator(0, "settling", "views").integers(0, teaching.views, len(samples))
+    return teaching.viewed(with_channel_axis(samples.images), np.arange(len(samples)), views)
 
 
 def _features(
@@ -297,7 +308,7 @@ def _features(
     path = store.folder / "features" / f"{_digest([np.array(canonical_json(identity))])}.npy"
     if not path.is_file():
         watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
-        features = backend.answers_of(extractor, with_channel_axis(samples.images), recipe.batch_size)
+        features = backend.answers_of(extractor, samples.picked.seen(with_channel_axis), recipe.batch_size)
         path.parent.mkdir(exist_ok=True)
         with written_whole(path) as file:
             np.save(file, features.astype(np.float32))
@@ -310,6 +321,9 @@ def _digest(arrays: list[NDArray[Any]]) -> str:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
 
+
+# Images of a batch in the evaluation. With 256 a small network takes longer on a CPU, and 50 MiB more.
+_ANSWERED_TOGETHER = 64
 
 # Answers under the kind of batch statistics that a recipe asks for, and those under the other.
 _Answered = tuple[dict[tuple[int, Role], Predictions], dict[tuple[int, Role], Predictions]]
@@ -336,8 +350,8 @@ def _evaluate(
     def answered() -> list[tuple[NDArray[np.float32], ...]]:
         return [
             tuple(
-                rounded(backend.answers_of(network, with_channel_axis(images), 256).astype(np.float32)[:, place])
-                for images in (head.validation.images, head.test.images)
+                rounded(backend.answers_of(network, images, _ANSWERED_TOGETHER).astype(np.float32)[:, place])
+                for images in (head.validation.picked.seen(with_channel_axis), head.test.picked.seen(with_channel_axis))
             )
             for head, place in zip(heads, places, strict=True)
         ]

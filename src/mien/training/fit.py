@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mien.errors import NetworkError, UnwritableError
 from mien.files import written_whole
+from mien.picked import Picked
 from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.study.record import Epoch
@@ -26,8 +27,10 @@ from mien.training.blending import blend, draw_blend
 from mien.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from mien.training.network import averaged_weights
 from mien.training.settling import Settler
-from mien.training.teaching import Teaching
 from mien.training.window import Window
+
+if TYPE_CHECKING:
+    from mien.training.teaching import Teaching
 
 # Below this change of validation loss an epoch counts as no better, as in Keras' own plateau schedule.
 PLATEAU_MARGIN = 1e-4
@@ -64,7 +67,7 @@ class Material:
         teaching: what teachers say of them, where the recipe has teachers.
     """
 
-    inputs: NDArray[Any]
+    inputs: NDArray[Any] | Picked[Any]
     targets: NDArray[np.float32]
     teaching: Teaching | None = None
 

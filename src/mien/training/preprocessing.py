@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mien.channels import Channels, channels_of, count_of
 from mien.errors import NetworkError
+from mien.picked import Picked
 from mien.study.recipe import PreprocessingSpec
 
 Shape = tuple[int | None, ...]
@@ -75,7 +76,10 @@ def _least_std(rescale: str) -> float:
 
 
 def fit_statistics(
-    images: NDArray[np.uint8], spec: PreprocessingSpec, *, progress: Callable[[int, int], None] | None = None
+    images: NDArray[np.uint8] | Picked[np.uint8],
+    spec: PreprocessingSpec,
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Statistics | None:
     """Compute what the preprocessing needs to know of the training role, in one pass.
 
@@ -136,7 +140,7 @@ def fit_statistics(
     )
 
 
-def _blocks(images: NDArray[np.uint8], spec: PreprocessingSpec) -> Iterator[NDArray[np.float64]]:
+def _blocks(images: NDArray[np.uint8] | Picked[np.uint8], spec: PreprocessingSpec) -> Iterator[NDArray[np.float64]]:
     """Flattened images after rescaling and sample-wise normalisation, as the layers do it, in float64."""
     factor, offset = _linear(spec.rescale)
     for start in range(0, len(images), _BLOCK):

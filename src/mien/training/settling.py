@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.picked import Picked
 from mien.randomness import generator
 from mien.study.recipe import Recipe
 from mien.training.backend import compiled
@@ -46,7 +47,11 @@ class Settler:
     """
 
     def __init__(
-        self, network: keras.Model, recipe: Recipe, images: NDArray[np.uint8], targets: NDArray[np.float32]
+        self,
+        network: keras.Model,
+        recipe: Recipe,
+        images: NDArray[np.uint8] | Picked[np.uint8],
+        targets: NDArray[np.float32],
     ) -> None:
         self.network = network
         self.layers = norm_layers(network)
@@ -109,7 +114,9 @@ def _without_memory(layers: list[keras.layers.BatchNormalization]) -> Iterator[N
             layer.momentum = decay
 
 
-def _batches(recipe: Recipe, images: NDArray[np.uint8], targets: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
+def _batches(
+    recipe: Recipe, images: NDArray[np.uint8] | Picked[np.uint8], targets: NDArray[np.float32]
+) -> list[NDArray[np.uint8]]:
     """Whole batches of training images, as the recipe's training meets them."""
     size = min(recipe.batch_size, len(images))
     count = max(1, min(IMAGES, len(images)) // size)

@@ -21,6 +21,7 @@ from mien.files import canonical_json, written_whole
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops, warp_crops
 from mien.labels import LabelSet, project
+from mien.picked import Picked
 from mien.randomness import generator
 from mien.study.recipe import AugmentationSpec, Recipe
 from mien.study.record import NETWORK_FILE, RunRecord
@@ -123,7 +124,7 @@ def prepare_teaching(
     spec = recipe.teacher
     if not spec.models:
         return None
-    images, label_set = split.train.images, split.label_set
+    images, label_set = split.train.picked, split.label_set
     size = (int(images.shape[1]), int(images.shape[2]))
     maps = [view_maps(recipe.augmentation, len(images), size, view) for view in range(spec.views)]
     sums = np.zeros((len(images), spec.views, len(label_set)), np.float32)
@@ -169,7 +170,7 @@ def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
 
 
 def _asked(
-    answers: Answers, images: NDArray[np.uint8], maps: NDArray[np.float32], *, mirror: bool
+    answers: Answers, images: Picked[np.uint8], maps: NDArray[np.float32], *, mirror: bool
 ) -> NDArray[np.float16]:
     """Logarithms of a teacher's probabilities for one view of each image."""
     parts = []
