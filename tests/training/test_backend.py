@@ -6,6 +6,7 @@ import platform
 import numpy as np
 import pytest
 
+from mien.picked import Picked
 from mien.training import backend
 
 
@@ -49,6 +50,18 @@ def test_other_backends_take_the_arrays(columns, monkeypatch):
     given = backend.in_batches(4, inputs, targets, weights)
     assert given["y"] is targets
     assert given["sample_weight"] is weights
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "jax"])
+def test_rows_that_are_read_when_they_are_asked_for_are_never_made_one_array(columns, monkeypatch, name):
+    monkeypatch.setattr(backend, "backend_name", lambda: name)
+    inputs, targets, _ = columns
+    rows = Picked(inputs, np.arange(len(inputs))[::-1].copy())
+    given = backend.in_batches(4, rows, targets)["x"]
+    batches = list(given) if name == "tensorflow" else [given[number] for number in range(len(given))]
+    together = [np.concatenate([np.asarray(batch[place]) for batch in batches]) for place in (0, 1)]
+    np.testing.assert_array_equal(together[0], inputs[::-1])
+    np.testing.assert_array_equal(together[1], targets)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,8 @@ def test_evaluating_the_bundle_gives_the_figures_of_its_card(exported):
     assert found["same_data_as_card"]
     assert found["scores"]["accuracy"] == card["test"]["accuracy"]
     for name in ("balanced_accuracy", "macro_f1", "log_loss", "brier", "calibration_error"):
-        assert found["scores"][name]["value"] == pytest.approx(card["test"][name]["value"], abs=1e-5)
+        # The card is of the answers as a record keeps them, in 11 bits.
+        assert found["scores"][name]["value"] == pytest.approx(card["test"][name]["value"], abs=1e-4)
     for entry in found["scores"]["classes"]:
         assert entry["recall"] == card["test_by_expression"][entry["expression"]]["recall"]
     assert found["answers"]["coverage"] == card["test"]["coverage_of_sure"]
