@@ -62,6 +62,12 @@ assert gc.get_freeze_count() == before
 
 
 def test_a_run_loads_nothing_that_finds_faces():
-    code = "import sys, mien.training.execute; print(sorted({'cv2', 'onnxruntime'} & set(sys.modules)))"
+    code = """
+import sys
+from mien.training.worker import _import_keras
+_import_keras()
+import mien.training.execute
+print(sorted({"cv2", "onnxruntime"} & set(sys.modules)))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -72,8 +72,8 @@ def _end_with_parent() -> None:
 
 
 # What Keras and TensorFlow load on their way where it is installed, for parts of them that no run uses: tables as
-# input, pictures of images, wrappers, networks of JAX. Together about 2 s of computing and 240 MiB a run.
-_UNUSED_BY_A_RUN = ("matplotlib", "pandas", "sklearn", "jax")
+# input, pictures of images, wrappers, networks of JAX. Together about 2 s of computing and 260 MiB a run.
+_UNUSED_BY_A_RUN = ("matplotlib", "cv2", "pandas", "sklearn", "jax")
 
 
 @contextmanager
