@@ -322,7 +322,7 @@ def _digest(arrays: list[NDArray[Any]]) -> str:
     return digest.hexdigest()[:16]
 
 
-# Images of a batch in the evaluation. With 256 a small network takes longer on a CPU, and 50 MiB more.
+# Images of a batch in the evaluation. 256 would take the same time on a CPU, and 50 MiB more with a small network.
 _ANSWERED_TOGETHER = 64
 
 # Answers under the kind of batch statistics that a recipe asks for, and those under the other.
