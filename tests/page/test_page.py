@@ -323,6 +323,45 @@ def test_a_photo_is_dropped_or_pasted_and_its_label_read_out(visit: Visit, portr
     assert "portrait.jpg: 1 face. Face 1: happiness" in said
 
 
+def test_of_a_folder_that_is_dropped_the_photos_are_read(visit: Visit, portrait: Path, tmp_path: Path) -> None:
+    photos = ("a.jpg", "b.JPG", "deep/c.png", "notes.txt", ".hidden.jpg", "deep/more/d.txt")
+    for name in photos:
+        (tmp_path / "holiday" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(portrait, tmp_path / "holiday" / name)
+    drop_path(visit, tmp_path / "holiday")
+    visit.wait_for(3)
+    expected = ["holiday/deep/c.png", "holiday/b.JPG", "holiday/a.jpg"]  # the last one is shown first
+    assert visit.page.locator("#results h3").all_inner_texts() == expected
+    assert "Reading 3 photos" in visit.page.locator("#said").inner_text()
+    (tmp_path / "empty").mkdir()
+    drop_path(visit, tmp_path / "empty")
+    visit.page.locator("#said .error:has-text('no photos in what was dropped')").wait_for()
+
+
+def drop_path(visit: Visit, path: Path) -> None:
+    """Drop a file or folder of the disk, which no script of a page can."""
+    session = visit.page.context.new_cdp_session(visit.page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+    session.detach()
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("{ size: 5, slice: () => ({ arrayBuffer: () => Promise.reject(new Error('gone')) }) }", "was moved, removed"),
+        ("new Blob([Uint8Array.from([0, 0, 0, 24]), 'ftypheic', 'mif1'])", "a HEIC picture.*Safari.*save it as JPEG"),
+        ("new Blob(['no picture at all'])", "not a picture that this browser can read"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_the_way_out(visit: Visit, file: str, says: str) -> None:
+    reason = visit.page.evaluate(
+        f"import('./engine/pixels.js').then(({{ readPhoto }}) => readPhoto({file}, 'a.jpg')).catch((e) => e.message)"
+    )
+    assert re.search(f"^a.jpg .*{says}", reason)
+
+
 def test_everything_is_fetched_before_the_page_is_ready_and_nothing_after(
     visit: Visit, host: Host, portrait: Path
 ) -> None:

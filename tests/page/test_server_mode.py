@@ -75,6 +75,20 @@ def test_the_reader_chooses_where_photos_are_read(browser: Any, recognizer: Reco
 
 
 @pytest.mark.usefixtures("page_folder")
+def test_a_photo_that_is_too_large_for_the_server_is_said_to_be_so_and_not_sent(
+    browser: Any, recognizer: Recognizer, portrait: Path
+) -> None:
+    most = portrait.stat().st_size - 1
+    with served(recognizer, limits=Limits(photo_bytes=most)) as url, visiting(browser, url) as visit:
+        visit.page.check("#mode-server")
+        visit.page.locator("#status.good").wait_for()
+        before = sent(visit)
+        visit.page.set_input_files("#files", portrait)
+        visit.page.locator("#said .error:has-text('this server takes 0.1 MB at most')").wait_for()
+        assert sent(visit) == before
+
+
+@pytest.mark.usefixtures("page_folder")
 def test_a_server_with_a_token_asks_for_it(browser: Any, recognizer: Recognizer, portrait: Path) -> None:
     with served(recognizer, token=TOKEN) as url, visiting(browser, url) as visit:
         visit.page.check("#mode-server")

@@ -1,6 +1,7 @@
 // The page: what its controls do. Photos are read one after another, in the way that was chosen when they were given.
 
 import { openCamera } from './camera.js';
+import { droppedPhotos } from './dropped.js';
 import { summary, toCsv, toJson } from './engine/results.js';
 import { BrowserReader, ServerReader } from './readers.js';
 import { cardParts, download, element, photoItem } from './view.js';
@@ -172,8 +173,19 @@ function wireDrop() {
   document.addEventListener('drop', (event) => {
     event.preventDefault();
     over(false);
-    give([...event.dataTransfer.files]);
+    takeDropped(event.dataTransfer);
   });
+}
+
+async function takeDropped(transfer) {
+  const hasFiles = transfer.types.includes('Files'); // asked now: it is empty once the drop is over
+  try {
+    const photos = await droppedPhotos(transfer);
+    if (photos.length === 0 && hasFiles) say('There are no photos in what was dropped.', true);
+    giveNamed(photos);
+  } catch (error) {
+    say(`What was dropped cannot be read (${error.message}).`, true);
+  }
 }
 
 function pastedName(file) {
@@ -207,9 +219,13 @@ async function useToken(event) {
 }
 
 function give(files) {
-  if (files.length === 0) return;
-  for (const file of files) queue.push({ file, mode: mode() });
-  say(files.length === 1 ? `Reading ${files[0].name} …` : `Reading ${files.length} photos …`);
+  giveNamed(files.map((file) => ({ file, name: file.name })));
+}
+
+function giveNamed(photos) {
+  if (photos.length === 0) return;
+  for (const { file, name } of photos) queue.push({ file, name, mode: mode() });
+  say(photos.length === 1 ? `Reading ${photos[0].name} …` : `Reading ${photos.length} photos …`);
   workOff();
 }
 
@@ -218,12 +234,12 @@ async function workOff() {
   reading = true;
   document.documentElement.dataset.reading = 'true';
   while (queue.length > 0 && ready[queue[0].mode]) {
-    const { file, mode: chosen } = queue.shift();
+    const { file, name, mode: chosen } = queue.shift();
     try {
-      const { result, view } = await reader(chosen).read(file, file.name);
+      const { result, view } = await reader(chosen).read(file, name);
       show({ file, result, view, mode: chosen });
     } catch (error) {
-      say(`${file.name}: ${error.message}`, true);
+      say(`${name}: ${error.message}`, true);
     }
   }
   reading = false;

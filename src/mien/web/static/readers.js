@@ -41,6 +41,7 @@ export class ServerReader {
   constructor(local) {
     this.local = local;
     this.token = '';
+    this.limits = null;
   }
 
   async model() {
@@ -58,6 +59,14 @@ export class ServerReader {
   }
 
   async read(file, name) {
+    const most = this.limits?.photo_bytes ?? Infinity;
+    if (file.size > most) {
+      // Said here: a server that refuses while it is still sent to cannot be heard.
+      throw new MienError(
+        `The photo has ${megabytes(file.size)} MB, and this server takes ${megabytes(most)} MB at most. Read it in this ` +
+          'browser, or make it smaller.',
+      );
+    }
     const answer = await this.send('v1/faces', { method: 'POST', body: form(file, name) });
     const [result] = (await answer.json()).photos;
     if (result.outcome === 'unreadable') return { result, view: null };
@@ -92,6 +101,10 @@ export class ServerReader {
       throw new MienError(body?.error?.message ?? `The server answered with status ${response.status}.`);
     }
   }
+}
+
+function megabytes(bytes) {
+  return (bytes / 1e6).toFixed(1);
 }
 
 function form(file, name) {

@@ -29,6 +29,11 @@ export function kindOf(bytes) {
   return start.startsWith('RIFF') && start.endsWith('WEBP') ? 'webp' : null;
 }
 
+/** Whether a file's first bytes are those of Apple's form for photos. */
+export function isHeic(bytes) {
+  return /^ftyp(hei[cxms]|hev[cx]|mif1|msf1)/.test(ascii(bytes, 4, START_BYTES));
+}
+
 /**
  * What to note of a file.
  *

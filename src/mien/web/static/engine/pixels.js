@@ -2,7 +2,7 @@
 // no colour management (the command line has none), no premultiplied transparency.
 
 import { ImageError } from './errors.js';
-import { bytesOf, headerNotes, joined, jpegSize, kindOf } from './headers.js';
+import { bytesOf, headerNotes, isHeic, joined, jpegSize, kindOf } from './headers.js';
 import { roundHalfEven } from './numbers.js';
 import { halvedTo } from './resize.js';
 
@@ -28,13 +28,18 @@ const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
 export async function readPhoto(file, name, leastPixels = Infinity) {
   if (file.size === 0) throw new ImageError(`${name} is empty (0 bytes).`);
   let cutOff = false;
-  const bytes = await bytesOf(file);
+  const bytes = await bytesOf(file).catch(() => {
+    throw new ImageError(`${name} cannot be read any more: it was moved, removed or changed.`);
+  });
   const jpeg = kindOf(bytes) === 'jpeg';
   let source = await decoded(file, bytes, jpeg, leastPixels);
   if (source === null && jpeg) {
     // A JPEG that is cut off: ended properly, what is missing is filled with middle gray.
     source = await decoded(new Blob([file, END_OF_JPEG]), joined([bytes, END_OF_JPEG]), jpeg, leastPixels);
     cutOff = source !== null;
+  }
+  if (source === null && isHeic(bytes)) {
+    throw new ImageError(`${name} is a HEIC picture, and this browser cannot read those. Safari can; or save it as JPEG.`);
   }
   if (source === null) {
     throw new ImageError(`${name} is not a picture that this browser can read. Expected: JPEG, PNG, WebP, GIF or BMP.`);
