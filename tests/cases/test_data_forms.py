@@ -793,3 +793,24 @@ def test_tables_as_excel_writes_them_are_read(tmp_path, text, encoding):
     write_images(tmp_path, [f"Zoé {n}.png" for n in range(4)])
     lines = "".join(f"Zoé {n}.png;{WORDS[n]}\n" for n in range(4))
     assert len(read(write(tmp_path / "faces.csv", text.format(lines).encode(encoding)))) == 4
+
+
+def test_arrays_that_were_divided_and_cut_to_whole_numbers_are_warned_of(tmp_path):
+    np.savez(tmp_path / "faces.npz", images=(GRAYS // 255 + (GRAYS > 200)).clip(0, 1).astype(np.uint8), labels=WORDS)
+    dataset = read(tmp_path / "faces.npz")
+    assert any(note.startswith("warning: images: 0 and 1 alone") for note in dataset.notes)
+    assert set(np.unique(dataset.images).tolist()) == {0, 255}
+    for images in (GRAYS, np.zeros_like(GRAYS), np.ones_like(GRAYS)):
+        np.savez(tmp_path / "faces.npz", images=images, labels=WORDS)
+        assert not any("0 and 1 alone" in note for note in read(tmp_path / "faces.npz").notes)
+
+
+def test_images_on_another_drive_make_no_fault(tmp_path, monkeypatch):
+    write_images(tmp_path, ["0.png", "1.png"])
+    path = write(tmp_path / "faces.csv", b"path,label\n0.png,happy\n1.png,sad\n")
+    monkeypatch.setattr("mien.datasets.manifest.os.path.relpath", other_drive)
+    assert len(read_dataset(path, cache=tmp_path / "cache")) == 2
+
+
+def other_drive(path, _):
+    raise ValueError(f"path is on mount 'D:', start on mount 'C:' ({path})")

@@ -66,6 +66,29 @@ def test_a_folder_within_an_archive_is_searched_as_one_here(photo_folder, bundle
         predict(f"zip://inside::{tmp_path}/none.zip", bundle=bundle.source)
 
 
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("../../up.jpg", "up.jpg.faces.jpg"),
+        ("/root.jpg", "root.jpg.faces.jpg"),
+        ("a/../b.jpg", "a/b.jpg.faces.jpg"),
+        ("12:30?.jpg", "12_30_.jpg.faces.jpg"),
+        ("C:\\up.jpg", "C_/up.jpg.faces.jpg"),
+    ],
+)
+def test_drawings_of_photos_at_an_address_lie_in_their_folder_under_names_of_any_system(
+    portrait, bundle, tmp_path, name, drawn
+):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.write(portrait, "a.jpg")
+    found = [(Address(f"zip://a.jpg::{tmp_path}/p.zip"), name)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mien.inference.batch.find_files", lambda *_, **__: found)
+        list(predict("memory://album", draw=tmp_path / "drawn", bundle=bundle.source))
+    files = [path for path in (tmp_path / "drawn").rglob("*") if path.is_file()]
+    assert [path.relative_to(tmp_path / "drawn").as_posix() for path in files] == [drawn]
+
+
 @pytest.mark.parametrize("address", ["https://example.org/a.jpg", "HTTP://example.org/album"])
 def test_a_web_address_is_called_one_and_nothing_is_loaded(address, bundle, monkeypatch):
     monkeypatch.setattr(fsspec.core, "url_to_fs", lambda _: pytest.fail("it was asked for"))

@@ -45,6 +45,16 @@ def test_the_form_is_named_or_told_by_the_output(tmp_path, output, to, written):
     assert read.licence == draw_faces(60).licence
 
 
+@pytest.mark.parametrize(
+    ("name", "to"), [("faces.zip", None), ("faces.csv", "parquet"), ("faces.npz", None), ("FACES.JPG", None)]
+)
+def test_no_folder_is_made_under_the_name_of_another_file(tmp_path, name, to):
+    done = convert("--output", tmp_path / name, *([] if to is None else ["--to", to]))
+    assert isinstance(done.exception, DataError)
+    assert "as a folder, or as one file that ends in .parquet" in str(done.exception)
+    assert not (tmp_path / name).exists()
+
+
 def test_what_is_there_is_never_overwritten(tmp_path):
     (tmp_path / "faces.parquet").write_bytes(b"mine")
     done = convert("--output", tmp_path / "faces.parquet")

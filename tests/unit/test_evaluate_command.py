@@ -196,3 +196,14 @@ def test_hashes_are_added_from_the_data_of_the_run_and_from_no_other(copied, kno
     with pytest.raises(BundleError, match="is not what tiny was trained on"):
         add_seen(old.source, "drawn:count=70", tmp_path / "wrong.mien")
     assert not (tmp_path / "wrong.mien").exists()
+
+
+def test_a_table_never_takes_the_place_of_a_photo(tmp_path):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"a photo")
+    app = typer.Typer()
+    app.command()(evaluate)
+    result = CliRunner().invoke(app, ["default", "drawn:count=60", "--csv", str(photo)])
+    assert isinstance(result.exception, MienError)
+    assert "called as photos are" in str(result.exception)
+    assert photo.read_bytes() == b"a photo"

@@ -66,6 +66,16 @@ def test_results_never_take_the_place_of_a_photo(run, photo_folder):
     assert photo.read_bytes() == before
 
 
+def test_a_map_never_takes_the_place_of_the_photo(run, portrait, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(portrait.read_bytes())
+    with pytest.raises(MienError, match="the photo itself.*Name another file"):
+        run("a.png", "--output", tmp_path / "a.png", command="explain")
+    assert (tmp_path / "a.png").read_bytes() == portrait.read_bytes()
+    run("a.png", "--output", tmp_path / "b.png", command="explain")
+    run("a.png", "--output", tmp_path / "b.png", command="explain")
+
+
 def test_a_folder_that_is_drawn_into_is_said_not_to_be_searched(run, photo_folder):
     with pytest.raises(MienError, match="The drawings go to .*Name another folder"):
         run(photo_folder, "--draw", photo_folder)

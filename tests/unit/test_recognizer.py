@@ -246,3 +246,12 @@ def test_results_come_before_what_the_source_of_photos_raises(bundle, portrait):
 
 def test_an_array_of_huge_values_is_unreadable_and_no_error(bundle):
     assert Recognizer(bundle).recognize(np.full((64, 64), 1e300)).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_one_crop_in_colour_is_not_taken_for_many_narrow_ones(bundle, channels):
+    recognizer = Recognizer(bundle)
+    face = np.full((48, 48, channels), 90, dtype=np.uint8)
+    with pytest.raises(DataError, match=r"one image in colour: crops\[numpy.newaxis"):
+        recognizer.recognize_crops(face)
+    assert len(recognizer.recognize_crops(face[np.newaxis, ..., :3])) == 1

@@ -15,7 +15,9 @@ from mien.datasets.places import FOLDERS_VARIABLE, find_place
 from mien.datasets.reading import as_dataset
 from mien.datasets.sources import SOURCES, Source
 from mien.datasets.spec import DataSpec
+from mien.datasets.tables import TABLE_ENDINGS
 from mien.errors import DataError, did_you_mean
+from mien.inference.batch import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
     from mien.datasets.duplicates import Progress
@@ -78,6 +80,22 @@ def describe(data: Dataset | DataSpec | Path | str, **keys: Any) -> Description:
     return describe_dataset(as_dataset(data, **keys))
 
 
+# A folder of such a name is taken for the file that it is called as.
+_ENDINGS_OF_FILES = (
+    *TABLE_ENDINGS,
+    *PHOTO_SUFFIXES,
+    ".zip",
+    ".tar",
+    ".gz",
+    ".tgz",
+    ".npz",
+    ".npy",
+    ".h5",
+    ".hdf5",
+    ".json",
+)
+
+
 def convert(
     data: Dataset | DataSpec | Path | str, output: Path | str, form: Form | None = None, **keys: Any
 ) -> Converted:
@@ -95,8 +113,13 @@ def convert(
         MissingExtraError: Parquet is asked for, and pyarrow is not installed.
     """
     output = Path(output)
-    dataset = as_dataset(data, **keys)
     is_file = output.suffix.lower() == ".parquet"
+    if not (is_file or output.is_dir()) and output.name.lower().endswith(_ENDINGS_OF_FILES):
+        raise DataError(
+            f"A data set is written as a folder, or as one file that ends in .parquet. Received: {output}, which is "
+            "called as another file is."
+        )
+    dataset = as_dataset(data, **keys)
     if (form or ("parquet" if is_file else "manifest")) == "parquet":
         place = write_parquet(dataset, output if is_file else output / "data.parquet")
     else:

@@ -47,6 +47,7 @@ from mien.evaluation.metrics import METRICS, Scores, leak_free
 from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
 from mien.files import refuse_unwritable, write_text
 from mien.frame import Display, Rows, frame
+from mien.inference.batch import PHOTO_SUFFIXES
 from mien.inference.classifier import Classifier
 from mien.inference.crops import likeness_of, resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
@@ -311,8 +312,10 @@ def refuse_place(path: Path) -> None:
     """Refuse a file that could not be written, before hours of measuring.
 
     Raises:
-        DataError: there is no folder for it, it is one, or it may not be written.
+        DataError: there is no folder for it, it is one, it may not be written, or it is called as photos are.
     """
+    if path.suffix.lower() in PHOTO_SUFFIXES:
+        raise DataError(f"{path} is called as photos are, and one would be lost under the table. Name it {path}.csv.")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise DataError(f"{path} cannot be written: there is no folder for it, or it is one. Name another file.")
     try:

@@ -88,6 +88,8 @@ class Explanations(Sequence[ExplainedFace]):
             MienError: it cannot be written.
         """
         path = Path(path)
+        if path.exists() and Path(self.image.name).exists() and path.samefile(self.image.name):
+            raise MienError(f"{path} is the photo itself, which would be lost under the drawing. Name another file.")
         try:
             save_drawing(self.drawing(), path)
         except OSError as error:

@@ -24,6 +24,7 @@ from mien.datasets.folders import Progress, is_sorted
 from mien.datasets.pixels import DecodedImage
 from mien.datasets.samples import (
     LICENCE_NOT_STATED,
+    LOSS_WARNING,
     ReadOptions,
     Sample,
     build_dataset,
@@ -281,10 +282,14 @@ def _images(
 
 def _bytes(array: NDArray[np.generic], what: str, notes: list[str], name: str) -> NDArray[np.uint8]:
     """The values as uint8; those from 0 to 1 become 0 to 255."""
-    if array.dtype == np.uint8 and array.size and (array.max() > 1 or array.min() == array.max()):
+    if array.dtype == np.uint8 and not (array.size and array.min() == 0 and array.max() == 1):
         return np.asarray(array, dtype=np.uint8)
     if array.dtype == np.uint8:
-        return np.asarray(array, dtype=np.uint8)
+        notes.append(
+            f"{LOSS_WARNING}{name}: 0 and 1 alone, multiplied by 255. Images that were divided by 255 and cut to whole "
+            "numbers look so, and have lost all their grays"
+        )
+        return np.where(array == 0, np.uint8(0), np.uint8(255))
     least, most = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
     if not (least >= 0 and most <= 255):
         raise DataError(

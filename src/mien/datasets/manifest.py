@@ -91,7 +91,14 @@ def manifest_files(path: Path) -> list[str]:
     table = _read_tables(path)
     folder = path if path.is_dir() else path.parent
     names = [*(file for file in _tables_of(path)), *(table.folder / name for name in table.paths)]
-    return [os.path.relpath(name, folder) for name in names if name.is_file()]
+    return [_relative(name, folder) for name in names if name.is_file()]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # another drive of Windows
+        return str(path)
 
 
 def read_manifest(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:

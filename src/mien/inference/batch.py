@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,13 +89,19 @@ def _photos_at(address: str, recursive: bool) -> list[FoundPhoto]:
     if files is None:
         return [FoundPhoto(Address(address), Path(PurePosixPath(address.partition("::")[0]).name))]
     photos = [
-        FoundPhoto(file, Path(below))
+        FoundPhoto(file, _name_here(below))
         for file, below in files
         if file.suffix.lower() in PHOTO_SUFFIXES and not Path(below).name.startswith(".")
     ]
     if not photos:
         raise _no_photos(address, recursive)
     return photos
+
+
+def _name_here(below: str) -> Path:
+    """A name at an address as a path of this system that leads nowhere else: for the photo's drawing."""
+    parts = [part for part in re.split(r"[/\\]", below) if part not in ("", ".", "..")]
+    return Path(*(re.sub(r'[<>:"|?*\x00-\x1f]', "_", part) for part in parts))
 
 
 def _photos_within(folder: Path, recursive: bool, leave_out: Path | None) -> Iterator[Path]:

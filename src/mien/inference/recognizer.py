@@ -265,6 +265,11 @@ class Recognizer:
             raise DataError(
                 f"Expected crops of shape (N, H, W) or (N, H, W, 3), uint8. Received: {crops.shape}, {crops.dtype}."
             )
+        if crops.ndim == 3 and crops.shape[2] in (3, 4):
+            raise DataError(
+                f"Expected crops of shape (N, H, W) or (N, H, W, 3). Received: {crops.shape}, which looks like one "
+                "image in colour: crops[numpy.newaxis, ..., :3]."
+            )
         box = Box(0.0, 0.0, float(crops.shape[2]), float(crops.shape[1]))
         faces = [Face(number, box, (), 1.0) for number in range(1, len(crops) + 1)]
         if not faces:
