@@ -90,7 +90,7 @@ def said(process: subprocess.Popen) -> tuple[int, str, str]:
         (("study", "run", "study.toml", "--output", "closed/store"), "closed/store"),
         (("evaluate", "default", "drawn:count=60", "--csv", "closed/x.csv"), "closed/x.csv"),
         (("notice", "--output", "closed/x.html"), "closed/x.html"),
-        (("data", "convert", "drawn:count=30", "--output", "closed/x.zip"), "closed/x.zip"),
+        (("data", "convert", "drawn:count=30", "--output", "closed/faces"), "closed/faces"),
     ],
     ids=lambda value: " ".join(map(str, value[:2])) if isinstance(value, tuple) else "",
 )

@@ -247,10 +247,10 @@ def test_a_run_says_what_zca_will_take_and_fits_it():
 
     class Role(SimpleNamespace):
         def __len__(self) -> int:
-            return len(self.images)
+            return len(self.picked)
 
     said: list[str] = []
-    statistics = _fit_statistics(recipe, SimpleNamespace(train=Role(images=images)), SimpleNamespace(stage=said.append))
+    statistics = _fit_statistics(recipe, SimpleNamespace(train=Role(picked=images)), SimpleNamespace(stage=said.append))
     assert statistics.whitening.shape == (144, 144)
     assert said[0].startswith("fitting ZCA whitening on 20 images: about ")
 
