@@ -252,3 +252,18 @@ def test_a_command_needs_no_library_but_those_that_show_it(module):
 
 def test_the_public_package_imports_nothing():
     assert {name.split(".")[0] for name in imports_at_import("mien")} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", sorted(TREES))
+def test_text_has_one_encoding_everywhere(module):
+    """Without a name it is that of the place: cp1252 under Windows, where mien's own files then cannot be read."""
+    for call in ast.walk(TREES[module]):
+        if not isinstance(call, ast.Call) or any(word.arg in ("encoding", None) for word in call.keywords):
+            continue
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        given = [*call.args, *(word.value for word in call.keywords if word.arg == "mode")]
+        modes = {value.value for value in given if isinstance(value, ast.Constant)} & {"r", "w", "a", "x", "r+", "w+"}
+        opened = bool(modes) and "open" in (method, getattr(call.func, "id", ""))
+        read = method == "read_text" and not call.args
+        written = method == "write_text" and len(call.args) == 1
+        assert not any((opened, read, written)), f"line {call.lineno}: name the encoding"

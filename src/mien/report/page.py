@@ -137,7 +137,8 @@ def _hash(text: str) -> str:
 def _drawing_code() -> str:
     """Names the code that draws, so that no figure outlives a change of it."""
     try:
-        sources = [(Path(__file__).parent / name).read_text() for name in ("figures.py", "diagrams.py", "sketch.py")]
+        folder = Path(__file__).parent
+        sources = [(folder / f"{name}.py").read_text(encoding="utf-8") for name in ("figures", "diagrams", "sketch")]
         return _hash("".join([*sources, version("matplotlib")]))
     except (OSError, PackageNotFoundError):
         return version("mien")
