@@ -123,7 +123,12 @@ def test_a_failed_run_that_is_under_way_again_is_no_failed_one(planned_study, tm
     store = Store.create(tmp_path / "s")
     store.keep_study(TEXT)
     run_study(planned_study, store, watch=Watch(), executor=FakeExecutor(store, ["die", "done"]))
-    (failed, _) = planned_study.plan.runs
+    (failed, done) = planned_study.plan.runs
+    path = tmp_path / "study.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    ahead = mien.plan_study(path, store=store.folder)
+    assert ahead.done == {done.id}
+    assert [turn.run.id for turn in ahead.within(1)] == [failed.id]
 
     def state() -> str:
         return study_state(store.folder).state(failed)

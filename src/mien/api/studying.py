@@ -97,9 +97,9 @@ class StudyPlan:
 
     @cached_property
     def done(self) -> frozenset[str]:
-        """The ids of the runs that have their record."""
+        """The ids of the runs that have ended and are not run again; those that failed are."""
         store = self.store
-        return frozenset(run.id for run in self.plan.runs if store is not None and store.has(run.id))
+        return frozenset(run.id for run in self.plan.runs if store is not None and store.is_done(run.id))
 
     @cached_property
     def expected(self) -> dict[str, Expected]:

@@ -93,7 +93,7 @@ def run_study(
     runs: Sequence[PlannedRun] = wanted.runs
     if minutes is not None:
         # Time may be up before the end: what answers most comes first.
-        ready = [run.id for run in planned.plan.runs if store.has(run.id)]
+        ready = [run.id for run in planned.plan.runs if store.is_done(run.id)]
         expected = expect(planned, store)
         ahead = order_runs(wanted, lambda run: expected[run.id].minutes, done=ready)
         runs = [*(run for run in wanted.runs if run.id in ready), *ahead]

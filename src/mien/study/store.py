@@ -205,6 +205,11 @@ class Store:
         """Whether a finished record of the run is here."""
         return is_complete(self.run_folder(run_id))
 
+    def is_done(self, run_id: str) -> bool:
+        """Whether a run has ended with what it can give. One that failed is tried again, and is not done."""
+        folder = self.run_folder(run_id)
+        return is_complete(folder) and RunRecord.read(folder, answers=False).status is not RunStatus.FAILED
+
     def under_way(self, run_id: str) -> tuple[Epoch, ...] | None:
         """The epochs that a run without a record has behind it; None where it has not been begun.
 
