@@ -157,6 +157,12 @@ def test_a_frozen_backbone_answers_once_for_all_heads(dataset, split, store, pla
     execute.execute(planned(**common, learning_rate=0.01), dataset, split, store, watch=second)
     assert any(stage.startswith("computing the frozen") for stage in first.stages)
     assert not any(stage.startswith("computing the frozen") for stage in second.stages)
+    for path in (store.folder / "features").iterdir():
+        path.write_bytes(path.read_bytes()[:200])
+    third = recorder()
+    again = execute.execute(planned(**common, learning_rate=0.01, seed=0), dataset, split, store, watch=third)
+    assert any(stage.startswith("computing the frozen") for stage in third.stages)
+    assert again.status is RunStatus.COMPLETE
     assert record.network["trainable"] == 7 * (NARROW[-1][0] + 1)  # the head, with its bias
     # What the whole network answers in evaluation is what its head learned on the features.
     outputs = record.outcome(Role.VALIDATION).outputs

@@ -276,6 +276,13 @@ def test_a_runs_data_are_read_again_as_they_were(tmp_path):
     assert store.likeness(record) is None
     store.keep_data(split, None)
     np.testing.assert_array_equal(store.likeness(record).distances(split.validation.images), usual)
+    for damaged in (path.read_bytes()[:1000], b"", b"no archive"):
+        path.write_bytes(damaged)
+        for asked in (store.seen, store.likeness):
+            with pytest.raises(StoreError, match=r"is damaged .* Remove it"):
+                asked(record)
+        store.keep_data(split, None)
+        np.testing.assert_array_equal(store.likeness(record).distances(split.validation.images), usual)
 
 
 def test_a_page_whose_records_are_gone_is_not_overwritten_by_an_empty_one(store: Store):

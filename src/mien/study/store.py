@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -277,7 +278,10 @@ class Store:
         path = self.folder / SEEN_FOLDER / f"{split.hash}.npz"
         with self._reporting(path):
             path.parent.mkdir(exist_ok=True)
-            if "mean" not in _arrays_of(path):
+            kept = False
+            with suppress(StoreError):  # a damaged file is written anew
+                kept = "mean" in _arrays_of(path)
+            if not kept:
                 seen = Seen.of(split.train.gray_hashes, split.validation.gray_hashes)
                 likeness = Likeness.of(split.train.images, split.validation.images)
                 with written_whole(path) as file:
@@ -407,11 +411,21 @@ class Store:
 
 
 def _arrays_of(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file; none where there is no file."""
+    """The arrays of a file; none where there is no file.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     if not path.is_file():
         return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise StoreError(
+            f"{path}, which says what a run has learned from, is damaged ({error}). Remove it: mien export knows it "
+            "from the data instead, given with --data."
+        ) from error
 
 
 def _plan_of_none(folder: Path, record: RunRecord) -> Plan:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -306,13 +306,14 @@ def _features(
         "images": _digest([samples.hashes]),
     }
     path = store.folder / "features" / f"{_digest([np.array(canonical_json(identity))])}.npy"
-    if not path.is_file():
-        watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
-        features = backend.answers_of(extractor, samples.picked.seen(with_channel_axis), recipe.batch_size)
-        path.parent.mkdir(exist_ok=True)
-        with written_whole(path) as file:
-            np.save(file, features.astype(np.float32))
-    return np.asarray(np.load(path, mmap_mode="r"))
+    with suppress(OSError, ValueError, EOFError):  # there are none yet, or a damaged file is to be written anew
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    watch.stage(f"computing the frozen backbone's features of {len(samples):,} images")
+    features = backend.answers_of(extractor, samples.picked.seen(with_channel_axis), recipe.batch_size)
+    path.parent.mkdir(exist_ok=True)
+    with written_whole(path) as file:
+        np.save(file, features.astype(np.float32))
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _digest(arrays: list[NDArray[Any]]) -> str:

@@ -129,8 +129,9 @@ def export_run(
     measured = int8 = effect = None
     exact_answers = validation
     store = _store_of(folder)
-    seen, likeness = store.seen(record), store.likeness(record)
-    if dataset is not None:
+    if dataset is None:
+        seen, likeness = store.seen(record), store.likeness(record)
+    else:
         say("answering for the validation and test roles")
         split, taught = _splits(whole, record, dataset)
         seen = Seen.of(taught.train.gray_hashes, taught.validation.gray_hashes)
