@@ -25,8 +25,7 @@ from mien.datasets.protocol import (
     copies_in_training,
     measured_samples,
     occurring_labels,
-    split_heads,
-    taught_together,
+    splits_of_run,
     votes_of,
 )
 from mien.datasets.reading import as_dataset, read_dataset
@@ -663,8 +662,7 @@ def _of_its_run(model: Bundle, dataset: Dataset) -> tuple[Split, Split]:
     """The split of a model's own run, if these are its data: of its head, and of all that its network learned from."""
     protocol = ProtocolSpec(**model.card.get("protocol", {}))
     heads = model.card.get("recipe", {}).get("heads") or [protocol.targets]
-    splits = split_heads(dataset, replace(protocol, targets=heads[0]), heads)
-    return splits[heads.index(protocol.targets)], taught_together(dataset, splits)
+    return splits_of_run(dataset, protocol, heads, protocol.targets)
 
 
 def _samples(split: Split, role: RoleName, model: Bundle, log: Callable[[Opening], None]) -> Samples:

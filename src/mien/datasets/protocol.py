@@ -422,6 +422,19 @@ def taught_together(dataset: Dataset, splits: Sequence[Split]) -> Split:
     )
 
 
+def splits_of_run(dataset: Dataset, spec: ProtocolSpec, heads: Sequence[str], head: str) -> tuple[Split, Split]:
+    """Who was in which role of a run: the split of one of its heads, and that of all that its network learned from.
+
+    Args:
+        dataset: the data set of the run.
+        spec: its protocol; of the targets those of the first head count.
+        heads: the targets of its heads, in their order; of a network with one head its own.
+        head: one of them.
+    """
+    splits = split_heads(dataset, replace(spec, targets=heads[0]), heads)
+    return splits[list(heads).index(head)], taught_together(dataset, splits)
+
+
 def _together(dataset: Dataset, parts: Sequence[Samples]) -> Samples:
     places = {name: place for place, name in enumerate(dataset.ids.tolist())}
     rows = [np.array([places[name] for name in part.ids.tolist()], dtype=np.int64) for part in parts]

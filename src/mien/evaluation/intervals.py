@@ -174,6 +174,23 @@ def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = 
     return wilson(int(successes.sum()), len(successes), level)
 
 
+def clustered_mean(
+    value: float, deviations: NDArray[np.floating], clusters: NDArray[np.int64], *, most: float = math.inf
+) -> Estimate:
+    """A figure that is the mean over images which come in groups, with Student's t of what each group adds to it.
+
+    Args:
+        value: the figure, 0 or more.
+        deviations: shape (N,), what each image says of it, less that figure.
+        clusters: shape (N,), from 0, the number of each image's group; two groups or more.
+        most: the largest value that the figure can have.
+    """
+    count = len(clusters)
+    error = cluster_variance(np.bincount(clusters, deviations).astype(np.float64)) ** 0.5 / count
+    half = t_quantile(0.5 + LEVEL / 2, int(clusters.max())) * error
+    return Estimate(value, max(0.0, value - half), min(most, value + half), count)
+
+
 def cluster_variance(sums: NDArray[np.float64]) -> float:
     """The variance of a sum over groups, of each group's own sum (shape (G,)), whose mean is 0; 0 for one group."""
     groups = len(sums)

@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 from mien.errors import DataError
 from mien.evaluation.calibration import BINS, bin_of
 from mien.evaluation.intervals import (
-    LEVEL,
     Estimate,
-    cluster_variance,
+    clustered_mean,
     clustered_share,
     draws_of,
     f1_of,
     mover_mean,
     percentile_estimate,
-    t_quantile,
     wilson,
     wilson_f1,
 )
@@ -475,12 +473,10 @@ class _OverGroups:
 
     def figure(self, name: str) -> Estimate:
         """A figure of `METRICS` that is no share: its value, and Student's t of what each group adds to it."""
-        value, count = float(getattr(self._measured, name)[0]), len(self._clusters)
+        value = float(getattr(self._measured, name)[0])
         deviations = image_values(self._predictions, name) - value
-        error = cluster_variance(np.bincount(self._clusters, deviations).astype(np.float64)) ** 0.5 / count
-        half = t_quantile(0.5 + LEVEL / 2, self._groups - 1) * error
         most = 1.0 if METRICS[name].format.endswith("%") else math.inf
-        return Estimate(value, max(0.0, value - half), min(most, value + half), count)
+        return clustered_mean(value, deviations, self._clusters, most=most)
 
     def class_scores(self, number: int, expression: Label) -> ClassScores:
         """The figures of one class."""

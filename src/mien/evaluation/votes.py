@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from mien.errors import DataError
 from mien.evaluation.agreement import entropy_bits
 from mien.evaluation.intervals import (
-    LEVEL,
     Draws,
     Estimate,
-    cluster_variance,
+    clustered_mean,
     percentile_estimate,
     rank_correlation,
     share_of,
-    t_quantile,
 )
 from mien.evaluation.metrics import LEAST_PROBABILITY
 from mien.votes import Votes
@@ -188,13 +186,12 @@ def _divergence(shares: NDArray[np.float64], probabilities: NDArray[np.floating]
 
 def _mean(values: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Estimate:
     # Sorted: neither figure nor interval shall depend on the order of the images.
-    order = np.argsort(values) if groups is None else np.lexsort((values, groups))
-    values = values[order]
-    numbers = None if groups is None else np.unique(groups[order], return_inverse=True)[1]
-    if numbers is not None and 1 < (count := int(numbers.max()) + 1) < len(values):
-        value = float(values.mean())
-        error = cluster_variance(np.bincount(numbers, values - value).astype(np.float64)) ** 0.5 / len(values)
-        half = t_quantile(0.5 + LEVEL / 2, count - 1) * error
-        return Estimate(value, max(0.0, value - half), value + half, len(values))
-    sums = Draws(len(values), "divergence").sums(np.sort(values)[:, np.newaxis])  # which are by position
-    return percentile_estimate(float(np.sort(values).mean()), sums[:, 0] / len(values), len(values))
+    if groups is not None:
+        order = np.lexsort((values, groups))
+        ordered, numbers = values[order], np.unique(groups[order], return_inverse=True)[1]
+        if 1 < int(numbers.max()) + 1 < len(ordered):
+            value = float(ordered.mean())
+            return clustered_mean(value, ordered - value, numbers)
+    ordered = np.sort(values)
+    sums = Draws(len(ordered), "divergence").sums(ordered[:, np.newaxis])  # which are by position
+    return percentile_estimate(float(ordered.mean()), sums[:, 0] / len(ordered), len(ordered))

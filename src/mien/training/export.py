@@ -21,7 +21,7 @@ import mien.training.preprocessing  # noqa: F401
 from mien.bundle import Bundle, Golden, write_bundle
 from mien.channels import shape_of, with_channel_axis
 from mien.datasets.dataset import Dataset, Role
-from mien.datasets.protocol import ProtocolSpec, Split, split_heads, taught_together
+from mien.datasets.protocol import ProtocolSpec, Split, splits_of_run
 from mien.datasets.synthetic import draw_faces
 from mien.errors import BundleError, ExportError
 from mien.evaluation.calibration import fit_temperature
@@ -443,9 +443,8 @@ def _check_batches(classifier: Answering, images: NDArray[np.uint8]) -> float:
 def _splits(whole: RunRecord, record: RunRecord, dataset: Dataset) -> tuple[Split, Split]:
     """Who is in which role, as in the run: of the head that is exported, and of all that the network learned from."""
     protocol = ProtocolSpec(**whole.protocol)
-    splits = split_heads(dataset, protocol, whole.head_names or (protocol.targets,))
-    taught = taught_together(dataset, splits)
-    split = splits[whole.head_names.index(record.network["head"])] if whole.heads else splits[0]
+    heads = whole.head_names or (protocol.targets,)
+    split, taught = splits_of_run(dataset, protocol, heads, record.network["head"] if whole.heads else heads[0])
     for what, wanted, received in (
         ("fingerprint", record.data["fingerprint"], dataset.fingerprint),
         ("split", record.data["split"], split.hash),
