@@ -10,6 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def clusters_of(groups: NDArray[np.str_] | None, ids: NDArray[np.str_]) -> NDArray[np.int64] | None:
+    """The group of each image as a number; see `Predictions.clusters`."""
+    if groups is None or not (groups != "").any():
+        return None
+    names = np.where(groups == "", np.char.add("\0", ids), np.char.add("g", groups))
+    numbers = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return numbers if 1 < numbers.max() + 1 < len(numbers) else None
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What one network answered for the images of one role.
@@ -42,11 +51,7 @@ class Predictions:
 
         None where images say nothing of one another: no groups are known, each holds one image, or all are of one.
         """
-        if self.groups is None or not (self.groups != "").any():
-            return None
-        names = np.where(self.groups == "", np.char.add("\0", self.ids), np.char.add("g", self.groups))
-        numbers = np.unique(names, return_inverse=True)[1].astype(np.int64)
-        return numbers if 1 < numbers.max() + 1 < len(numbers) else None
+        return clusters_of(self.groups, self.ids)
 
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
         """The predictions at `index` (positions or a mask), in that order."""

@@ -55,6 +55,18 @@ def test_images_with_one_vote_say_nothing():
     assert measured.to_json()["strata"][1]["one_against_rest"] is None
 
 
+def test_agreement_on_the_images_of_persons_speaks_of_other_persons():
+    persons = np.repeat(np.arange(10), 20)
+    votes = np.where((persons < 5)[:, None], [10.0, 0.0], [6.0, 4.0])
+    alone, grouped = measure_agreement(votes), measure_agreement(votes, persons)
+    shares = [(one.share, other.share) for one, other in zip(alone.strata[:2], grouped.strata[:2], strict=True)]
+    pairs = [(alone.pairwise, grouped.pairwise), (alone.one_against_rest, grouped.one_against_rest), *shares]
+    for one, other in pairs:
+        assert other.value == pytest.approx(one.value)
+        assert other.high - other.low > 2 * (one.high - one.low)
+        assert other.high <= 1
+
+
 @pytest.mark.parametrize("votes", [[[1.0, 0.0]], [[1.5, 2.0]], [[-1.0, 3.0]]])
 def test_votes_that_say_nothing_of_agreement_are_refused(votes):
     with pytest.raises(DataError):

@@ -63,6 +63,29 @@ def test_at_threshold_counts_what_is_given_and_what_of_it_is_wrong():
     assert at_threshold(probabilities, labels, 0.95).risk is None
 
 
+def test_bins_and_thresholds_of_persons_images_speak_of_other_persons():
+    """Ten persons with twenty images each, read rightly or wrongly as a whole: ten witnesses, not two hundred."""
+    persons, order = np.repeat(np.arange(10), 20), generator(0, "order").permutation(200)
+    probabilities, labels = two_classes(np.full(200, 0.9), persons < 7)
+    probabilities[persons >= 8] = 0.5
+    alone, grouped, turned = (
+        (reliability(p, y, clusters=c), at_threshold(p, y, 0.7, clusters=c))
+        for p, y, c in (
+            (probabilities, labels, None),
+            (probabilities, labels, persons),
+            (probabilities[order], labels[order], persons[order]),
+        )
+    )
+    assert turned == grouped
+    for one, other in (
+        (alone[0].bins[-2].accuracy, grouped[0].bins[-2].accuracy),
+        (alone[1].coverage, grouped[1].coverage),
+        (alone[1].risk, grouped[1].risk),
+    ):
+        assert other.value == one.value
+        assert other.high - other.low > 2 * (one.high - one.low)
+
+
 def test_a_threshold_survives_json():
     probabilities, labels = two_classes([0.9, 0.8], [True, False])
     for value in (0.5, 0.99):

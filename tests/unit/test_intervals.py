@@ -3,7 +3,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, rank_correlation, wilson
+from mien.evaluation.intervals import (
+    Draws,
+    Estimate,
+    _added_to_correlation,
+    mean_of,
+    percentile_estimate,
+    rank_correlation,
+    wilson,
+)
 from mien.randomness import generator
 
 
@@ -87,3 +95,62 @@ def test_rank_correlation_at_its_ends_with_ties_and_without_an_order():
     assert rank_correlation(values, tied).value == pytest.approx(spearmanr(values, tied).statistic)
     assert rank_correlation(values, np.ones(5)) is None
     assert rank_correlation(values[:3], tied[:3]) is None
+
+
+def persons_of_a_test(random, persons=30, images=12, shared=0.8):
+    """Two values an image, of which what is shared by the images of a person is the larger part; their correlation."""
+    covariance = [[1, 0.6], [0.6, 1]]
+    own = random.multivariate_normal([0, 0], covariance, (persons, images))
+    common = random.multivariate_normal([0, 0], covariance, (persons, 1))
+    values = (shared**0.5 * common + (1 - shared) ** 0.5 * own).reshape(-1, 2)
+    return values[:, 0], values[:, 1], np.repeat(np.arange(persons), images)
+
+
+def test_rank_correlation_of_persons_images_covers_that_of_other_persons():
+    random, spearman = np.random.default_rng(3), 6 / np.pi * np.arcsin(0.6 / 2)
+    alone = grouped = 0
+    for _ in range(200):
+        first, second, persons = persons_of_a_test(random)
+        one, other = rank_correlation(first, second), rank_correlation(first, second, persons)
+        assert other.value == pytest.approx(one.value)
+        alone += one.low <= spearman <= one.high
+        grouped += other.low <= spearman <= other.high
+    assert alone / 200 < 0.7
+    assert 0.9 < grouped / 200 < 0.99
+
+
+def test_groups_that_say_nothing_and_another_order_leave_a_rank_correlation_as_it_is():
+    random = np.random.default_rng(3)
+    first, second, persons = persons_of_a_test(random, persons=6, images=5)
+    first = first.round(1)  # with equal ones
+    alone = rank_correlation(first, second)
+    for same in (np.arange(30), np.zeros(30, dtype=np.int64)):
+        assert rank_correlation(first, second, same) == alone
+    order = random.permutation(30)
+    grouped = rank_correlation(first, second, persons)
+    assert rank_correlation(first[order], second[order], persons[order] * 7 + 2) == grouped
+    assert rank_correlation(first, first, persons) == Estimate(1.0, 1.0, 1.0, 30)
+
+
+def test_what_an_image_adds_to_a_rank_correlation_is_what_leaving_it_out_takes():
+    random = np.random.default_rng(5)
+    first, second = random.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 300).T
+    first = first.round(0)  # many equal ones
+    value = rank_correlation(first, second).value
+    without = [rank_correlation(np.delete(first, k), np.delete(second, k)).value for k in range(300)]
+    np.testing.assert_allclose(
+        _added_to_correlation(first, second, value), 299 * (value - np.array(without)), atol=0.05
+    )
+
+
+@pytest.mark.parametrize("most", [1.0, np.inf])
+def test_a_mean_over_persons_images_speaks_of_other_persons(most):
+    persons = np.repeat(np.arange(10), 20)
+    values = np.repeat([0.2, 1.0], 100)
+    alone, grouped = mean_of(values, None, "test", most=most), mean_of(values, persons, "test", most=most)
+    assert grouped.value == pytest.approx(alone.value)
+    assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
+    assert grouped.high <= most
+    order = np.random.default_rng(0).permutation(200)
+    assert mean_of(values[order], persons[order], "test", most=most) == grouped
+    assert mean_of(values, np.arange(200), "test", most=most) == alone

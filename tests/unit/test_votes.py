@@ -238,3 +238,22 @@ def test_where_images_come_in_groups_the_intervals_speak_of_other_groups():
     assert score_votes(probabilities[order], turned, persons[order]) == grouped
     assert score_votes(probabilities, votes, np.arange(len(persons))) == alone
     assert score_votes(probabilities, votes, np.zeros(len(persons), dtype=np.int64)) == alone
+
+
+def test_doubt_beside_that_of_the_taggers_speaks_of_other_persons():
+    rng = np.random.default_rng(0)
+    persons = np.repeat(np.arange(12), 20)
+    hard = np.repeat(rng.random(12), 20)  # some persons' faces are hard to read, for people and for the model
+    votes, sure = np.round(10 - 4 * hard), 0.95 - 0.3 * hard + rng.normal(0, 0.02, len(persons))
+    shares = np.stack([votes, 10 - votes], axis=1) / 10
+    known = Votes(
+        ids=np.array([f"{number}" for number in range(len(persons))]),
+        agreement=shares[:, 0],
+        plurality=np.zeros(len(persons), dtype=np.int64),
+        official=np.zeros(len(persons), dtype=np.int64),
+        shares=shares,
+    )
+    probabilities = np.stack([sure, 1 - sure], axis=1)
+    alone, grouped = (score_votes(probabilities, known, groups).entropy for groups in (None, persons))
+    assert grouped.value == pytest.approx(alone.value)
+    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)

@@ -26,6 +26,7 @@ from mien.evaluation.label_noise import doubt_labels
 from mien.files import write_json, write_text
 from mien.frame import Rows, frame
 from mien.inference.detector import Detector
+from mien.predictions import clusters_of
 from mien.study.record import RunRecord
 from mien.study.store import find_run
 
@@ -167,10 +168,13 @@ def _agreement(dataset: Dataset) -> dict[str, Agreement]:
     votes = dataset.votes if dataset.other_votes is None else np.hstack([dataset.votes, dataset.other_votes])
     if (votes != np.floor(votes)).any():
         return {}
+    groups = dataset.groups
     parts = {"all": np.ones(len(dataset), dtype=bool)}
     parts |= {role.value: dataset.roles == role.value for role in Role if role is not Role.NONE}
     return {
-        name: measure_agreement(votes[inside])
+        name: measure_agreement(
+            votes[inside], clusters_of(None if groups is None else groups[inside], dataset.ids[inside])
+        )
         for name, inside in parts.items()
         if (votes[inside].sum(axis=1) >= 2).any()
     }

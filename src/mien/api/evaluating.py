@@ -41,7 +41,7 @@ from mien.evaluation.corruptions import (
     score_corrupted,
 )
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
-from mien.evaluation.intervals import Estimate, share_of, wilson
+from mien.evaluation.intervals import Estimate, share_of
 from mien.evaluation.metrics import METRICS, Scores, leak_free
 from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
 from mien.files import refuse_unwritable, write_text
@@ -141,7 +141,8 @@ class ModelEvaluation:
         if self.unlike is None or not self.unlike.any():
             return None
         right = self.predictions.outputs.argmax(axis=1) == self.predictions.labels
-        return wilson(int(right[self.unlike].sum()), int(self.unlike.sum()))
+        clusters = self.predictions.clusters
+        return share_of(right[self.unlike], None if clusters is None else clusters[self.unlike])
 
     @cached_property
     def vote_scores(self) -> VoteScores | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Draws, Estimate, percentile_estimate, wilson
+from mien.evaluation.intervals import Estimate, mean_of, share_of
 
 # Shares of the commonest answer that bound the strata: at least nine of ten is unanimous but for a slip, and below six
 # of ten the others outweigh it in most pairs of people.
@@ -70,13 +70,17 @@ class Agreement:
         }
 
 
-def measure_agreement(votes: NDArray[np.float64]) -> Agreement:
-    """Measure how far taggers agree. Intervals are bootstrapped over images.
+def measure_agreement(votes: NDArray[np.float64], clusters: NDArray[np.int64] | None = None) -> Agreement:
+    """Measure how far taggers agree.
+
+    Shares have Wilson intervals, means the percentile interval of a bootstrap over images. Where images come in groups
+    (persons, clips), both speak of other groups: `share_of`, `mean_of`.
 
     Args:
         votes: shape (N, M), whole non-negative numbers: how many taggers gave each of M answers. Images with fewer
             than two votes say nothing about agreement and are left out. M counts every answer that could be given,
             "unknown" too where it was offered.
+        clusters: shape (N,), the group of each image as a number (see `Predictions.clusters`); None without.
 
     Raises:
         DataError: no image has two votes, or a number of votes is not whole.
@@ -84,16 +88,15 @@ def measure_agreement(votes: NDArray[np.float64]) -> Agreement:
     votes = np.asarray(votes, dtype=np.float64)
     if votes.ndim != 2 or (votes < 0).any() or (votes != np.floor(votes)).any():
         raise DataError("Votes are counts of people: whole numbers from 0 on, a row for each image.")
-    votes = votes[votes.sum(axis=1) >= 2]
+    several = votes.sum(axis=1) >= 2
+    votes, clusters = votes[several], None if clusters is None else clusters[several]
     if not len(votes):
         raise DataError("Agreement needs images with the votes of at least two taggers. None has them.")
     alone, pairs = one_against_rest(votes), pairwise(votes)
-    sums = Draws(len(alone), "agreement").sums(np.stack([alone, pairs], axis=1))
-    count = len(votes)
     return Agreement(
-        one_against_rest=percentile_estimate(float(alone.mean()), sums[:, 0] / count, count),
-        pairwise=percentile_estimate(float(pairs.mean()), sums[:, 1] / count, count),
-        strata=_strata(votes, alone),
+        one_against_rest=mean_of(alone, clusters, "agreement", most=1.0),
+        pairwise=mean_of(pairs, clusters, "agreement", most=1.0),
+        strata=_strata(votes, alone, clusters),
     )
 
 
@@ -139,16 +142,17 @@ def strata_of(votes: NDArray[np.float64]) -> NDArray[np.str_]:
     return np.where(share >= UNANIMOUS, "unanimous", np.where(share >= CLEAR, "clear", "ambiguous"))
 
 
-def _strata(votes: NDArray[np.float64], alone: NDArray[np.float64]) -> tuple[Stratum, ...]:
+def _strata(
+    votes: NDArray[np.float64], alone: NDArray[np.float64], clusters: NDArray[np.int64] | None
+) -> tuple[Stratum, ...]:
     names, entropy = strata_of(votes), entropy_bits(votes)
     strata = []
     for name in ("unanimous", "clear", "ambiguous"):
         inside = names == name
-        count = int(inside.sum())
-        estimate = None
-        if count:
-            sums = Draws(int(inside.sum()), "agreement", name).sums(alone[inside, None])
-            estimate = percentile_estimate(float(alone[inside].mean()), sums[:, 0] / count, count)
-        mean = float(entropy[inside].mean()) if count else 0.0
-        strata.append(Stratum(name, wilson(count, len(votes)), mean, estimate))
+        estimate, mean = None, 0.0
+        if inside.any():
+            own = None if clusters is None else clusters[inside]
+            estimate = mean_of(alone[inside], own, "agreement", name, most=1.0)
+            mean = float(entropy[inside].mean())
+        strata.append(Stratum(name, share_of(inside, clusters), mean, estimate))
     return tuple(strata)

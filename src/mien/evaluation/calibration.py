@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Estimate, wilson
+from mien.evaluation.intervals import Estimate, share_of
 
 # Fifteen bins of equal width, as in Guo et al. (2017) and most of what followed.
 BINS = 15
@@ -105,8 +105,13 @@ class Reliability:
         )
 
 
-def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.int64], bins: int = BINS) -> Reliability:
-    """Accuracy against confidence, in bins of equal width.
+def reliability(
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    bins: int = BINS,
+    clusters: NDArray[np.int64] | None = None,
+) -> Reliability:
+    """Accuracy against confidence, in bins of equal width. Each bin has the interval of `share_of`.
 
     Source: Guo et al., ICML 2017 (diagram and expected calibration error of the top label).
 
@@ -114,6 +119,7 @@ def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.int64], 
         probabilities: shape (N, K), rows sum to 1.
         labels: shape (N,), the class numbers that count as right.
         bins: how many.
+        clusters: shape (N,), the group of each image as a number (see `Predictions.clusters`); None without.
 
     Raises:
         DataError: there are no images, the shapes differ, or a probability is not finite.
@@ -130,7 +136,7 @@ def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.int64], 
                 high=(index + 1) / bins,
                 count=count,
                 confidence=float(confidence[inside].mean()) if count else None,
-                accuracy=wilson(int(right[inside].sum()), count) if count else None,
+                accuracy=_share(right, inside, clusters),
             )
         )
     return Reliability(tuple(entries), len(confidence))
@@ -178,26 +184,38 @@ class Threshold:
         )
 
 
-def at_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.int64], value: float) -> Threshold:
-    """Coverage and risk when labels are given only from a top probability on.
+def at_threshold(
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    value: float,
+    clusters: NDArray[np.int64] | None = None,
+) -> Threshold:
+    """Coverage and risk when labels are given only from a top probability on, with the intervals of `share_of`.
 
     Args:
         probabilities: shape (N, K), rows sum to 1.
         labels: shape (N,), the class numbers that count as right.
         value: the least top probability, 0 to 1.
+        clusters: shape (N,), the group of each image as a number (see `Predictions.clusters`); None without.
 
     Raises:
         DataError: there are no images, the shapes differ, or a probability is not finite.
     """
     confidence, right = _top(probabilities, labels)
     given = confidence >= value
-    answered = int(given.sum())
     return Threshold(
         value=value,
-        coverage=wilson(answered, len(given)),
-        risk=wilson(int((given & ~right).sum()), answered) if answered else None,
+        coverage=share_of(given, clusters),
+        risk=_share(~right, given, clusters),
         count=len(given),
     )
+
+
+def _share(
+    successes: NDArray[np.bool_], among: NDArray[np.bool_], clusters: NDArray[np.int64] | None
+) -> Estimate | None:
+    """The share of some of the images; None of none."""
+    return share_of(successes[among], None if clusters is None else clusters[among]) if among.any() else None
 
 
 def choose_unsure_threshold(

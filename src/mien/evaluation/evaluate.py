@@ -102,6 +102,10 @@ def evaluate_predictions(predictions: Predictions, label_set: LabelSet, unsure: 
         leak_free=score(unseen, label_set) if copies and len(unseen) else None,
         copies=copies,
         answers=(
-            None if unsure is None else at_threshold(predictions.probabilities, predictions.labels, unsure.threshold)
+            None
+            if unsure is None
+            else at_threshold(
+                predictions.probabilities, predictions.labels, unsure.threshold, clusters=predictions.clusters
+            )
         ),
     )

@@ -64,15 +64,23 @@ class Estimate:
         return cls(float(value["value"]), float(value["low"]), float(value["high"]), int(value["count"]))
 
 
-def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Estimate | None:
-    """Spearman's rank correlation with the interval of Bonett and Wright; equal values share their mean rank.
+def rank_correlation(
+    first: NDArray[np.floating], second: NDArray[np.floating], clusters: NDArray[np.int64] | None = None
+) -> Estimate | None:
+    """Spearman's rank correlation; equal values share their mean rank.
+
+    The interval is that of Bonett and Wright. Where images come in groups (persons, clips), it is Student's t of what
+    each group adds to the correlation, on Fisher's scale and to first order, and speaks of other groups.
 
     Source: Bonett & Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations",
-    Psychometrika 65, 2000.
+    Psychometrika 65, 2000; what an image adds: Croux & Dehon, "Influence functions of the Spearman and Kendall
+    correlation measures", Stat. Methods Appl. 19, 2010.
 
     Args:
         first: shape (N,).
         second: shape (N,), of the same images in the same order.
+        clusters: shape (N,), the number of each image's group; None where each is by itself. Images that are all of one
+            group, or each of another, say nothing of groups.
 
     Returns:
         The correlation, -1 to 1; None where all values of one are equal, or of fewer than four images.
@@ -82,9 +90,40 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
         return None
     a, b = _ranks(first), _ranks(second)
     value = float(a @ b / math.sqrt((a @ a) * (b @ b)))
-    reach = NormalDist().inv_cdf(0.5 + LEVEL / 2) * math.sqrt((1 + value**2 / 2) / (count - 3))
-    middle = math.atanh(value) if abs(value) < 1 else math.copysign(math.inf, value)
+    if abs(value) >= 1:
+        return Estimate(value, value, value, count)
+    numbers = _as_groups(clusters)
+    if numbers is not None:
+        order = np.lexsort((second, first, numbers))  # the interval shall not depend on the order of the images
+        added = _added_to_correlation(first[order], second[order], value)
+        sums = np.bincount(numbers[order], added).astype(np.float64)
+        error = cluster_variance(sums) ** 0.5 / count
+        reach = t_quantile(0.5 + LEVEL / 2, len(sums) - 1) * error / (1 - value**2)
+    else:
+        reach = NormalDist().inv_cdf(0.5 + LEVEL / 2) * math.sqrt((1 + value**2 / 2) / (count - 3))
+    middle = math.atanh(value)
     return Estimate(value, min(value, math.tanh(middle - reach)), max(value, math.tanh(middle + reach)), count)
+
+
+def _added_to_correlation(
+    first: NDArray[np.floating], second: NDArray[np.floating], value: float
+) -> NDArray[np.float64]:
+    """Shape (N,), of mean 0: what each image adds to Spearman's correlation, by its place and by the ranks it moves."""
+    count = len(first)
+    a, b = _ranks(first) / (2 * count), _ranks(second) / (2 * count)  # as shares of the images, about 0
+
+    def moved(values: NDArray[np.floating], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean of `others` over the images above each one, half of it for its equals: an image raises these ranks."""
+        _, place = np.unique(values, return_inverse=True)
+        sums = np.bincount(place, others)
+        above = sums[::-1].cumsum()[::-1] - sums / 2
+        return np.asarray(above[place] / count, dtype=np.float64)
+
+    product = a * b + moved(first, b) + moved(second, a)
+    spread_a, spread_b = a**2 + 2 * moved(first, a), b**2 + 2 * moved(second, b)
+    scale_a, scale_b = float((a**2).mean()), float((b**2).mean())
+    added = product / math.sqrt(scale_a * scale_b) - value / 2 * (spread_a / scale_a + spread_b / scale_b)
+    return np.asarray(added - added.mean(), dtype=np.float64)
 
 
 def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -167,11 +206,42 @@ def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = 
     Raises:
         DataError: there are no images.
     """
-    if clusters is not None:
-        numbers, counts = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
-        if 1 < len(counts) < len(clusters):
-            return clustered_share(np.bincount(numbers[successes], minlength=len(counts)), counts, level)
+    numbers = _as_groups(clusters)
+    if numbers is not None:
+        counts = np.bincount(numbers)
+        return clustered_share(np.bincount(numbers[successes], minlength=len(counts)), counts, level)
     return wilson(int(successes.sum()), len(successes), level)
+
+
+def mean_of(
+    values: NDArray[np.floating], clusters: NDArray[np.int64] | None, *names: str, most: float = math.inf
+) -> Estimate:
+    """The mean of what each image says, 0 or more, with the percentile interval of a bootstrap over images.
+
+    Where they come in groups, the interval is that of `clustered_mean`. It does not depend on the order of the images.
+
+    Args:
+        values: shape (N,), at least one.
+        clusters: as in `share_of`.
+        names: say which random numbers are taken.
+        most: the largest value that an image can have.
+    """
+    numbers = _as_groups(clusters)
+    if numbers is not None:
+        order = np.lexsort((values, numbers))
+        value = float(values[order].mean())
+        return clustered_mean(value, values[order] - value, numbers[order], most=most)
+    ordered = np.sort(values)
+    sums = Draws(len(ordered), *names).sums(ordered[:, np.newaxis])  # which are by position
+    return percentile_estimate(float(ordered.mean()), sums[:, 0] / len(ordered), len(ordered))
+
+
+def _as_groups(clusters: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    """The groups numbered from 0 without a gap; None where they say nothing: all are one, or each is of one image."""
+    if clusters is None:
+        return None
+    numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    return numbers if 1 < int(numbers.max(initial=0)) + 1 < len(numbers) else None
 
 
 def clustered_mean(

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from mien.errors import DataError
 from mien.evaluation.agreement import entropy_bits
-from mien.evaluation.intervals import (
-    Draws,
-    Estimate,
-    clustered_mean,
-    percentile_estimate,
-    rank_correlation,
-    share_of,
-)
+from mien.evaluation.intervals import Estimate, mean_of, rank_correlation, share_of
 from mien.evaluation.metrics import LEAST_PROBABILITY
 from mien.votes import Votes
 
@@ -117,8 +110,8 @@ def score_votes(
     """Score a model's answers against the votes.
 
     Shares have Wilson intervals, the divergence the percentile interval of a bootstrap over images, and the correlation
-    that of `rank_correlation`. Where images come in groups (persons, clips), shares and divergence have the intervals
-    that `score` gives them then.
+    that of `rank_correlation`. Where images come in groups (persons, clips), all of them are for other groups: shares
+    and divergence as `score` has them then.
 
     Args:
         probabilities: shape (N, K), rows sum to 1.
@@ -154,9 +147,9 @@ def score_votes(
     return VoteScores(
         plurality=share_of(right, groups),
         official=_share((answers == votes.official)[official], None if clusters is None else clusters[official]),
-        divergence=_mean(_divergence(shares, answered), groups),
+        divergence=mean_of(_divergence(shares, answered), groups, "divergence"),
         # Rounded, or the order of the classes would break ties between votes that are spread alike.
-        entropy=rank_correlation(entropy_bits(answered).round(9), entropy_bits(shares).round(9)),
+        entropy=rank_correlation(entropy_bits(answered).round(9), entropy_bits(shares).round(9), groups),
         halves=_strata(halves, right, groups),
         tenths=_strata(tenths, right, groups),
     )
@@ -182,16 +175,3 @@ def _divergence(shares: NDArray[np.float64], probabilities: NDArray[np.floating]
     """Sum of v ln(v / p) of each row, in nats; p is raised to at least `LEAST_PROBABILITY`, as in the log loss."""
     ratio = np.where(shares > 0, shares / np.maximum(probabilities, LEAST_PROBABILITY), 1.0)
     return np.asarray((shares * np.log(ratio)).sum(axis=1), dtype=np.float64)
-
-
-def _mean(values: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Estimate:
-    # Sorted: neither figure nor interval shall depend on the order of the images.
-    if groups is not None:
-        order = np.lexsort((values, groups))
-        ordered, numbers = values[order], np.unique(groups[order], return_inverse=True)[1]
-        if 1 < int(numbers.max()) + 1 < len(ordered):
-            value = float(ordered.mean())
-            return clustered_mean(value, ordered - value, numbers)
-    ordered = np.sort(values)
-    sums = Draws(len(ordered), "divergence").sums(ordered[:, np.newaxis])  # which are by position
-    return percentile_estimate(float(ordered.mean()), sums[:, 0] / len(ordered), len(ordered))
