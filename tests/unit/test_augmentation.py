@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -7,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 keras = pytest.importorskip("keras")
 
 from mien.study.recipe import AugmentationSpec  # noqa: E402
+from mien.training import augmentation  # noqa: E402
 from mien.training.augmentation import RandomAffine, RandomErasing, RandomLight, RandomQuality, augment  # noqa: E402
 
 EVERYTHING = AugmentationSpec(
@@ -43,6 +46,12 @@ def test_images_change_in_training_only_and_stay_pixels(layer):
     assert np.abs(result - images).max() > 1
     assert result.min() >= 0
     assert result.max() <= 255
+
+
+def test_layers_compute_by_keras_alone_whatever_the_backend():
+    """NumPy beside a tensor works where the backend's tensors let it, and gives an array where they do not."""
+    modules = {module.__name__ for module in vars(augmentation).values() if isinstance(module, ModuleType)}
+    assert modules == {"keras", "math"}
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)

@@ -3,7 +3,8 @@
 The layers work on raw pixels 0..255, before the preprocessing, so that fitted statistics and whitening meet pixels
 of the kind that they were fitted on. Each draws from a `keras.random.SeedGenerator` of its own, whose state is among
 the network's variables: a checkpoint of the variables goes on with the same stream, and turning one change on leaves
-the draws of the others as they were.
+the draws of the others as they were. All is computed by `keras.ops`: what NumPy computes of a tensor differs by
+backend, and not every one lets it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 
 from mien.randomness import derived_seed
 from mien.study.recipe import AugmentationSpec
@@ -189,10 +189,11 @@ class RandomQuality(RandomChange):
         """
         x = images
         for equation, side in (("nij,njwc->niwc", images.shape[1]), ("nij,nhjc->nhic", images.shape[2])):
-            places = np.arange(side, dtype=np.float32)
+            places = keras.ops.arange(side, dtype="float32")
+            distances = keras.ops.subtract(keras.ops.expand_dims(places, 1), places)
             # A tenth of a pixel weighs the neighbours with e^-50: the image as it is.
             pixels = keras.ops.maximum(deviations * side, 0.1)
-            weights = keras.ops.exp(-0.5 * keras.ops.square((places[:, None] - places) / pixels))
+            weights = keras.ops.exp(-0.5 * keras.ops.square(keras.ops.divide(distances, pixels)))
             x = keras.ops.einsum(equation, weights / keras.ops.sum(weights, axis=2, keepdims=True), x)
         return x
 
@@ -229,8 +230,12 @@ class RandomErasing(RandomChange):
         ):
             pixels = keras.ops.minimum(length, 1) * side
             start = self.uniform(images, 0, 1, rank=4) * (side - pixels)
-            middles = np.arange(side, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(4)]) + 0.5
-            erased = keras.ops.logical_and(erased, (middles >= start) & (middles < start + pixels))
+            shape = [-1 if a == axis else 1 for a in range(4)]
+            middles = keras.ops.reshape(keras.ops.arange(side, dtype="float32") + 0.5, shape)
+            inside = keras.ops.logical_and(
+                keras.ops.greater_equal(middles, start), keras.ops.less(middles, start + pixels)
+            )
+            erased = keras.ops.logical_and(erased, inside)
         noise = keras.random.uniform(keras.ops.shape(images), 0, 255, seed=self.seed_generator)
         return keras.ops.where(erased, noise, images)
 
