@@ -19,6 +19,7 @@ from mien.study.forecast import Expected, ForecastSource, expect
 from mien.study.order import order_runs
 from mien.study.planning import PlannedStudy, plan_study
 from mien.study.processes import Job
+from mien.study.record import RunRecord
 from mien.study.running import run_study
 from mien.study.spec import parse_study
 from mien.study.store import Store
@@ -105,9 +106,26 @@ def test_without_a_limit_runs_come_in_the_files_order(planned, tmp_path) -> None
     assert executor.begun == [run.id for run in planned.plan.runs]
 
 
+@pytest.mark.parametrize("minutes", [None, 60])
+def test_each_record_is_read_once_before_runs_begin(planned, tmp_path, monkeypatch, minutes) -> None:
+    store = Store.create(tmp_path / "s")
+    for run in planned.plan.runs:
+        record_of(run).write(store.run_folder(run.id))
+    read, folders = RunRecord.read, []
+
+    def counted(folder: Path, **options: bool) -> RunRecord:
+        folders.append(folder.name)
+        return read(folder, **options)
+
+    monkeypatch.setattr(RunRecord, "read", counted)
+    progress = run_study(planned, store, watch=Watch(), executor=Executor(store), minutes=minutes)
+    assert set(progress.done) == {run.id for run in planned.plan.runs}
+    assert sorted(folders) == sorted(progress.done)
+
+
 def test_what_is_known_here_decides_what_is_cheap(planned, tmp_path, monkeypatch) -> None:
     expected = expected_of(planned, {"vgg16": 0.1, "mien_small": 100.0})
-    monkeypatch.setattr("mien.study.running.expect", lambda planned, store: expected)
+    monkeypatch.setattr("mien.study.running.expect", lambda planned, store, **known: expected)
     store = Store.create(tmp_path / "s")
     executor = Executor(store)
     run_study(planned, store, watch=Watch(), executor=executor, minutes=60)

@@ -55,12 +55,19 @@ class Expected:
         return self.source in (ForecastSource.ELSEWHERE, ForecastSource.FORMULA, ForecastSource.GUESS)
 
 
-def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = None) -> dict[str, Expected]:
+def expect(
+    planned: PlannedStudy,
+    store: Store | None,
+    *,
+    records: Sequence[RunRecord] | None = None,
+    folder: Path | None = None,
+) -> dict[str, Expected]:
     """What each run of a plan is expected to cost on this machine, by id. Nothing is measured, so it takes no time.
 
     Args:
         planned: the plan and its data.
         store: where records of such runs may be; None for no store.
+        records: all of the store, where they were read already (`Store.summaries`); None to read them.
         folder: where measurements of this machine are kept; None for the user's own.
 
     Returns:
@@ -68,7 +75,8 @@ def expect(planned: PlannedStudy, store: Store | None, *, folder: Path | None = 
         records took on another one, and the formula, which is scaled by what is known of this machine. A network of
         others of which the formula cannot speak is guessed to cost what mien_small does.
     """
-    records = list(store.summaries()) if store is not None else []
+    if records is None:
+        records = list(store.summaries()) if store is not None else []
     here = [record for record in records if _made_here(record)]
     known = {
         ForecastSource.RECORD: costs_of_records(here),

@@ -91,18 +91,19 @@ def run_study(
     wanted = wanted_of(planned, tables)
     store.keep_plan(planned.plan)  # before a damaged record can end this: the study that it belongs to is kept already
     runs: Sequence[PlannedRun] = wanted.runs
+    records = store.records(planned.plan) if minutes is None else {one.id: one for one in store.summaries()}
+    states = {name: record.status for name, record in records.items() if record.status is not RunStatus.FAILED}
     if minutes is not None:
         # Time may be up before the end: what answers most comes first.
-        ready = [run.id for run in planned.plan.runs if store.is_done(run.id)]
-        expected = expect(planned, store)
+        ready = [run.id for run in planned.plan.runs if run.id in states]
+        expected = expect(planned, store, records=list(records.values()))
         ahead = order_runs(wanted, lambda run: expected[run.id].minutes, done=ready)
         runs = [*(run for run in wanted.runs if run.id in ready), *ahead]
     for run in runs:
-        status = store.read(run.id).status if store.has(run.id) else None
-        if status is None or status is RunStatus.FAILED:
-            waiting.append(run)
+        if run.id in states:
+            progress.done[run.id] = states[run.id]
         else:
-            progress.done[run.id] = status
+            waiting.append(run)
     turn = threading.RLock()  # several runs may go on at once: each tells in its turn
 
     def do(numbered: tuple[int, PlannedRun]) -> None:
