@@ -67,6 +67,19 @@ class Image:
         return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[:, :, None], 3, axis=2)
 
 
+# The bits of a pixel that cameras and converters give, of arrays whose numbers have room for more.
+DEPTHS = (8, 10, 12, 14, 16)
+
+
+def depth_of(largest: float) -> int:
+    """The bits of whole numbers from 0 to at most 65,535: the fewest of `DEPTHS` that hold the largest of them.
+
+    >>> depth_of(255), depth_of(4000), depth_of(60_000)
+    (8, 12, 16)
+    """
+    return next(bits for bits in DEPTHS if largest < 2**bits)
+
+
 # No text, so that what reads a function's types from outside can follow it.
 PhotoSource: TypeAlias = str | Path | bytes | BinaryIO | Address | NDArray[Any] | pillow.Image | Image
 
@@ -80,8 +93,8 @@ def read_image(
 
     Args:
         source: a path; the bytes of a file; a file object, open in binary mode; a Pillow image; or an array of shape
-            (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, as uint8, uint16, or floating-point numbers in 0..1. An
-            `Image` is returned as it is.
+            (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, as uint8, other whole numbers of 8, 10, 12, 14 or 16
+            bits (as many as the largest needs), or floating-point numbers in 0..1. An `Image` is returned as it is.
         max_pixels: a photo with more pixels is refused before it is decoded. It holds for what is decoded in at most
             5 bytes a pixel; other formats may have fewer (a WebP, at 16 bytes a pixel, 5/16 of it).
         name: what the bytes of a file are called in the result and in errors; None for "bytes".
@@ -282,7 +295,8 @@ def _eight_bits(image: pillow.Image, reduction: int, notes: list[str]) -> NDArra
     if image.mode.startswith(("I", "F")):
         # Copies, since a view would keep its whole strip.
         picked = [np.asarray(strip)[::reduction, ::reduction].copy() for _, strip in _strips(image, reduction)]
-        return _scaled_to_eight_bits(picked[0] if len(picked) == 1 else np.concatenate(picked), notes)
+        values = picked[0] if len(picked) == 1 else np.concatenate(picked)
+        return _scaled_to_eight_bits(values, notes, of_file=True)
     transparent = image.has_transparency_data
     gray = image.mode in ("L", "LA", "1", "La")
     shape = (-(-image.height // reduction), -(-image.width // reduction))
@@ -318,8 +332,11 @@ def _on_white(image: pillow.Image, gray: bool, notes: list[str]) -> pillow.Image
     return pillow.alpha_composite(white, layers)
 
 
-def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str]) -> NDArray[np.uint8]:
-    """Deep pixels as 8 bits: integers by the depth that holds their largest value, 0..1 by 255, others stretched."""
+def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str], *, of_file: bool = False) -> NDArray[np.uint8]:
+    """Deep pixels as 8 bits: integers by the depth that holds their largest value, 0..1 by 255, others stretched.
+
+    A file says that it has 16 bits: it may be dark, and is black only where it was written by mistake, with 8.
+    """
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
     if not np.isfinite(values).all():
@@ -330,8 +347,9 @@ def _scaled_to_eight_bits(values: NDArray[Any], notes: list[str]) -> NDArray[np.
     if values.dtype.kind == "b":
         low, top = 0.0, 1.0
     elif values.dtype == np.uint16 or (values.dtype.kind in "iu" and low >= 0 and 255 < high <= 65535):
-        low, top = 0.0, 65535.0
-        notes.append("16 bits scaled to 8")
+        bits = 16 if of_file and high > 255 else depth_of(high)
+        low, top = 0.0, 2.0**bits - 1
+        notes.append("16-bit numbers up to 255 taken as 8 bits" if bits == 8 else f"{bits} bits scaled to 8")
     elif values.dtype.kind in "iu" and low >= 0 and high <= 255:
         low, top = 0.0, 255.0
     elif values.dtype.kind == "f" and low >= 0 and high <= 1:

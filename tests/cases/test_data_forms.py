@@ -324,6 +324,12 @@ READ = {
     "17 floats from 0 to 1": Case(
         npz(X_train=GRAYS / 255, y_train=WORDS), PAIRS, {"train": 4}, says="float64 from 0 to 1, multiplied by 255"
     ),
+    "17 of 16 bits, 8 of them used": Case(
+        npz(images=GRAYS.astype(np.uint16), labels=WORDS), PAIRS, says="uint16 from 0 to 255"
+    ),
+    "17 of 16 bits, 12 of them used": Case(
+        npz(images=(GRAYS.astype(np.uint16) << 4) + 15, labels=WORDS), PAIRS, says="taken as 12 bits, scaled to 8"
+    ),
     "17 floats from 0 to 255": Case(
         npz(images=GRAYS.astype(np.float32), labels=WORDS), PAIRS, says="float32 from 0 to 255"
     ),

@@ -316,6 +316,27 @@ def test_arrays_of_other_types_are_scaled_to_eight_bits(array, expected):
     assert read_image(array).pixels.tolist() == [expected]
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_whole_numbers_have_the_bits_that_their_largest_needs(dtype, bits):
+    most = 2**bits - 1
+    for largest in (most, 2 * most // 3):
+        image = read_image(np.array([[0, largest // 2, largest]], dtype=dtype))
+        expected = np.array([0, largest // 2, largest]) * 255 / most
+        np.testing.assert_allclose(image.pixels[0], expected, atol=0.501)
+        said = {8: ("16-bit numbers up to 255 taken as 8 bits",) if dtype == np.uint16 else ()}
+        assert image.notes == said.get(bits, (f"{bits} bits scaled to 8",))
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_a_file_of_sixteen_bits_may_be_dark_and_is_black_by_mistake_alone(form):
+    dark = np.array([[0, 2000, 4000]], dtype=np.uint16)
+    assert read_image(encoded(pillow.fromarray(dark), form)).pixels.tolist() == [[0, 8, 16]]
+    eight = read_image(encoded(pillow.fromarray(np.array([[0, 100, 255]], dtype=np.uint16)), form))
+    assert eight.pixels.tolist() == [[0, 100, 255]]
+    assert "16-bit numbers up to 255 taken as 8 bits" in eight.notes
+
+
 def test_a_transparent_array_is_shown_on_white():
     array = np.zeros((2, 2, 4), dtype=np.uint8)
     assert read_image(array).pixels.tolist() == np.full((2, 2, 3), 255).tolist()

@@ -33,7 +33,7 @@ from mien.datasets.samples import (
 )
 from mien.errors import DataError, MissingExtraError
 from mien.files import npz_names, read_npy, read_npz
-from mien.images import png_bytes
+from mien.images import depth_of, png_bytes
 from mien.labels import parse_expression
 
 _IMAGES = frozenset({"x", "images", "image", "imgs", "img", "data", "pixels", "pixel", "faces", "features"})
@@ -84,9 +84,9 @@ def read_arrays(path: Path, options: ReadOptions, progress: Progress | None = No
     """Read arrays. Nothing in them is ever unpickled, since unpickling can run code.
 
     Images have shape (N, H, W), (N, H, W, 1), (N, H, W, 3) in RGB, (N, 1, H, W) or (N, S·S), and are uint8, or numbers
-    from 0 to 255 or from 0 to 1; what was done to them is in the notes. Labels have shape (N,), expressions as text or
-    whole numbers (the names in `classes`, or what `ReadOptions.classes` says), or (N, K), one-hot. `roles`, `groups`
-    and `ids` have shape (N,) and hold text.
+    from 0 to 255 or from 0 to 1, or whole numbers of 10 to 16 bits; what was done to them is in the notes. Labels have
+    shape (N,), expressions as text or whole numbers (the names in `classes`, or what `ReadOptions.classes` says), or
+    (N, K), one-hot. `roles`, `groups` and `ids` have shape (N,) and hold text.
 
     Args:
         path: an .npz, an HDF5 file, or a folder of .npy files named after the arrays.
@@ -291,6 +291,11 @@ def _bytes(array: NDArray[np.generic], what: str, notes: list[str], name: str) -
         )
         return np.where(array == 0, np.uint8(0), np.uint8(255))
     least, most = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if array.dtype.kind in "iu" and least >= 0 and 255 < most < 2**16:
+        bits = depth_of(most)  # of all images alike: one that is dark stays so
+        notes.append(f"{name}: {array.dtype} up to {most:.0f} taken as {bits} bits, scaled to 8")
+        scaled = np.rint(array.astype(np.float32) * np.float32(255 / (2**bits - 1)))
+        return np.asarray(scaled, dtype=np.uint8)
     if not (least >= 0 and most <= 255):
         raise DataError(
             f"Expected {what} to hold numbers from 0 to 255 or from 0 to 1. Received: {least:g} to {most:g}, dtype "
