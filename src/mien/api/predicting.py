@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, groupby
+from itertools import chain, groupby, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class Batch:
     """Photos to be read: going through it gives a result for each, in order, as they are ready.
 
     Where files are written, a journal lies beside them until all is done: the same batch, asked for again after an
-    interruption, gives first what is in the journal, and goes on.
+    interruption, gives first what is in the journal, and goes on. What a cluster had read of it is taken over.
 
     Attributes:
         recognizer: what reads them.
@@ -56,11 +56,13 @@ class Batch:
             MienError: an unfinished batch of other photos or settings, or another process, writes the same files, or
                 they cannot be written.
         """
-        with _write_errors(), self._journal() as journal:
+        with _write_errors(), self._journal() as journal, self._parts_left(journal) as parts:
             yield from self._results(journal)
             if journal is not None:
                 if self.csv is not None:
                     write_csv(journal.results(), self.csv, self.recognizer.label_set, self.recognizer.choices)
+                if parts is not None:
+                    parts.delete()
                 journal.delete()
 
     def warning(self) -> str | None:
@@ -127,15 +129,35 @@ class Batch:
     def _journal(self) -> Iterator[Journal | None]:
         """The journal of a batch that writes files; it lies beside the table, or in the folder of the drawings."""
         if self.csv is not None:
-            path = self.csv.with_name(f"{self.csv.name}.part")
+            path = _journal_path(self.csv)
         elif self.draw is not None:
             path = self.draw / "mien-predict.part"
         else:
             yield None
             return
-        settings = self.recognizer.settings() | {"draw": None if self.draw is None else str(self.draw)}
-        with Journal(path, settings, self.sources) as journal:
+        with Journal(path, self._journal_settings(), self.sources) as journal:
             yield journal
+
+    def _journal_settings(self) -> dict[str, Any]:
+        return self.recognizer.settings() | {"draw": None if self.draw is None else str(self.draw)}
+
+    @contextmanager
+    def _parts_left(self, journal: Journal | None) -> Iterator[Parts | None]:
+        """What a cluster has left of this batch, which was interrupted there; read into the journal."""
+        parts = None
+        if journal is not None and self.csv is not None:
+            settings = self._journal_settings() if self.draw else self.recognizer.settings()  # of no other batch
+            parts = Parts.left(_parts_folder(self.csv), settings, self.sources)
+        if journal is None or parts is None:
+            yield None
+            return
+        with parts:
+            # The first parts alone, as the journal keeps the order of the photos.
+            for number in takewhile(parts.has, range(len(parts))):
+                for result in parts.read(number):
+                    if not journal.done[result.photo]:
+                        journal.append(result)
+            yield parts
 
 
 class ClusterBatch(Batch):
@@ -143,6 +165,7 @@ class ClusterBatch(Batch):
 
     Parts that are done lie in a folder beside the table, NAME.parts, until all are: the same batch, asked for again
     after an interruption, reads the others. Each photo is in the table exactly once, as in one of a single machine.
+    What one of a single machine had read before it was interrupted is taken over, as far as it fills parts.
 
     Attributes:
         on: the cluster, as `mien.run_study` takes it.
@@ -162,14 +185,34 @@ class ClusterBatch(Batch):
         Raises:
             MienError: also where the cluster cannot be reached, or a node has another mien or lacks the photos' folder.
         """
-        folder = self._path.with_name(f"{self._path.name}.parts")
+        settings = self.recognizer.settings()
         with (
             _write_errors(),
-            Parts(folder, self.recognizer.settings(), self.sources, size=self._part_photos) as parts,
+            Parts(_parts_folder(self._path), settings, self.sources, size=self._part_photos) as parts,
+            self._journal_left(parts) as journal,
         ):
             yield from self._results_in_order(parts)
             write_csv(parts.results(), self._path, self.recognizer.label_set, self.recognizer.choices)
+            if journal is not None:
+                journal.delete()
             parts.delete()
+
+    @contextmanager
+    def _journal_left(self, parts: Parts) -> Iterator[Journal | None]:
+        """What an interrupted batch of a single machine has left; read into the parts that it fills."""
+        path = _journal_path(self._path)
+        if not path.is_file():
+            yield None
+            return
+        with Journal(path, self._journal_settings(), self.sources) as journal:
+            results = journal.results()
+            for number in range(len(parts)):
+                own = list(islice(results, len(parts.photos(number))))
+                if [result.photo for result in own] != [str(photo.path) for photo in parts.photos(number)]:
+                    break
+                if not parts.has(number):
+                    parts.write(number, [result.to_json() for result in own])
+            yield journal
 
     def _results_in_order(self, parts: Parts) -> Iterator[PhotoResult]:
         shown = 0
@@ -252,6 +295,14 @@ def sample_photo() -> Path:
 def _is_photo(source: FoundPhoto) -> bool:
     path = source.path
     return path.suffix.lower() in PHOTO_SUFFIXES or isinstance(path, Address) or not path.exists()
+
+
+def _journal_path(table: Path) -> Path:
+    return table.with_name(f"{table.name}.part")
+
+
+def _parts_folder(table: Path) -> Path:
+    return table.with_name(f"{table.name}.parts")
 
 
 def _taken(counts: Counter[str], name: str) -> bool:

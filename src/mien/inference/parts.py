@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mien.errors import DataError, MienError
-from mien.files import write_text
+from mien.files import parse_json, write_text
 from mien.inference.batch import BatchFile, FoundPhoto
 from mien.inference.results import PhotoResult
 
 # Photos of a part: some minutes of work, and a whole number of those that go to the network together.
 PART_PHOTOS = 512
+_MANIFEST = "manifest.json"
 
 
 class Parts(BatchFile):
@@ -39,10 +40,26 @@ class Parts(BatchFile):
             raise DataError(f"A part has at least one photo. Received: {size}.")
         self.folder = folder
         self._photos, self._size = photos, size
-        super().__init__(folder / "manifest.json", {**settings, "photos of a part": size}, photos)
+        super().__init__(folder / _MANIFEST, {**settings, "photos of a part": size}, photos)
         if self.is_new:  # what lies here without a manifest is of nobody knows what
             for left in folder.glob("part-*.jsonl"):
                 left.unlink()
+
+    @classmethod
+    def left(cls, folder: Path, settings: Mapping[str, Any], photos: Sequence[FoundPhoto]) -> Self | None:
+        """The parts that an interrupted batch has left, of whatever size; None where there are none.
+
+        Raises:
+            MienError: as `BatchFile`.
+        """
+        try:
+            with (folder / _MANIFEST).open("rb") as file:
+                size = int(parse_json(file.readline())["settings"]["photos of a part"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError):
+            size = PART_PHOTOS  # what it is then, opening it says
+        return cls(folder, settings, photos, size=max(1, size))
 
     def __len__(self) -> int:
         return -(-len(self._photos) // self._size)
