@@ -135,6 +135,21 @@ def test_drawings_within_the_searched_folder_are_not_taken_for_photos(run, photo
     assert len(list((photo_folder / "drawn").rglob("*.jpg"))) == 2
 
 
+def test_a_photo_that_two_paths_name_has_rows_for_each_and_it_is_said(run, photo_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(photo_folder)
+    result = run(
+        "a.jpg", photo_folder / "a.jpg", Path("sub/../a.jpg"), "b.png", "b.png", "--csv", tmp_path / "faces.csv"
+    )
+    assert [row["photo"] for row in rows_of(tmp_path / "faces.csv")] == [
+        "a.jpg",
+        str(photo_folder / "a.jpg"),
+        "sub/../a.jpg",
+        "b.png",
+    ]
+    assert "note: 1 photo is named by several paths: it is read, and has rows, for each of them." in result.stderr
+    assert "note" not in run("a.jpg", "b.png", "--csv", tmp_path / "faces.csv").stderr
+
+
 @pytest.fixture
 def interrupt(run, monkeypatch):
     """Run a batch that is interrupted after two photos."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from mien.inference.detector import Detector
 from mien.inference.parts import PART_PHOTOS, Parts
 from mien.inference.recognizer import Recognizer
 from mien.inference.results import PhotoResult, results_table
+from mien.wording import count_text
 
 __all__ = ["Batch", "predict", "results_table", "sample_photo"]
 
@@ -64,6 +66,23 @@ class Batch:
                 if parts is not None:
                     parts.delete()
                 journal.delete()
+
+    @property
+    def note(self) -> str | None:
+        """Where photos are named by two paths each, such as a relative and an absolute one, a sentence that says so.
+
+        Each name has rows of its own, since somebody asked for it, and is read for them.
+        """
+        paths = Counter(os.path.abspath(photo.path) for photo in self.sources if isinstance(photo.path, Path))
+        twice = sum(count > 1 for count in paths.values())
+        if not twice:
+            return None
+        verb = (
+            "is named by several paths: it is read, and has rows,"
+            if twice == 1
+            else ("are named by several paths each: they are read, and have rows,")
+        )
+        return f"{count_text(twice, 'photo')} {verb} for each of them."
 
     def warning(self) -> str | None:
         """Where image files that were taken for cut-out faces look like whole photos, a sentence that says so."""

@@ -114,6 +114,8 @@ def predict(
         typer.echo(f"{count_text(counts.total(), 'crop' if crops else 'photo')}: {outcomes}", err=True)
     for name, said in batch.recognizer.choices.items():
         typer.echo(f"{name}: {said}", err=True)
+    if batch.note:
+        typer.echo(f"note: {batch.note}", err=True)
     warning = batch.warning()
     if warning:
         typer.echo(f"warning: {warning}", err=True)
