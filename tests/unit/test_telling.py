@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from mien.bundle import load_bundle
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
+from mien.labels import Expression, LabelSet
 from mien.seen import Seen
-from mien.study import telling
+from mien.study import teachers, telling
 from mien.study.planning import plan_study
+from mien.study.record import RunStatus
 from mien.study.spec import parse_study
+from mien.study.teachers import why_unfit
+from support.fake_records import record_of
 
 DATA = DataSpec(path="drawn:count=140,size=16")
 STUDY = """
@@ -66,6 +71,34 @@ def test_a_teacher_of_the_same_training_images_is_welcome(split, monkeypatch):
 def test_what_nobody_knows_is_not_held_against_a_teacher(monkeypatch):
     monkeypatch.setattr(telling, "load_bundle", lambda name: replace(load_bundle("default"), seen=None))
     assert [cell.reason for cell in cells()] == [None, None]
+
+
+def test_a_teacher_that_does_not_know_the_labels_is_refused_in_the_plan(monkeypatch):
+    known = replace(load_bundle("default"), label_set=LabelSet.of([Expression.ANGER, Expression.SADNESS]))
+    monkeypatch.setattr(teachers, "load_bundle", lambda name: known)
+    plain, taught = cells()
+    assert plain.reason is None
+    assert taught.run_id is None
+    assert "The teacher default does not know what is to be learned: A model of 2 expressions" in taught.reason
+    assert "disgust, fear, happiness" in taught.reason
+
+
+@pytest.mark.parametrize(
+    ("activation", "labels", "why"),
+    [
+        ("softmax", ("anger", "sadness"), "does not know what is to be learned: .* cannot answer for happiness"),
+        ("sigmoid", ("anger", "sadness", "happiness"), "gives no probabilities: its activation is no softmax"),
+        ("softmax", ("anger", "sadness", "happiness", "fear"), None),
+    ],
+)
+def test_a_run_that_cannot_teach_is_told_by_its_record(tmp_path, activation, labels, why):
+    study = parse_study(STUDY.format(protocol="").replace('[[], ["default"]]', "[[]]"))
+    (run,) = plan_study(study, study.data.resolved(Path())).plan.runs
+    record = record_of(run, status=RunStatus.FAILED, reason="none")
+    changed = {"label_set": LabelSet.of(map(Expression, labels)), "recipe": {**record.recipe, "activation": activation}}
+    replace(record, **changed).write(tmp_path / "run")
+    found = why_unfit(str(tmp_path / "run"), LabelSet.of(map(Expression, ("anger", "sadness", "happiness"))))
+    assert found is None if why is None else re.search(why, found)
 
 
 def test_each_fold_has_teachers_of_its_own(monkeypatch):

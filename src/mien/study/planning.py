@@ -18,6 +18,7 @@ from mien.study.plan import Plan, SplitFacts, make_plan
 from mien.study.recipe import Recipe
 from mien.study.spec import Study
 from mien.study.store import Store
+from mien.study.teachers import why_unfit
 from mien.study.telling import why_it_tells
 
 
@@ -69,14 +70,17 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
         return facts[protocol]
 
     @functools.cache
-    def why_told(teachers: tuple[str, ...], heads: tuple[str, ...], protocol: ProtocolSpec) -> str | None:
+    def why_not_taught(teachers: tuple[str, ...], heads: tuple[str, ...], protocol: ProtocolSpec) -> str | None:
         splits = split_heads(dataset, protocol, heads)
+        unfit = next(filter(None, (why_unfit(teacher, splits[0].label_set) for teacher in teachers)), None)
+        if unfit:
+            return unfit
         taught = taught_together(dataset, splits)
         return next(filter(None, (why_it_tells(teacher, taught, splits) for teacher in teachers)), None)
 
     def objection(recipe: Recipe, protocol: ProtocolSpec) -> str | None:
         teachers = recipe.teacher.models
-        return why_told(teachers, recipe.heads or (protocol.targets,), protocol) if teachers else None
+        return why_not_taught(teachers, recipe.heads or (protocol.targets,), protocol) if teachers else None
 
     plan = make_plan(study, facts_of, backend=backend, base=base, objection=objection)
     if store is not None:

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from mien.bundle import SUFFIX, load_bundle, shipped_bundles
 from mien.datasets.places import find_place
-from mien.errors import MienError, StudyFileError
+from mien.errors import DataError, MienError, StudyFileError
 from mien.files import parse_json
-from mien.study.record import HISTORY_FILE, NETWORK_FILE, RUN_FILE, STORE_FILE
+from mien.labels import LabelSet, project
+from mien.study.record import HISTORY_FILE, NETWORK_FILE, RUN_FILE, STORE_FILE, RunRecord
 
 
 def find_teachers(names: Iterable[str], base: Path) -> tuple[str, ...]:
@@ -61,6 +64,33 @@ def why_no_teacher(place: str) -> str | None:
         teacher_identity(place)
     except MienError as error:
         return f"The teacher {path.name} cannot be used: {error}"
+    return None
+
+
+def why_unfit(place: str, label_set: LabelSet) -> str | None:
+    """Why a teacher that is there cannot teach these labels, in one sentence, or None.
+
+    Faces come to it in its own size and channels, so that these always fit.
+
+    Args:
+        place: as `find_teachers` gives it.
+        label_set: what the network shall learn; of one with several heads, the first one's.
+    """
+    name = Path(place).name
+    try:
+        if is_run(place):
+            record = RunRecord.read(Path(place), answers=False)
+            known = record.label_set
+            if record.recipe.get("activation") != "softmax":
+                return f"The teacher {record.id} gives no probabilities: its activation is no softmax."
+        else:
+            known = load_bundle(place).label_set
+    except MienError as error:
+        return f"The teacher {name} cannot be used: {error}"
+    try:
+        project(np.zeros((0, len(known))), known, label_set)
+    except DataError as error:
+        return f"The teacher {name} does not know what is to be learned: {error}"
     return None
 
 

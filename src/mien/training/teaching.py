@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mien.bundle import load_bundle
 from mien.channels import channels_of_input, with_channel_axis
 from mien.datasets.protocol import Split
-from mien.errors import DataError, NetworkError
+from mien.errors import NetworkError
 from mien.files import canonical_json, written_whole
 from mien.inference.classifier import Classifier
 from mien.inference.crops import resize_crops, warp_crops
@@ -26,7 +26,7 @@ from mien.randomness import generator
 from mien.study.recipe import AugmentationSpec, Recipe
 from mien.study.record import NETWORK_FILE, RunRecord
 from mien.study.store import Store
-from mien.study.teachers import is_run, teacher_identity
+from mien.study.teachers import is_run, teacher_identity, why_unfit
 from mien.study.telling import why_it_tells
 from mien.training.backend import answers_of
 from mien.training.network import single_head
@@ -186,8 +186,7 @@ def _asked(
 
 def _teacher(place: str, split: Split, judged_by: Sequence[Split]) -> Answers:
     """A teacher, as a function that answers for the labels of a split."""
-    name = Path(place).name
-    why = why_it_tells(place, split, judged_by)
+    why = why_unfit(place, split.label_set) or why_it_tells(place, split, judged_by)
     if why:
         raise NetworkError(why)
     known, answers = _trained(Path(place)) if is_run(place) else _bundled(place)
@@ -195,10 +194,6 @@ def _teacher(place: str, split: Split, judged_by: Sequence[Split]) -> Answers:
     def projected(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
         return project(answers(faces), known, split.label_set)
 
-    try:
-        project(np.zeros((0, len(known))), known, split.label_set)
-    except DataError as error:
-        raise NetworkError(f"The teacher {name} does not know what is to be learned: {error}") from error
     return projected
 
 
@@ -211,8 +206,6 @@ def _bundled(place: str) -> tuple[LabelSet, Answers]:
 
 def _trained(folder: Path) -> tuple[LabelSet, Answers]:
     record = RunRecord.read(folder, answers=False)
-    if record.recipe.get("activation") != "softmax":
-        raise NetworkError(f"The teacher {record.id} gives no probabilities: its activation is no softmax.")
     try:
         network = keras.saving.load_model(folder / NETWORK_FILE, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
