@@ -16,6 +16,7 @@ from mien.study.backend import find_backend
 from mien.study.held import with_held_runs
 from mien.study.plan import Plan, SplitFacts, make_plan
 from mien.study.recipe import Recipe
+from mien.study.regrouped import note_on_groups
 from mien.study.spec import Study
 from mien.study.store import Store
 from mien.study.teachers import why_unfit
@@ -85,4 +86,7 @@ def plan_study(study: Study, data: DataSpec, base: Path | None = None, store: St
     plan = make_plan(study, facts_of, backend=backend, base=base, objection=objection)
     if store is not None:
         plan = with_held_runs(plan, facts, store)
+        regrouped = note_on_groups(plan, dataset, store)
+        if regrouped:
+            notes[regrouped] = None
     return PlannedStudy(plan, facts, data, dataset, tuple(notes))

@@ -475,6 +475,27 @@ def is_complete(folder: Path) -> bool:
     return (folder / RUN_FILE).is_file()
 
 
+def read_groups(folder: Path, role: Role) -> tuple[NDArray[np.str_], NDArray[np.str_] | None] | None:
+    """The names of a role's images, and the person or clip of each, as a record holds them; its answers are not read.
+
+    Returns:
+        Shapes (N,), the second None where the data had no groups; None where the record has no such images.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    path = folder / PREDICTIONS_FILE
+    ids, groups = f"{role.value}/ids", f"{role.value}/groups"
+    try:
+        with path.open("rb") as file:
+            arrays = dict(read_npz(file, largest_bytes=_LARGEST_PREDICTIONS_BYTES, wanted={ids, groups}))
+    except _DAMAGE as error:
+        raise _damaged(folder, error) from error
+    if ids not in arrays:
+        return None
+    return arrays[ids].astype(np.str_), arrays[groups].astype(np.str_) if groups in arrays else None
+
+
 def read_history(folder: Path) -> tuple[Epoch, ...]:
     """Read the history of a record: one JSON object a line, in which null stands for a loss that is not a number."""
     lines = (folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
