@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 
@@ -20,6 +21,12 @@ def processor_name() -> str:
 def core_count() -> int:
     """Logical cores."""
     return os.cpu_count() or 1
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU that networks may be trained on, as far as that is known without asking a framework."""
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
+    return bool(devices) or shutil.which("nvidia-smi") is not None
 
 
 def user_folder() -> Path:

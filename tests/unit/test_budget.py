@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import mien
 from mien.api.studying import StudyPlan
-from mien.cli.display import budget_table, cells_table
+from mien.cli.display import budget_table, cells_table, plan_table
 from mien.cli.main import command_line
 from mien.errors import StudyFileError
 from mien.study import processes
@@ -145,6 +145,25 @@ def test_the_plan_lists_every_cell_with_its_run(planned) -> None:
     assert f"{len(planned.plan.cells)} cells" in text
     for cell in planned.plan.cells:
         assert any(cell.run_id in line and cell.table in line and cell.row in line for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpu", "done", "said"),
+    [(2, False, 0, "2 of these runs"), (64, False, 0, "5 of these runs"), (1, False, 0, None), (8, True, 0, None)]
+    + [(4, False, 4, None), (4, False, 2, "3 of these runs")],
+)
+def test_the_plan_says_where_several_runs_at_once_are_sooner(
+    planned, tmp_path, monkeypatch, cores, gpu, done, said
+) -> None:
+    monkeypatch.setattr("mien.api.studying.core_count", lambda: cores)
+    monkeypatch.setattr("mien.api.studying.has_gpu", lambda: gpu)
+    store = Store.create(tmp_path / "s")
+    assert len(planned.plan.runs) == 5
+    for run in planned.plan.runs[:done]:
+        record_of(run).write(store.run_folder(run.id))
+    text = printed(plan_table(StudyPlan(planned, STUDY, Path(), store.folder)))
+    assert ("--on ray" in text) == (said is not None)
+    assert said is None or f"computes {said} at once" in text
 
 
 def test_the_plan_says_what_a_time_is_enough_for(planned, tmp_path) -> None:

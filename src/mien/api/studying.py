@@ -15,6 +15,7 @@ from mien.arguments import checked
 from mien.datasets.spec import DataSpec
 from mien.errors import MienError, StoreError
 from mien.frame import frame
+from mien.machine import core_count, has_gpu
 from mien.report.results import run_titles
 from mien.study import planning, running
 from mien.study.backbones import backbone
@@ -111,6 +112,17 @@ class StudyPlan:
         """The cells that a finished run does not answer, each with the reason and the way out."""
         store = self.store
         return unanswered(self.plan, {} if store is None else {record.id: record for record in store.summaries()})
+
+    @property
+    def advice(self) -> str | None:
+        """How the runs that wait would be done sooner on this machine; None where nothing is known to help."""
+        cores, waiting = core_count(), len(self.plan.runs) - len(self.done)
+        if waiting < 2 or cores < 2 or has_gpu():
+            return None
+        return (
+            f"Sooner: --on ray (pip install 'mien[scale]') computes {min(cores, waiting)} of these runs at once, a "
+            "thread each; on two cores that was 1.6 to 1.7 times as fast as one run after another with all threads."
+        )
 
     def images(self, run: PlannedRun) -> int:
         """How many images a run learns from."""

@@ -109,6 +109,8 @@ def plan_table(ahead: StudyPlan) -> Group:
     waiting = [ahead.expected[run.id] for run in plan.runs if run.id not in ahead.done]
     if waiting:
         lines.append(_time_left(waiting))
+    if ahead.advice:
+        lines.append(ahead.advice)
     lines += [f"note: {note}" for note in ahead.planned.notes]
     return Group(*lines)
 
