@@ -55,6 +55,15 @@ def test_a_face_is_found_at_every_size_and_in_photo_pixels(detector, photo, fact
     assert np.allclose(np.array(face.box) / factor, (180, 65, 90, 110), atol=14)
 
 
+def test_photos_of_a_batch_are_looked_at_by_one_thread_each_with_the_same_finds(detector, photo):
+    many = detector.for_many
+    assert many is detector.for_many  # loaded once
+    assert many.for_many is many
+    assert many.model is detector.model
+    assert many.detect(read_image(photo)) == detector.detect(read_image(photo))
+    assert Detector(threads=1).for_many.detect(read_image(photo)) == detector.detect(read_image(photo))
+
+
 def test_a_face_that_fills_a_large_photo_is_found(detector, photo):
     close = pillow.fromarray(photo).crop((165, 50, 285, 190)).resize((1800, 2100))
     (face,) = detector.detect(read_image(close))

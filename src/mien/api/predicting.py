@@ -293,7 +293,8 @@ def predict(
     if on is not None:
         # Each processor reads photos of its own.
         options = {**options, "threads": 1}
-    finder = Detector(detector, provider=provider, threads=options.get("threads"))
+    # Several photos are looked at by one thread each; so it need not be loaded a second time for them.
+    finder = Detector(detector, provider=provider, threads=1 if len(photos) > 1 else options.get("threads"))
     recognizer = Recognizer(bundle, detector=finder, provider=provider, **options)
     if on is not None:
         if csv is None or folder is not None:

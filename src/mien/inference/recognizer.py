@@ -315,6 +315,9 @@ class Recognizer:
         Raises:
             BundleError: nobody knows how the model's training faces were framed, so photos cannot be cut for it.
         """
+        return self._prepare(photo, self.detector, name)
+
+    def _prepare(self, photo: PhotoSource, detector: Detector, name: str | None = None) -> Prepared:
         if self.bundle.crop_rule.framing is None and not self.crops:
             raise BundleError(
                 f"{self.bundle.name} learned from faces whose framing is unknown, so mien does not know which square "
@@ -326,8 +329,9 @@ class Recognizer:
             # A crop is read at its full size: it is small, or is to be shrunk in one step.
             least = None if self.crops else DECODED_PIXELS
             image = read_image(photo, max_pixels=self.max_pixels, least_pixels=least, name=name)
-            prepare = self._prepare_crop if self.crops else self._prepare_image
-            return prepare(photo, image, name or image.name)
+            if self.crops:
+                return self._prepare_crop(image, name or image.name)
+            return self._prepare_image(photo, image, detector, name or image.name)
         except ImageError as error:
             reason = str(error)
         except MemoryError:
@@ -336,12 +340,12 @@ class Recognizer:
             name = str(photo) if isinstance(photo, (str, Path, Address)) else type(photo).__name__
         return Prepared(name, 0, 0, (), (), self._no_crops(), (Outcome.UNREADABLE, reason))
 
-    def _prepare_crop(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
+    def _prepare_crop(self, image: Image, name: str) -> Prepared:
         """A photo that is one face, cut out already."""
         prepared = self._prepared_crop(name, image.pixels)
         return replace(prepared, notes=(*image.notes, *prepared.notes))
 
-    def _prepare_image(self, photo: PhotoSource, image: Image, name: str) -> Prepared:
+    def _prepare_image(self, photo: PhotoSource, image: Image, detector: Detector, name: str) -> Prepared:
         width, height = image.photo_size
         failure = None
         found = FoundFaces([], 0, certain=True)
@@ -351,7 +355,7 @@ class Recognizer:
                 (f"The photo has {width} x {height} pixels, and a face needs {self.minimum_face_px:g} a side."),
             )
         else:
-            found = self.detector.detect_any_way_up(image)
+            found = detector.detect_any_way_up(image)
         faces = _largest(found.faces) if self.largest else found.faces
         crops = self._crops(photo, image, [face for face in faces if self._large_enough(face)])
         if not crops and failure is None:
@@ -374,16 +378,17 @@ class Recognizer:
         """Prepare photos in threads, in order, never more than a few ahead of what is asked for."""
         source = iter(photos)
         beginning = list(islice(source, 2))
-        if len(beginning) < 2:  # not worth threads, each of which would start a detector of its own
+        if len(beginning) < 2:  # not worth threads
             yield from map(self.prepare, beginning)
             return
         from concurrent.futures import ThreadPoolExecutor
 
+        detector = self.detector if self.crops else self.detector.for_many
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="mien-photo")
         pending: deque[Future[Prepared]] = deque()
         try:
             for photo in chain(beginning, source):
-                pending.append(executor.submit(self.prepare, photo))
+                pending.append(executor.submit(self._prepare, photo, detector))
                 if len(pending) > 2 * self._threads:
                     yield pending.popleft().result()
             while pending:

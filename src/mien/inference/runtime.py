@@ -10,9 +10,8 @@ from mien.errors import MienError
 
 _ENDING = "ExecutionProvider"
 _ON_THE_CPU = f"CPU{_ENDING}"
-# What is taken of the system at a time, or more where one array needs more: half of what a look at the largest picture
-# of a photo takes. With smaller pieces more of them lie idle, with one large piece it is cut up.
-_PIECE_BYTES = 32 * 2**20
+# What is taken of the system at a time, or more where one array needs more.
+_PIECE_BYTES = 16 * 2**20
 
 
 def start(model: bytes, *, threads: int | None = None, provider: str = "cpu") -> Any:

@@ -44,7 +44,7 @@ _FIRST_LAYERS = (
 )
 _MAP_STRIDE, _MAP_CHANNELS = 8, 64
 _SEEN_ROWS = 24
-_STRIP_PIXELS = 2**18
+_STRIP_PIXELS = 3 * 2**16
 
 
 class FaceNetwork:
@@ -62,6 +62,7 @@ class FaceNetwork:
 
     def __init__(self, model: bytes, path: Path, *, threads: int | None = None, provider: str = "cpu") -> None:
         self._model, self._path = model, path
+        self.threads, self.provider = threads, provider
         self._given: dict[str, Any] = {"threads": threads, "provider": provider}
         expected = "Expected: a YuNet model file (.onnx) of 2023, such as face_detection_yunet_2023mar.onnx."
         whole = model.replace(_FIXED_SIZE, _ANY_SIZE, 1)
