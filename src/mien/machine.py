@@ -23,6 +23,15 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
+def has_wide_vectors() -> bool:
+    """Whether the processor computes with vectors of 512 bits (AVX-512), as NumPy finds when it is loaded."""
+    import numpy as np
+
+    found = np.show_config(mode="dicts")["SIMD Extensions"]
+    names = [*found["baseline"], *found["found"]]
+    return any(name == "X86_V4" or name.startswith("AVX512") for name in names)  # the former from NumPy 2.4 on
+
+
 def has_gpu() -> bool:
     """Whether there is a GPU that networks may be trained on, as far as that is known without asking a framework."""
     devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]

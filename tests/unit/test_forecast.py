@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mien.machine import core_count, processor_name
+from mien.machine import core_count, has_wide_vectors, processor_name
 from mien.study import forecast as forecast_module
 from mien.study.backbones import BACKBONES
 from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost
 from mien.study.forecast import SPEEDS_FILE, ForecastSource, expect, measure
 from mien.study.planning import PlannedStudy, plan_study
 from mien.study.processes import Executor, Job
-from mien.study.record import RunStatus
+from mien.study.record import RunRecord, RunStatus
 from mien.study.spec import parse_study
 from mien.study.store import Store
 from support.fake_records import record_of
@@ -167,7 +167,8 @@ def test_the_formula_is_scaled_by_what_is_known_of_this_machine(planned, tmp_pat
     store = Store.create(tmp_path / "s")
     small = next(run for run in planned.plan.runs if run.recipe.backbone == "mien_small")
     key = cost_key(small, planned.facts[small.protocol])
-    step = 3 * formula_cost(key, cores=core_count()).train_seconds_per_image
+    wide = has_wide_vectors()
+    step = 3 * formula_cost(key, cores=core_count(), wide_vectors=wide).train_seconds_per_image
     record_with(small, here=True, step=step).write(store.run_folder(small.id))
     for run_id, run in expect(planned, store, folder=tmp_path).items():
         if run.source is ForecastSource.FORMULA:
@@ -194,6 +195,47 @@ def test_the_formula_is_near_what_was_measured(name, planned):
     recipe = replace(run.recipe, backbone=name, preprocessing=replace(run.recipe.preprocessing, size=size))
     key = cost_key(replace(run, recipe=recipe), replace(planned.facts[run.protocol], image_size=48))
     assert 1 / 1.7 < formula_cost(key, cores=2).train_seconds_per_image * MEASURED[name] < 1.7
+
+
+NINE = Path(__file__).parents[2] / "results" / "nine" / "runs"
+# The two machines of results/nine, by what their records say of the system, and whether they have vectors of 512 bits.
+WIDE = {"v657": True, "v595": False}
+# From then on runs ask for oneDNN's operations. Before, other work on the machine took most of mien_small's time, too.
+WITH_ONEDNN = "2026-11-29T01:00"
+WITHOUT_ONEDNN = 1.8
+
+
+def nine_records() -> dict[str, list[RunRecord]]:
+    """The records of results/nine by network, those of mien_small as far as little else ran beside them."""
+    found: dict[str, list[RunRecord]] = {}
+    for folder in sorted(NINE.iterdir()):
+        record = RunRecord.read(folder, answers=False)
+        name = record.recipe["backbone"]
+        if name != "mien_small" or record.started > WITH_ONEDNN:
+            found.setdefault(name, []).append(record)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mien_small", "densenet121", "densenet169", "resnet50v2", "resnet101v2"]
+    + ["vgg16", "vgg19", "inceptionv3", "inceptionresnetv2", "nasnetmobile"],
+)
+def test_the_formula_is_within_a_factor_of_one_and_a_half_of_the_projects_own_records(name):
+    records = nine_records()[name]
+    ((key, taken),) = costs_of_records(records).items()
+    wide = next(wide for system, wide in WIDE.items() if system in records[0].environment["platform"])
+    forecast = formula_cost(key, cores=2, wide_vectors=wide).train_seconds_per_image
+    forecast *= 1.0 if records[0].started > WITH_ONEDNN else WITHOUT_ONEDNN
+    assert 1 / 1.5 < forecast / taken.train_seconds_per_image < 1.5
+
+
+def test_a_processor_without_wide_vectors_is_forecast_to_be_slower(planned, tmp_path, monkeypatch):
+    minutes = []
+    for wide in (True, False):
+        monkeypatch.setattr(forecast_module, "has_wide_vectors", lambda wide=wide: wide)
+        minutes.append(sum(run.minutes for run in expect(planned, None, folder=tmp_path).values()))
+    assert minutes[1] > minutes[0]
 
 
 def test_more_cores_and_a_frozen_backbone_take_less(planned):

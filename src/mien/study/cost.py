@@ -14,11 +14,12 @@ from mien.study.plan import PlannedRun, SplitFacts
 from mien.study.record import RunRecord
 
 # The formula: nanoseconds of a training step for a million multiply-adds of an image, and for a layer with a kernel
-# (normalisation, activations and copies go with the layers), on two cores. Fitted to eight networks from mien_small to
-# InceptionResNetV2, float32, batch 64, Keras on TensorFlow, two Zen 4 cores: each within a factor of 1.6.
-_NS_PER_MILLION = 27_000
-_NS_PER_LAYER = 45_000
+# (normalisation, activations and copies go with the layers), on two cores that compute with vectors of 512 bits.
+_NS_PER_MILLION = 32_000
+_NS_PER_LAYER = 28_000
 _CORES = 2
+# By how much processors without such vectors are slower.
+_NARROW = 2.1
 # Answering is the first third of a training step; building and tracing go with the layers.
 _ANSWERING = 0.35
 _START_SECONDS = 5.0
@@ -114,14 +115,22 @@ def row_of(key: str) -> Backbone:
     return backbone(json.loads(key)["backbone"])
 
 
-def formula_cost(key: str, row: Backbone | None = None, *, cores: int) -> Cost:
+def formula_cost(key: str, row: Backbone | None = None, *, cores: int, wide_vectors: bool = True) -> Cost:
     """What runs of a kind cost by the formula at the top of this module: for a plan before anything was measured.
+
+    Source: images a second in training, float32, batch 64, Keras on TensorFlow with oneDNN's operations, two cores of
+    an AMD EPYC. With vectors of 512 bits: the records of mien_small, DenseNet169, ResNet101V2, VGG19 and
+    InceptionResNetV2 in results/nine, each within a factor of 1.5, and eight networks on Zen 4, within 1.6. Without:
+    ResNet50V2 and VGG16 there, within 1.3. The records of NASNetMobile, DenseNet121 and InceptionV3 there are of the
+    time before oneDNN's operations were asked for: they took 1.8 times what the formula says without such vectors,
+    within 1.4.
 
     Args:
         key: as `cost_key` gives it.
         row: their backbone; None for the one that the key names. Where it does not say what the formula needs, it is
             taken to be as mien_small.
         cores: of the machine; time is taken to go down with them.
+        wide_vectors: whether its processor computes with vectors of 512 bits (`mien.machine.has_wide_vectors`).
     """
     kind = json.loads(key)
     row = row or row_of(key)
@@ -129,6 +138,7 @@ def formula_cost(key: str, row: Backbone | None = None, *, cores: int) -> Cost:
     multiply_adds, depth = row.multiply_adds or 0, row.depth or 0
     million = multiply_adds / 1e6 * (kind["size"] / row.minimum_size) ** 2
     step = (million * _NS_PER_MILLION + depth * _NS_PER_LAYER) / 1e9 * _CORES / cores
+    step *= 1.0 if wide_vectors else _NARROW
     answer = step * _ANSWERING
     return Cost(
         start_seconds=_START_SECONDS + depth * _START_SECONDS_PER_LAYER,

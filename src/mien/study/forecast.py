@@ -11,8 +11,8 @@ from typing import Any
 
 from mien.errors import MissingExtraError
 from mien.files import parse_json, write_json
-from mien.machine import core_count, processor_name, user_folder
-from mien.study.backbones import backbone
+from mien.machine import core_count, has_wide_vectors, processor_name, user_folder
+from mien.study.backbones import Backbone, backbone
 from mien.study.backend import find_backend
 from mien.study.cost import Cost, cost_key, costs_of_records, formula_cost, formula_knows, row_of
 from mien.study.plan import PlannedRun
@@ -91,7 +91,7 @@ def expect(
         row = backbone(run.recipe.backbone)
         formula = ForecastSource.FORMULA if formula_knows(row) else ForecastSource.GUESS
         source = next((source for source, costs in known.items() if key in costs), formula)
-        cost = formula_cost(key, row, cores=core_count()).times(factor) if source is formula else known[source][key]
+        cost = _formula_here(key, row).times(factor) if source is formula else known[source][key]
         found[run.id] = Expected(cost, cost.minutes(run, facts), source)
     return found
 
@@ -171,10 +171,14 @@ def _backend() -> str:
         return ""
 
 
+def _formula_here(key: str, row: Backbone) -> Cost:
+    return formula_cost(key, row, cores=core_count(), wide_vectors=has_wide_vectors())
+
+
 def _factor(known: Mapping[str, Cost]) -> float:
     """By how much this machine is slower than the formula says: the middle of what is known of it."""
     ratios = [
-        cost.train_seconds_per_image / formula_cost(key, row, cores=core_count()).train_seconds_per_image
+        cost.train_seconds_per_image / _formula_here(key, row).train_seconds_per_image
         for key, cost in known.items()
         if formula_knows(row := row_of(key))
     ]
