@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien.datasets.dataset import Role
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
 from mien.datasets.reading import read_dataset
 from mien.datasets.spec import DataSpec
+from mien.errors import RecordError
 from mien.labels import SEVEN
 from mien.study import planning
 from mien.study.planning import plan_study
+from mien.study.record import read_groups
 from mien.study.spec import parse_study
 from mien.study.store import Store
 from support.fake_records import predictions_of, record_of
@@ -85,6 +88,20 @@ def test_other_names_are_no_other_groups(monkeypatch, tmp_path, dataset, change)
     store, then = Store.create(tmp_path / "s"), grouped(dataset, 5)
     run_all(planned(monkeypatch, then, store).plan, then, store)
     assert not any(SAID in note for note in planned(monkeypatch, change(then), store).notes)
+
+
+def test_damaged_answers_keep_no_plan_from_being_made(monkeypatch, tmp_path, dataset):
+    store, data = Store.create(tmp_path / "s"), grouped(dataset, 5)
+    plan = planned(monkeypatch, data, store).plan
+    run_all(plan, data, store)
+    path = store.run_folder(plan.runs[0].id) / "predictions.npz"
+    content = bytearray(path.read_bytes())
+    place = content.index(b"test/ids.npy")
+    content[place + 40 : place + 60] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(RecordError):
+        read_groups(path.parent, Role.TEST)
+    assert planned(monkeypatch, data, store).plan == plan
 
 
 @pytest.mark.parametrize("protocol", [ProtocolSpec(roles="split"), ProtocolSpec(folds=3, fold=1)])

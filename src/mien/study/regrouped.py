@@ -7,10 +7,13 @@ and comparisons go by the groups that a record holds.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Dataset, Role
+from mien.errors import RecordError
 from mien.predictions import clusters_of
 from mien.study.plan import Plan
 from mien.study.record import read_groups
@@ -26,7 +29,9 @@ def note_on_groups(plan: Plan, dataset: Dataset, store: Store) -> str | None:
     places = {name: place for place, name in enumerate(dataset.ids.tolist())}
     changed = []
     for run in plan.runs:
-        held = read_groups(store.run_folder(run.id), Role.TEST) if store.is_done(run.id) else None
+        held = None
+        with suppress(RecordError):  # the report says it of a damaged one, which keeps no other from being planned
+            held = read_groups(store.run_folder(run.id), Role.TEST) if store.is_done(run.id) else None
         if held is None:
             continue
         ids, groups = held
