@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import mien
-from mien.api.studying import StudyPlan
-from mien.cli.display import budget_table, cells_table, plan_table
+from mien.api.studying import StudyPlan, StudyState
+from mien.cli.display import budget_table, cells_table, plan_table, status_table
 from mien.cli.main import command_line
 from mien.errors import StudyFileError
 from mien.study import processes
@@ -163,7 +164,19 @@ def test_the_plan_says_where_several_runs_at_once_are_sooner(
         record_of(run).write(store.run_folder(run.id))
     text = printed(plan_table(StudyPlan(planned, STUDY, Path(), store.folder)))
     assert ("--on ray" in text) == (said is not None)
-    assert said is None or f"computes {said} at once" in text
+    assert said is None or f"--on ray (pip install 'mien[scale]') computes {said} at once" in text
+
+
+def test_what_stands_in_brackets_is_shown(planned, tmp_path) -> None:
+    study = replace(planned.plan.study, title="On [red] faces")
+    plan = replace(planned.plan, study=study, cells=tuple(replace(c, row=f"[b]{c.row}") for c in planned.plan.cells))
+    ahead = StudyPlan(replace(planned, plan=plan, notes=("see faces in [data]",)), STUDY, Path(), tmp_path / "s")
+    vars(ahead)["plan"] = plan
+    text = printed(plan_table(ahead)) + printed(cells_table(plan)) + printed(budget_table(ahead, 10))
+    assert "On [red] faces" in text
+    assert "note: see faces in [data]" in text
+    assert "[b]VGG16" in text
+    assert "On [red] faces" in printed(status_table(StudyState(plan, {}, Store.create(tmp_path / "t"))))
 
 
 def test_the_plan_says_what_a_time_is_enough_for(planned, tmp_path) -> None:

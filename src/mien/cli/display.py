@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -79,12 +80,30 @@ class LiveWatch:
         self.note(f"  {run.id}: {text}" if len(self._tasks) > 1 else f"  {text}")
 
 
+class _Table(Table):
+    """A table whose texts are shown as they are: rich would take what stands in brackets for a style, and drop it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title=escape(title))
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """A row of texts."""
+        super().add_row(*map(_as_it_is, cells), **options)
+
+
+def _group(*lines: RenderableType) -> Group:
+    """Tables and lines below one another, as they are, likewise."""
+    return Group(*map(_as_it_is, lines))
+
+
+def _as_it_is(what: Any) -> Any:
+    return escape(what) if isinstance(what, str) else what
+
+
 def plan_table(ahead: StudyPlan) -> Group:
     """A plan: its runs with what they will cost, its skips with their reasons, and the sums."""
     plan = ahead.plan
-    table = Table(
-        title=f"{plan.study.title}: {count_text(len(plan.runs), 'run')} for {count_text(len(plan.cells), 'cell')}"
-    )
+    table = _Table(f"{plan.study.title}: {count_text(len(plan.runs), 'run')} for {count_text(len(plan.cells), 'cell')}")
     for heading in ("run", "network and training", "images", "epochs", "minutes", "known from", "memory", "state"):
         table.add_column(heading)
     for run in plan.runs:
@@ -112,7 +131,7 @@ def plan_table(ahead: StudyPlan) -> Group:
     if ahead.advice:
         lines.append(ahead.advice)
     lines += [f"note: {note}" for note in ahead.planned.notes]
-    return Group(*lines)
+    return _group(*lines)
 
 
 def _time_left(expected: Sequence[Expected]) -> str:
@@ -131,7 +150,7 @@ def _time_left(expected: Sequence[Expected]) -> str:
 
 def cells_table(plan: Plan) -> Table:
     """Every cell of every table, with the run that answers it and after which epoch, or why none does."""
-    table = Table(title=count_text(len(plan.cells), "cell"))
+    table = _Table(count_text(len(plan.cells), "cell"))
     folds = any(cell.fold for cell in plan.cells)
     for heading in ("table", "row", "column", "seed", *["fold"] * folds, "run", "after epoch"):
         table.add_column(heading)
@@ -150,7 +169,7 @@ def cells_table(plan: Plan) -> Table:
 
 def budget_table(ahead: StudyPlan, minutes: float) -> Group:
     """What a study gets done in a time: the runs in their order, and how many cells of each table are answered then."""
-    table = Table(title=f"In {minutes:g} minutes, what answers most first")
+    table = _Table(f"In {minutes:g} minutes, what answers most first")
     for heading in ("run", "network and training", "minutes", "minutes in all", "in time"):
         table.add_column(heading)
     turns = ahead.within(minutes)
@@ -165,13 +184,13 @@ def budget_table(ahead: StudyPlan, minutes: float) -> Group:
             lines.append(
                 f"{spec.name}: {sum(cell.run_id in answered for cell in cells)} of {count_text(len(cells), 'cell')}"
             )
-    return Group(*lines)
+    return _group(*lines)
 
 
 def status_table(found: StudyState) -> Group:
     """The state of every run of a plan."""
     plan = found.plan
-    table = Table(title=plan.study.title)
+    table = _Table(plan.study.title)
     for heading in ("run", "network and training", "state", "epochs", "validation accuracy"):
         table.add_column(heading)
     for run in plan.runs:
@@ -184,7 +203,7 @@ def status_table(found: StudyState) -> Group:
     ]
     skipped += _unanswered_lines(found.unanswered)
     opened = count_text(found.openings, "time")
-    return Group(table, *skipped, f"Test labels were opened {opened}, each by a finished run.")
+    return _group(table, *skipped, f"Test labels were opened {opened}, each by a finished run.")
 
 
 def _unanswered_lines(unanswered: Sequence[tuple[Cell, str]]) -> list[str]:
