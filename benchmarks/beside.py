@@ -43,7 +43,9 @@ def main() -> None:
         for bundle in map(mien.load_bundle, shipped_bundles()):
             store.add(record_of_bundle(bundle, dataset, protocol, store))
         store.add(record_of_fer(asked.tflite, dataset, protocol, store))
-        write_report(store.plan(), {}, folder / "report", foreign=store.foreign(), openings=store.openings())
+        write_report(
+            store.plan(), {}, folder / "report", foreign=store.foreign(), openings=store.openings(), page_only=True
+        )
         print(f"{name}: {folder / 'report' / 'report.html'}")
 
 
