@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mien.arguments import checked
 from mien.datasets.spec import DataSpec
-from mien.errors import MienError, StoreError
+from mien.errors import MienError, MissingExtraError, StoreError
 from mien.frame import frame
 from mien.machine import core_count, has_gpu
 from mien.report.results import run_titles
@@ -419,6 +420,17 @@ def study_state(study: Path | str, store: Path | str | None = None) -> StudyStat
     place = _store_of(Path(study), store)
     plan = place.plan()
     return StudyState(plan, place.records(plan), place)
+
+
+def check_training_and_report() -> None:
+    """Say what training, or the report that it shall end with, lacks here, before minutes of work.
+
+    Raises:
+        MissingExtraError: Keras or its backend, or jinja2, matplotlib or SciPy is not installed.
+    """
+    find_backend()
+    if any(find_spec(package) is None for package in ("jinja2", "matplotlib", "scipy")):
+        raise MissingExtraError("The report", "report")
 
 
 @checked()

@@ -17,9 +17,10 @@ def demo(
     ] = None,
 ) -> None:
     """Run a small study of real networks on drawn faces (no download) and write its report."""
-    from mien.api.studying import plan_demo
+    from mien.api.studying import check_training_and_report, plan_demo
     from mien.cli.study import tell_report, watched
 
+    check_training_and_report()
     complete = watched(plan_demo(output), minutes=minutes)
     tell_report(output)
     if not complete:

@@ -33,9 +33,11 @@ def train(
     ] = None,
 ) -> None:
     """Train one network, evaluate it on the test role, and write its record and report."""
+    from mien.api.studying import check_training_and_report
     from mien.api.training import plan_training
     from mien.cli.study import tell_report, watched
 
+    check_training_and_report()
     ahead = plan_training(
         data,
         backbone,
