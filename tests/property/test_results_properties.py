@@ -63,8 +63,12 @@ def recognizer(bundle):
     return Recognizer(bundle, threads=1)
 
 
+# Three or four columns look like the channels of one image in colour, and are refused.
+WIDTHS = st.integers(1, 70).filter(lambda width: width not in (3, 4))
+
+
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 5), st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1))
+@given(st.integers(0, 5), st.integers(1, 70), WIDTHS, st.integers(0, 2**32 - 1))
 def test_probabilities_of_any_crops_sum_to_one(recognizer: Recognizer, count, height, width, seed):
     crops = np.random.default_rng(seed).integers(0, 256, (count, height, width), dtype=np.uint8)
     results = recognizer.recognize_crops(crops)
