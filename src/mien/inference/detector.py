@@ -131,7 +131,6 @@ class Detector:
             raise MienError(f"There is no face detector at {path}. Expected: a YuNet model file.") from error
         if model is None:
             _check_packaged(path, self.model)
-        self._path = path
         self._network = FaceNetwork(self.model, path, threads=threads, provider=provider)
 
     @cached_property
@@ -140,10 +139,11 @@ class Detector:
 
         All threads on one photo after another are slower by a quarter: they wait for each other within each layer.
         """
-        if self._network.threads == 1:
+        network = self._network.of_one_thread()
+        if network is self._network:
             return self
         other = copy.copy(self)
-        other._network = FaceNetwork(self.model, self._path, threads=1, provider=self._network.provider)
+        other._network = network
         return other
 
     def detect(

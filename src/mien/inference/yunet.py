@@ -62,7 +62,6 @@ class FaceNetwork:
 
     def __init__(self, model: bytes, path: Path, *, threads: int | None = None, provider: str = "cpu") -> None:
         self._model, self._path = model, path
-        self.threads, self.provider = threads, provider
         self._given: dict[str, Any] = {"threads": threads, "provider": provider}
         expected = "Expected: a YuNet model file (.onnx) of 2023, such as face_detection_yunet_2023mar.onnx."
         whole = model.replace(_FIXED_SIZE, _ANY_SIZE, 1)
@@ -97,6 +96,12 @@ class FaceNetwork:
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process the network is loaded anew."""
         return partial(FaceNetwork, **self._given), (self._model, self._path)
+
+    def of_one_thread(self) -> FaceNetwork:
+        """The same network with one thread for each picture: as many pictures at once as there are cores."""
+        if self._given["threads"] == 1:
+            return self
+        return FaceNetwork(self._model, self._path, **{**self._given, "threads": 1})
 
     def find(self, pixels: NDArray[np.uint8], threshold: float) -> NDArray[np.float32]:
         """Faces in a picture at its own size, without overlap.
