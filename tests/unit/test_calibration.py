@@ -118,6 +118,37 @@ def test_unsure_threshold_keeps_its_promise_on_further_images():
     assert broken <= 6
 
 
+def test_unsure_threshold_keeps_its_promise_for_other_persons():
+    """Of 60 thresholds chosen on 40 persons with 30 images each, of whom each is read well or badly as a whole."""
+    broken = {"with groups": 0, "without": 0}
+    for seed in range(60):
+        rng = generator(seed, "persons")
+        persons = np.repeat(np.arange(40), 30)
+        top = rng.uniform(0.5, 1.0, size=len(persons))
+        # A person is a hard one with a probability of 1 - the confidence that is usual: the risk from t on is again
+        # the mean of 1 - p over [t, 1], and the errors of a person come together.
+        luck = rng.uniform(size=40)[persons]
+        probabilities, labels = two_classes(top, luck < top)
+        for how, clusters in (("with groups", persons), ("without", None)):
+            threshold = choose_unsure_threshold(probabilities, labels, risk=0.2, clusters=clusters)
+            broken[how] += threshold is not None and (1 - threshold.value) / 2 > 0.2
+    assert broken["with groups"] <= 6
+    assert broken["without"] >= 12
+
+
+def test_groups_that_say_nothing_leave_the_unsure_threshold_as_it_is():
+    rng = generator(0, "confidence")
+    top = rng.uniform(0.5, 1.0, size=500)
+    probabilities, labels = two_classes(top, rng.uniform(size=500) < top)
+    alone = choose_unsure_threshold(probabilities, labels, risk=0.2)
+    assert alone is not None
+    for clusters in (np.arange(500), np.zeros(500, dtype=np.int64)):
+        assert choose_unsure_threshold(probabilities, labels, risk=0.2, clusters=clusters) == alone
+    pairs = choose_unsure_threshold(probabilities, labels, risk=0.2, clusters=np.arange(500) // 2)
+    assert pairs is not None
+    assert pairs.value >= alone.value - 0.02
+
+
 @pytest.mark.parametrize("risk", [0.0, 1.0, -0.2])
 def test_an_impossible_risk_is_refused(risk):
     with pytest.raises(DataError, match="between 0 and 1"):

@@ -6,6 +6,7 @@ no label is given. `mien.prior` has the arithmetic of priors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.evaluation.intervals import Estimate, share_of
+from mien.evaluation.intervals import Estimate, as_groups, effective_count, share_of
 
 # Fifteen bins of equal width, as in Guo et al. (2017) and most of what followed.
 BINS = 15
@@ -219,14 +220,19 @@ def _share(
 
 
 def choose_unsure_threshold(
-    probabilities: NDArray[np.floating], labels: NDArray[np.int64], risk: float, confidence: float = 0.95
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    risk: float,
+    confidence: float = 0.95,
+    clusters: NDArray[np.int64] | None = None,
 ) -> Threshold | None:
     """The lowest threshold on the top probability that keeps a promised risk.
 
     Selection with guaranteed risk: a binary search over the observed top probabilities, in which a threshold passes
     when an exact binomial test rejects "more than `risk` of the given labels are wrong". The level of the tests is
     divided by their number, so that with probability `confidence` the promise holds for further images of the same
-    kind, not only for these.
+    kind, not only for these. Where images come in groups (persons, clips), each test is made with the effective number
+    of images of `mien.evaluation.intervals.effective_count`, and the promise speaks of other groups.
 
     Source: Geifman & El-Yaniv, "Selective classification for deep neural networks", NeurIPS 2017.
 
@@ -235,6 +241,7 @@ def choose_unsure_threshold(
         labels: shape (N,), the class numbers that count as right.
         risk: largest share of wrong labels among those given, above 0 and below 1.
         confidence: the probability that the promise holds, above 0 and below 1.
+        clusters: shape (N,), the group of each image as a number (see `Predictions.clusters`); None without.
 
     Returns:
         The threshold with the coverage and the risk measured on these images, or None when no threshold keeps the
@@ -247,7 +254,8 @@ def choose_unsure_threshold(
         raise DataError(f"Risk and confidence lie between 0 and 1. Received: {risk}, {confidence}.")
     top, right = _top(probabilities, labels)
     order = np.argsort(-top, kind="stable")
-    wrong = np.cumsum(~right[order])
+    wrong = ~right[order]
+    groups = as_groups(None if clusters is None else clusters[order])
     # Thresholds with as many images each as reach them; equal probabilities are given a label together or not at all.
     last_of_equals = np.flatnonzero(np.append(np.diff(top[order]) != 0, True))
     tests = int(np.ceil(np.log2(len(last_of_equals) + 1)))
@@ -257,15 +265,27 @@ def choose_unsure_threshold(
     low, high = 0, len(last_of_equals) - 1
     while low <= high:
         middle = (low + high) // 2
-        position = last_of_equals[middle]
-        if _binomial_cdf(int(wrong[position]), int(position) + 1, risk) <= level:
+        given = slice(last_of_equals[middle] + 1)
+        if _at_most(wrong[given], None if groups is None else groups[given], risk, level):
             passed, low = middle, middle + 1
         else:
             high = middle - 1
     if passed < 0:
         return None
     everything = passed == len(last_of_equals) - 1
-    return at_threshold(probabilities, labels, 0.0 if everything else float(top[order][last_of_equals[passed]]))
+    value = 0.0 if everything else float(top[order][last_of_equals[passed]])
+    return at_threshold(probabilities, labels, value, clusters)
+
+
+def _at_most(wrong: NDArray[np.bool_], groups: NDArray[np.int64] | None, risk: float, level: float) -> bool:
+    """Whether an exact binomial test at a level rejects that more than `risk` of the labels are wrong."""
+    found, count = int(wrong.sum()), len(wrong)
+    if groups is not None:
+        counts = np.bincount(groups)
+        # A test looks to one side alone, an interval of this level to both.
+        effective = effective_count(np.bincount(groups[wrong], minlength=len(counts)), counts, 1 - 2 * level)
+        found, count = math.ceil(found * effective / count), math.floor(effective)
+    return count > 0 and _binomial_cdf(found, count, risk) <= level
 
 
 def _checked(values: NDArray[np.floating], what: str) -> NDArray[np.float64]:

@@ -92,7 +92,7 @@ def rank_correlation(
     value = float(a @ b / math.sqrt((a @ a) * (b @ b)))
     if abs(value) >= 1:
         return Estimate(value, value, value, count)
-    numbers = _as_groups(clusters)
+    numbers = as_groups(clusters)
     if numbers is not None:
         order = np.lexsort((second, first, numbers))  # the interval shall not depend on the order of the images
         added = _added_to_correlation(first[order], second[order], value)
@@ -180,6 +180,22 @@ def clustered_share(successes: NDArray[np.integer], counts: NDArray[np.integer],
     Raises:
         DataError: there are no images.
     """
+    effective = effective_count(successes, counts, level)
+    count = int(counts.sum())
+    return _wilson(int(successes.sum()) / count, effective, count, level)
+
+
+def effective_count(successes: NDArray[np.integer], counts: NDArray[np.integer], level: float = LEVEL) -> float:
+    """How many independent images tell as much of a share as images that come in groups: see `clustered_share`.
+
+    Args:
+        successes: shape (G,), of each group.
+        counts: shape (G,), images of each group; groups without any do not count.
+        level: the confidence level of the interval that is to be made of it.
+
+    Raises:
+        DataError: there are no images.
+    """
     found, sizes = (values[counts > 0].astype(np.float64) for values in (successes, counts))
     count, groups = int(sizes.sum()), len(sizes)
     if not count:
@@ -191,7 +207,7 @@ def clustered_share(successes: NDArray[np.integer], counts: NDArray[np.integer],
         effective = min(float(count), share * (1 - share) / variance) if variance > 0 else float(count)
     if groups > 1:
         effective *= (NormalDist().inv_cdf(0.5 + level / 2) / t_quantile(0.5 + level / 2, groups - 1)) ** 2
-    return _wilson(share, effective, count, level)
+    return effective
 
 
 def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = None, level: float = LEVEL) -> Estimate:
@@ -206,7 +222,7 @@ def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = 
     Raises:
         DataError: there are no images.
     """
-    numbers = _as_groups(clusters)
+    numbers = as_groups(clusters)
     if numbers is not None:
         counts = np.bincount(numbers)
         return clustered_share(np.bincount(numbers[successes], minlength=len(counts)), counts, level)
@@ -226,7 +242,7 @@ def mean_of(
         names: say which random numbers are taken.
         most: the largest value that an image can have.
     """
-    numbers = _as_groups(clusters)
+    numbers = as_groups(clusters)
     if numbers is not None:
         order = np.lexsort((values, numbers))
         value = float(values[order].mean())
@@ -236,7 +252,7 @@ def mean_of(
     return percentile_estimate(float(ordered.mean()), sums[:, 0] / len(ordered), len(ordered))
 
 
-def _as_groups(clusters: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+def as_groups(clusters: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
     """The groups numbered from 0 without a gap; None where they say nothing: all are one, or each is of one image."""
     if clusters is None:
         return None

@@ -33,7 +33,7 @@ def unsure_rule(validation: Predictions, risk: float) -> UnsureRule | None:
         validation: answers at the model's temperature.
         risk: largest share of wrong labels among those given, above 0 and below 1.
     """
-    found = choose_unsure_threshold(validation.probabilities, validation.labels, risk)
+    found = choose_unsure_threshold(validation.probabilities, validation.labels, risk, clusters=validation.clusters)
     if found is None or found.risk is None:
         return None
     measured_on = f"{Role.VALIDATION.value} role, {found.count} images"
