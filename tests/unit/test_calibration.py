@@ -43,12 +43,11 @@ def test_temperature_ignores_a_constant_added_to_a_row():
 def test_reliability_by_hand():
     probabilities, labels = two_classes([0.95, 0.95, 0.95, 0.95, 0.65], [True, True, True, False, True])
     diagram = reliability(probabilities, labels, bins=10)
-    filled = {entry.high: entry for entry in diagram.bins if entry.count}
+    filled = {entry.high: entry for entry in diagram if entry.count}
     assert set(filled) == {0.7, 1.0}
     assert filled[1.0].accuracy.value == 0.75
     assert filled[1.0].confidence == pytest.approx(0.95)
-    assert diagram.calibration_error == pytest.approx(0.8 * 0.2 + 0.2 * 0.35)
-    assert [entry.accuracy for entry in diagram.bins if not entry.count] == [None] * 8
+    assert [entry.accuracy for entry in diagram if not entry.count] == [None] * 8
 
 
 def test_upper_edges_of_bins_are_inside():
@@ -78,7 +77,7 @@ def test_bins_and_thresholds_of_persons_images_speak_of_other_persons():
     )
     assert turned == grouped
     for one, other in (
-        (alone[0].bins[-2].accuracy, grouped[0].bins[-2].accuracy),
+        (alone[0][-2].accuracy, grouped[0][-2].accuracy),
         (alone[1].coverage, grouped[1].coverage),
         (alone[1].risk, grouped[1].risk),
     ):

@@ -8,6 +8,7 @@ from mien.errors import DataError
 from mien.evaluation.metrics import METRICS, Scores, leak_free, score
 from mien.labels import SIX, Expression, LabelSet
 from mien.predictions import Predictions
+from mien.randomness import generator
 
 THREE = LabelSet.of([Expression.ANGER, Expression.FEAR, Expression.HAPPINESS])
 
@@ -88,6 +89,18 @@ def test_scores_survive_json():
     scores = score(SMALL, THREE)
     text = json.dumps(scores.to_json(), allow_nan=False)
     assert Scores.from_json(json.loads(text)) == scores
+
+
+def test_the_bins_of_reliability_are_those_of_the_calibration_error():
+    rng = generator(0, "bins")
+    many = predictions(rng.dirichlet(np.ones(3), size=300), rng.integers(0, 3, size=300))
+    for given in (SMALL, many, many.take(rng.permutation(300))):
+        scores = score(given, THREE)
+        gaps = [e.count / scores.count * abs(e.accuracy.value - e.confidence) for e in scores.reliability if e.accuracy]
+        assert sum(gaps) == pytest.approx(scores.calibration_error.value)
+        assert sum(entry.count for entry in scores.reliability) == scores.count
+        right = sum(entry.count * entry.accuracy.value for entry in scores.reliability if entry.accuracy)
+        assert right / scores.count == pytest.approx(scores.accuracy.value)
 
 
 def test_leak_free_leaves_out_copies():

@@ -212,12 +212,13 @@ def test_a_run_shows_its_figures_and_drawings(store, tmp_path):
     record = store.finished()[0]
     run = Run(record, store.run_folder(record.id))
     assert run.scores().count == 60
-    for display in (run.confusion(), run.curves()):
+    for display in (run.confusion(), run.reliability(), run.curves()):
         assert isinstance(display, Display)
         assert len(display.frame()) == len(display.rows)
         assert display.plot().save(tmp_path / "drawing.svg").read_text(encoding="utf-8").startswith("<svg")
         assert "<table>" in display._repr_html_()
     assert sum(row["images"] for row in run.confusion().rows) == 60
+    assert sum(row["images"] for row in run.reliability().rows) == 60
     assert record.id in repr(run)
     table = run.scores().frame()
     assert list(table["label"]) == [label.value for label in record.label_set.expressions]
@@ -264,6 +265,7 @@ def test_evaluating_is_one_call_and_a_table(bundle, tmp_path):
     assert "unknown" in repr(found)
     assert found.scores() is found.evaluation.scores
     assert sum(row["images"] for row in found.confusion().rows) == found.scores().count
+    assert sum(row["images"] for row in found.reliability().rows) == found.scores().count
     json.dumps(found.to_json())
 
 

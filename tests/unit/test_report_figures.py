@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from mien.errors import MissingExtraError
+from mien.evaluation.calibration import reliability
 from mien.evaluation.intervals import wilson
+from mien.randomness import generator
 from mien.report import figures
-from mien.report.sketch import sketch_confusion, sketch_curves
+from mien.report.sketch import sketch_confusion, sketch_curves, sketch_reliability
 
 LONG = "a backbone with a title, " * 8
 NAN = float("nan")
@@ -60,12 +62,19 @@ def recall(classes: int, rows: int) -> figures.RecallData:
     )
 
 
+_RNG = generator(3, "reliability")
+_TOPS = np.append(_RNG.uniform(0.5, 1.0, size=400), 1.0)
+RELIABILITY = figures.ReliabilityData(
+    reliability(np.stack([_TOPS, 1 - _TOPS], axis=1), (_RNG.uniform(size=401) > _TOPS).astype(np.int64))
+)
+
 DRAWN: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("curves", sketch_curves, CURVES),
     ("one-epoch", sketch_curves, ONE_EPOCH),
     ("all-nan", sketch_curves, ALL_NAN),
     ("two-classes", sketch_confusion, confusion(2)),
     ("eight-classes", sketch_confusion, confusion(8)),
+    ("reliability", sketch_reliability, RELIABILITY),
     ("forest", figures.draw_forest, forest(9)),
     ("forest-of-one", figures.draw_forest, forest(1)),
     ("cost", figures.draw_cost, cost((1e6, 20.0), (4e7, 300.0), (4.01e7, 301.0))),
@@ -104,6 +113,20 @@ def test_a_matrix_tells_every_share_and_count_and_the_words_stay_on_it(size: int
     for element in texts:
         assert 0 < float(element.get("x", "")) < width
         assert 8 < float(element.get("y", "")) < height
+
+
+def test_reliability_stands_where_its_bins_are() -> None:
+    root = ET.fromstring(sketch_reliability(RELIABILITY))
+    dots = [element for element in root.iter() if element.tag.endswith("circle")]
+    left, right, bottom, top = 46, 236, 214, 24
+    filled = [entry for entry in RELIABILITY.bins if entry.accuracy is not None]
+    assert [entry.count > 0 for entry in RELIABILITY.bins] == [entry in filled for entry in RELIABILITY.bins]
+    for dot, entry in zip(dots, filled, strict=True):
+        assert float(dot.get("cx", "")) == pytest.approx(left + (right - left) * entry.confidence, abs=0.06)
+        assert float(dot.get("cy", "")) == pytest.approx(bottom - (bottom - top) * entry.accuracy.value, abs=0.06)
+    bars = [element for element in root.iter() if "fill-opacity: 0.550" in element.get("style", "")]
+    heights = [float(bar.get("height", "")) for bar in bars]
+    assert np.argmax(heights) == np.argmax([entry.count for entry in filled])
 
 
 @pytest.mark.parametrize("data", [CURVES, ONE_EPOCH, ALL_NAN], ids=["three", "one", "nan"])

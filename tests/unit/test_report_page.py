@@ -198,6 +198,7 @@ def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
         "effects.csv",
         "findings.csv",
         "history.csv",
+        "reliability.csv",
         "runs.csv",
         "table-rates-more.csv",
     ]
@@ -209,6 +210,7 @@ def test_tables_and_figures_lie_beside_it(folder: Path) -> None:
     names = [path.name for path in (folder / "figures").iterdir()]
     assert {"accuracy.svg", "recall.svg", "cost.svg"} <= set(names)
     assert sum(name.startswith("confusion-") for name in names) == 2
+    assert sum(name.startswith("reliability-") for name in names) == 2
     assert sum(name.startswith("curves-") for name in names) == 3
 
 
@@ -439,6 +441,7 @@ class TestWrittenAgain:
             (figures, "render_svg"),
             (figures, "draw_forest"),
             (page_module, "sketch_confusion"),
+            (page_module, "sketch_reliability"),
             (page_module, "sketch_curves"),
         ):
             function = getattr(module, name)

@@ -25,3 +25,28 @@ def confusion_display(scores: Scores) -> Display:
         return sketch_confusion(ConfusionData(names, counts))
 
     return Display("Confusion matrix", rows, draw)
+
+
+def reliability_display(scores: Scores) -> Display:
+    """How probable the answers were said to be, and how often they were right: a row for each bin that holds images."""
+    rows = [
+        {
+            "probability_from": entry.low,
+            "probability_to": entry.high,
+            "images": entry.count,
+            "mean_probability": entry.confidence,
+            "right": entry.accuracy.value,
+            "right_low": entry.accuracy.low,
+            "right_high": entry.accuracy.high,
+        }
+        for entry in scores.reliability
+        if entry.accuracy is not None
+    ]
+
+    def draw() -> str:
+        from mien.report.figures import ReliabilityData
+        from mien.report.sketch import sketch_reliability
+
+        return sketch_reliability(ReliabilityData(scores.reliability))
+
+    return Display("Reliability", rows, draw)

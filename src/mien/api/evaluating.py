@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.api.displays import confusion_display
+from mien.api.displays import confusion_display, reliability_display
 from mien.arguments import checked
 from mien.bundle import Bundle, load_bundle, with_seen
 from mien.datasets.dataset import Dataset, Missed, Role
@@ -160,6 +160,10 @@ class ModelEvaluation:
     def confusion(self) -> Display:
         """How often each label got each answer: a row for each pair."""
         return confusion_display(self.evaluation.scores)
+
+    def reliability(self) -> Display:
+        """How probable the answers were said to be, and how often they were right: a row for each bin."""
+        return reliability_display(self.evaluation.scores)
 
     @property
     def label_set(self) -> LabelSet:

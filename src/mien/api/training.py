@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.api.displays import confusion_display
+from mien.api.displays import confusion_display, reliability_display
 from mien.api.studying import StudyPlan, planned_of, run_study
 from mien.arguments import checked
 from mien.datasets.dataset import Dataset, Role
@@ -59,6 +59,10 @@ class Run:
     def confusion(self, role: str = "test") -> Display:
         """How often each label got each answer: a row for each pair."""
         return confusion_display(self.scores(role))
+
+    def reliability(self, role: str = "test") -> Display:
+        """How probable its answers were said to be, and how often they were right: a row for each bin."""
+        return reliability_display(self.scores(role))
 
     def curves(self) -> Display:
         """Loss and accuracy by epoch: a row for each epoch."""

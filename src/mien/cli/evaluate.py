@@ -150,6 +150,7 @@ def _show(found: ModelEvaluation) -> None:
     console.print(_class_table("Expressions", evaluation.scores))
     if evaluation.leak_free is not None:
         console.print(_class_table("Expressions, without images seen", evaluation.leak_free))
+    console.print(_reliability_table(evaluation.scores))
     if found.corrupted:
         console.print(_corruption_table(found))
     answers = evaluation.answers
@@ -227,6 +228,18 @@ def _corruption_table(found: ModelEvaluation) -> Table:
             ". A corrupted image is further from the faces that the model learned from than one as it is, in "
             f"{found.told_apart:.1%} of all pairs (50 % is chance)"
         )
+    return table
+
+
+def _reliability_table(scores: Scores) -> Table:
+    from rich.table import Table
+
+    table = Table("probability of the answer", "images", "mean of it", "right", title="How sure, and how often right")
+    for entry in scores.reliability:
+        if entry.accuracy is not None:
+            right = f"{entry.accuracy.value:.1%} [{entry.accuracy.low:.1%}, {entry.accuracy.high:.1%}]"
+            share = f"{entry.low:.1%} to {entry.high:.1%}"
+            table.add_row(share, f"{entry.count:,}", f"{entry.confidence:.1%}", right)
     return table
 
 

@@ -83,27 +83,22 @@ class ReliabilityBin:
     confidence: float | None
     accuracy: Estimate | None
 
+    def to_json(self) -> dict[str, Any]:
+        """The bin as plain JSON values."""
+        accuracy = None if self.accuracy is None else self.accuracy.to_json()
+        return {
+            "low": self.low,
+            "high": self.high,
+            "count": self.count,
+            "confidence": self.confidence,
+            "accuracy": accuracy,
+        }
 
-@dataclass(frozen=True)
-class Reliability:
-    """A reliability diagram, as data.
-
-    Attributes:
-        bins: of equal width, from 0 to 1.
-        count: images in all bins.
-    """
-
-    bins: tuple[ReliabilityBin, ...]
-    count: int
-
-    @property
-    def calibration_error(self) -> float:
-        """Expected calibration error: mean distance between confidence and accuracy, weighted by images, 0 to 1."""
-        return sum(
-            entry.count / self.count * abs(entry.accuracy.value - entry.confidence)
-            for entry in self.bins
-            if entry.accuracy is not None and entry.confidence is not None
-        )
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The bin that `to_json` gave."""
+        accuracy = value["accuracy"]
+        return cls(**{**value, "accuracy": None if accuracy is None else Estimate.from_json(accuracy)})
 
 
 def reliability(
@@ -111,8 +106,10 @@ def reliability(
     labels: NDArray[np.int64],
     bins: int = BINS,
     clusters: NDArray[np.int64] | None = None,
-) -> Reliability:
-    """Accuracy against confidence, in bins of equal width. Each bin has the interval of `share_of`.
+) -> tuple[ReliabilityBin, ...]:
+    """A reliability diagram, as data: accuracy against confidence in bins of equal width, from 0 to 1.
+
+    Each bin has the interval of `share_of`.
 
     Source: Guo et al., ICML 2017 (diagram and expected calibration error of the top label).
 
@@ -136,11 +133,12 @@ def reliability(
                 low=index / bins,
                 high=(index + 1) / bins,
                 count=count,
-                confidence=float(confidence[inside].mean()) if count else None,
+                # Sorted: a sum shall not depend on the order of the images.
+                confidence=float(np.sort(confidence[inside]).mean()) if count else None,
                 accuracy=_share(right, inside, clusters),
             )
         )
-    return Reliability(tuple(entries), len(confidence))
+    return tuple(entries)
 
 
 def bin_of(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.evaluation.calibration import BINS, bin_of
+from mien.evaluation.calibration import BINS, ReliabilityBin, bin_of, reliability
 from mien.evaluation.intervals import (
     Estimate,
     clustered_mean,
@@ -112,6 +112,7 @@ class Scores:
         log_loss_floor: mean entropy of the targets, in nats: no network goes below it; 0 for one-hot targets.
         brier: mean squared distance between probabilities and targets, 0 to 2.
         calibration_error: expected calibration error of the given label, 0 to 1 (15 bins).
+        reliability: those bins: how probable the given labels were said to be, and how often they were right.
         classes: the figures of each expression.
     """
 
@@ -129,6 +130,7 @@ class Scores:
     log_loss_floor: float
     brier: Estimate
     calibration_error: Estimate
+    reliability: tuple[ReliabilityBin, ...]
     classes: tuple[ClassScores, ...]
 
     def frame(self) -> Any:
@@ -153,6 +155,7 @@ class Scores:
             "majority_share": self.majority_share.to_json(),
             **{name: metric.of(self).to_json() for name, metric in METRICS.items()},
             "log_loss_floor": self.log_loss_floor,
+            "reliability": [entry.to_json() for entry in self.reliability],
             "classes": [entry.to_json() for entry in self.classes],
         }
 
@@ -167,6 +170,7 @@ class Scores:
             majority=to_label(value["majority"]),
             majority_share=Estimate.from_json(value["majority_share"]),
             log_loss_floor=float(value["log_loss_floor"]),
+            reliability=tuple(ReliabilityBin.from_json(entry) for entry in value["reliability"]),
             classes=tuple(ClassScores.from_json(entry) for entry in value["classes"]),
             **{name: Estimate.from_json(value[name]) for name in METRICS},
         )
@@ -262,6 +266,7 @@ def score(predictions: Predictions, label_set: LabelSet) -> Scores:
         log_loss_floor=float(_cross_entropy(targets, targets).mean()),
         brier=over.figure("brier"),
         calibration_error=over.figure("calibration_error"),
+        reliability=reliability(probabilities, predictions.labels, clusters=clusters),
         classes=tuple(over.class_scores(number, label) for number, label in enumerate(label_set.expressions)),
     )
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MissingExtraError
+from mien.evaluation.calibration import ReliabilityBin
 from mien.evaluation.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -125,6 +126,13 @@ class ConfusionData:
 
     labels: tuple[str, ...]
     counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ReliabilityData:
+    """How probable answers were said to be, and how often they were right: the bins that hold images."""
+
+    bins: tuple[ReliabilityBin, ...]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from mien.report.diagrams import DiagramData, draw_diagram, large
 from mien.report.heads import heads_frame, heads_of
 from mien.report.published import PublishedTable, agreement, beside, contradictions
 from mien.report.results import NOT_TRAINED_HERE, Result, Results, collect, flat_settings
-from mien.report.sketch import sketch_confusion, sketch_curves
+from mien.report.sketch import sketch_confusion, sketch_curves, sketch_reliability
 from mien.report.summary import summarise
 from mien.report.tables import (
     Frame,
@@ -50,6 +50,7 @@ from mien.report.tables import (
     classes_frame,
     confusion_frame,
     history_frame,
+    reliability_frame,
     runs_frame,
     study_tables,
 )
@@ -67,6 +68,9 @@ PAGE_FILE = "report.html"
 
 # The columns of the overview that follow the two accuracies.
 _OVERVIEW = tuple(METRICS[name] for name in ("balanced_accuracy", "macro_f1", "top2", "log_loss"))
+
+
+_OF_VOTES = " It has learned which share of the taggers would agree; the answer of most is right more often than that."
 
 
 @dataclass(frozen=True)
@@ -146,10 +150,15 @@ def _drawing_code() -> str:
 
 @dataclass(frozen=True, eq=False)
 class ResultView:
-    """One readout in the details of a run: its result, and its confusion matrix where it has scores."""
+    """One readout in the details of a run.
+
+    Attributes:
+        result: its figures.
+        figures: its confusion matrix and its reliability, where it has scores.
+    """
 
     result: Result
-    confusion: FigureView | None
+    figures: tuple[FigureView, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +178,7 @@ class ForeignView:
     """The details of a model that was not trained here.
 
     Attributes:
-        view: its result, and its confusion matrix.
+        view: its result, and the figures of it.
         facts: what was said of it.
         unknown: what is not known of it, by heading.
     """
@@ -325,6 +334,7 @@ def write_report(
         "classes": classes_frame(results),
         "confusion": confusion_frame(results),
         "history": history_frame(results),
+        "reliability": reliability_frame(results),
     }
     page = environment.get_template("report.html.j2").render(
         study=plan.study,
@@ -356,7 +366,7 @@ def write_report(
         frames=sorted(frames),
     )
     drawn = overview + [view for run in runs for view in _views_of(run)] + [network.diagram for network in networks]
-    drawn += [one.view.confusion for one in others if one.view.confusion is not None]
+    drawn += [view for one in others for view in one.view.figures]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not page_only:
@@ -508,8 +518,8 @@ def _finding_frames(
 
 
 def _views_of(run: RunView) -> list[FigureView]:
-    views = [run.curves, *(readout.confusion for readout in run.readouts)]
-    return [view for view in views if view is not None]
+    curves = [] if run.curves is None else [run.curves]
+    return curves + [view for readout in run.readouts for view in readout.figures]
 
 
 # --- figures ---------------------------------------------------------------------------------------------------
@@ -563,7 +573,7 @@ def _run_view(results: Results, run: PlannedRun, gallery: Gallery) -> RunView:
         run=run,
         title=title,
         record=record,
-        readouts=tuple(ResultView(entry, _confusion_view(entry, gallery)) for entry in entries),
+        readouts=tuple(ResultView(entry, _result_figures(entry, gallery)) for entry in entries),
         curves=_curves_view(title, record, gallery) if record and record.history else None,
         settings=_shown(run.recipe.to_json()),
     )
@@ -573,7 +583,7 @@ def _foreign_view(result: Result, gallery: Gallery) -> ForeignView:
     record = result.record
     if record is None:
         raise ValueError(f"Expected the record of a model that was not trained here. Received: {result.title}.")
-    return ForeignView(ResultView(result, _confusion_view(result, gallery)), facts_of(record), unknown_of(record))
+    return ForeignView(ResultView(result, _result_figures(result, gallery)), facts_of(record), unknown_of(record))
 
 
 def _curves_view(title: str, record: RunRecord, gallery: Gallery) -> FigureView:
@@ -596,17 +606,31 @@ def _curves_view(title: str, record: RunRecord, gallery: Gallery) -> FigureView:
     )
 
 
-def _confusion_view(result: Result, gallery: Gallery) -> FigureView | None:
-    if result.scores is None:
-        return None
-    labels = tuple(expression.value for expression in result.scores.label_set.expressions)
-    data = figures.ConfusionData(labels, np.array(result.scores.confusion, dtype=np.int64))
-    return gallery.view(
-        f"confusion-{slug(result.run.id)}-{result.readout}",
-        "Confusion matrix" + ("" if result.is_foreign else f" after {count_text(result.readout, 'epoch')}"),
-        "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
-        sketch_confusion,
-        data,
+def _result_figures(result: Result, gallery: Gallery) -> tuple[FigureView, ...]:
+    scores = result.scores
+    if scores is None:
+        return ()
+    labels = tuple(expression.value for expression in scores.label_set.expressions)
+    name = f"{slug(result.run.id)}-{result.readout}"
+    when = "" if result.is_foreign else f" after {count_text(result.readout, 'epoch')}"
+    return (
+        gallery.view(
+            f"confusion-{name}",
+            f"Confusion matrix{when}",
+            "Each row: the images of one label, as shares of the row and as counts. The diagonal is recall.",
+            sketch_confusion,
+            figures.ConfusionData(labels, np.array(scores.confusion, dtype=np.int64)),
+        ),
+        gallery.view(
+            f"reliability-{name}",
+            f"Reliability{when}",
+            "Dots: how often answers of about one probability were right, with the 95% interval. On the dashed line "
+            "they mean what they say; below it the network is too sure. Bars: how many images have such a probability."
+            + _OF_VOTES
+            * (result.run.protocol.targets == "votes"),
+            sketch_reliability,
+            figures.ReliabilityData(scores.reliability),
+        ),
     )
 
 

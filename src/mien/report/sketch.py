@@ -1,6 +1,6 @@
-"""The two figures that every run has, written as SVG directly: its confusion matrix and its learning curves.
+"""The three figures that every run has, as SVG written directly: confusion matrix, reliability and learning curves.
 
-matplotlib takes a fifth of a second for each of them, and a report of three hundred runs has six hundred. What they
+matplotlib takes a fifth of a second for each of them, and a report of three hundred runs has nine hundred. What they
 show is little: boxes, words, two lines. Data, colours and forms are those of `figures`.
 """
 
@@ -11,12 +11,27 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mien.report.figures import FAINT, FIRST, GRID, GROUND, INK, ON_FIRST, SECOND, ConfusionData, CurvesData, ticks
+from mien.report.figures import (
+    FAINT,
+    FIRST,
+    GRID,
+    GROUND,
+    INK,
+    ON_FIRST,
+    SECOND,
+    ConfusionData,
+    CurvesData,
+    ReliabilityData,
+    ticks,
+)
 
 Point = tuple[float, float]
 
 # Points (1/72 inch) of a matrix: what stands around it, and one of its cells.
 _LEFT, _TOP, _BELOW, _CELL = 108.0, 26.0, 36.0, (56.0, 33.0)
+
+# Points of the square of reliability, and of the bars below it.
+_SQUARE, _SIDE, _BARS = (46.0, 24.0), 190.0, 40.0
 
 # Points of the two panels of curves.
 _PANEL, _PANELS, _CURVES = (200.0, 122.0), ((42.0, 24.0), (312.0, 24.0)), (533.0, 202.0)
@@ -114,6 +129,37 @@ def sketch_curves(data: CurvesData) -> str:
     if data.chosen:
         sketch.dot((366, low - 3), 4.5, INK, hollow=True)
         sketch.text((376, low), "evaluated", anchor="start")
+    return sketch.svg()
+
+
+def sketch_reliability(data: ReliabilityData) -> str:
+    """An SVG of the bins: how often right against how probable it was said, with the share of the images below."""
+    (left, top), side = _SQUARE, _SIDE
+    sketch = Sketch(left + side + 14, top + side + _BARS + 40)
+    bottom, most = top + side, max(entry.count for entry in data.bins)
+
+    def place(across: float, up: float) -> Point:
+        return left + side * across, bottom - side * up
+
+    sketch.text((left, top - 9), "Share of right answers", 9.5, anchor="start")
+    for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        sketch.line([place(0, value), place(1, value)], GRID, 0.7)
+        sketch.text((left - 5, place(0, value)[1] + 3), f"{value:.0%}", anchor="end")
+        sketch.text((place(value, 0)[0], bottom + _BARS + 17), f"{value:.0%}")
+    sketch.line([place(0, 0), place(1, 1)], FAINT, 1.0, dashed=True)
+    for entry in data.bins:
+        if entry.accuracy is None or entry.confidence is None:
+            continue
+        height = (_BARS - 6) * entry.count / most
+        begin = place(entry.low, 0)[0] + 0.5
+        sketch.box((begin, bottom + _BARS - height), (side * (entry.high - entry.low) - 1, height), SECOND, 0.55)
+        ends = [place(entry.confidence, value) for value in (entry.accuracy.low, entry.accuracy.high)]
+        sketch.line(ends, FIRST, 1.4)
+        sketch.dot(place(entry.confidence, entry.accuracy.value), 3, FIRST)
+    for level in (bottom, bottom + _BARS):
+        sketch.line([(left, level), (left + side, level)], FAINT, 0.8)
+    sketch.text((left - 5, bottom + _BARS / 2 + 5), "images", anchor="end")
+    sketch.text((left + side / 2, bottom + _BARS + 32), "probability of the answer")
     return sketch.svg()
 
 

@@ -268,6 +268,20 @@ def confusion_frame(results: Results) -> Frame:
     return Frame(("run", "epochs", "label", "answer", "images"), tuple(rows))
 
 
+def reliability_frame(results: Results) -> Frame:
+    """One line a result and bin of probability that holds images: how probable its answers were, how often right."""
+    rows = [
+        (result.run_ids, result.readout, entry.low, entry.high, entry.count, entry.confidence)
+        + _numbers(entry.accuracy)[:3]
+        for result in results.everyone
+        if result.scores
+        for entry in result.scores.reliability
+        if entry.count
+    ]
+    columns = ("run", "epochs", "probability_from", "probability_to", "images", "mean_probability")
+    return Frame((*columns, "right", "right_low", "right_high"), tuple(rows))
+
+
 def history_frame(results: Results) -> Frame:
     """One line a run and epoch, as the training saw it."""
     columns = "epoch loss accuracy validation_loss validation_accuracy learning_rate seconds images_per_second".split()
