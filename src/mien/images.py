@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import string
 import threading
@@ -81,7 +82,7 @@ def depth_of(largest: float) -> int:
 
 
 # No text, so that what reads a function's types from outside can follow it.
-PhotoSource: TypeAlias = str | Path | bytes | BinaryIO | Address | NDArray[Any] | pillow.Image | Image
+PhotoSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Address | NDArray[Any] | pillow.Image | Image
 
 
 def read_image(
@@ -92,9 +93,10 @@ def read_image(
     A JPEG file that is cut off is read as far as it goes when at least half of its rows are there.
 
     Args:
-        source: a path; the bytes of a file; a file object, open in binary mode; a Pillow image; or an array of shape
-            (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, as uint8, other whole numbers of 8, 10, 12, 14 or 16
-            bits (as many as the largest needs), or floating-point numbers in 0..1. An `Image` is returned as it is.
+        source: a path; the bytes of a file; a file object, open in binary mode, which is read from where it stands; a
+            Pillow image; or an array of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, as uint8, other whole
+            numbers of 8, 10, 12, 14 or 16 bits (as many as the largest needs), or floating-point numbers in 0..1. An
+            `Image` is returned as it is.
         max_pixels: a photo with more pixels is refused before it is decoded. It holds for what is decoded in at most
             5 bytes a pixel; other formats may have fewer (a WebP, at 16 bytes a pixel, 5/16 of it).
         name: what the bytes of a file are called in the result and in errors; None for "bytes".
@@ -105,6 +107,7 @@ def read_image(
         ImageError: no such file, not a picture, damaged, or over the limit.
         TypeError: the source is of another type.
     """
+    source, name = kept(source, name)
     if isinstance(source, Image):
         return source
     if isinstance(source, np.ndarray):
@@ -126,16 +129,37 @@ def read_image(
             raise ImageError(f"{shown(str(source))} cannot be opened: {_reason(error)}") from error
     if isinstance(source, pillow.Image):
         return _from_pillow(source, "image", max_pixels, [])
-    if callable(getattr(source, "read", None)):
-        content = source.read()
-        if not isinstance(content, bytes):
-            raise ArgumentError("A photo is read from a file that is open in binary mode. Received: one in text mode.")
-        return _from_file(io.BytesIO(content), name or str(getattr(source, "name", "file")), max_pixels, least_pixels)
     hint = " Several photos: Recognizer().recognize_many(photos)." if isinstance(source, (list, tuple, set)) else ""
     raise ArgumentError(
         "A photo is a path, the bytes of a file, an open file, an array or a Pillow image. "
         f"Received: {type(source).__name__}.{hint}"
     )
+
+
+def kept(source: PhotoSource, name: str | None = None) -> tuple[PhotoSource, str | None]:
+    """A source that can be read more than once, and what it is called: of a file object its content, which is read now.
+
+    Args:
+        source: as for `read_image`. What stands for a path, such as an `os.DirEntry`, becomes the path.
+        name: what it is called; None for its own name.
+
+    Raises:
+        ImageError: a file object or an address cannot be read.
+        TypeError: a file object is open in text mode.
+    """
+    if isinstance(source, os.PathLike) and not isinstance(source, Path):
+        return Path(source), name
+    read = getattr(source, "read", None)
+    if isinstance(source, (Image, pillow.Image)) or not callable(read):
+        return source, name
+    name = name or str(getattr(source, "name", "file"))
+    try:
+        content = None if isinstance(source, io.TextIOBase) else read()
+    except (OSError, ValueError) as error:  # the latter of one that is closed
+        raise ImageError(f"{shown(name)} cannot be read: {_reason(error)}") from error
+    if not isinstance(content, bytes):
+        raise ArgumentError("A photo is read from a file that is open in binary mode. Received: one in text mode.")
+    return content, name
 
 
 # More of a name is no name: a photo that was given as text has millions of letters.

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 
 import mien
+from mien.api.data import convert, get
+from mien.api.networks import draw_network, show_network
+from mien.api.predicting import predict
+from mien.api.quantising import quantise
 from mien.api.studying import study_state
 from mien.api.training import parse_value, study_text
 from mien.arguments import checked, fitting, kind_of
@@ -35,19 +39,26 @@ FACES = "drawn:count=60,size=16"
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "audit": (mien.audit, {"data": FACES, "run": "nowhere"}),
     "compare": (mien.compare, {"results": {}}),
+    "convert": (convert, {"data": "nowhere", "output": "converted"}),
+    "draw_network": (draw_network, {"name": "nowhere"}),
     "evaluate": (mien.evaluate, {"bundle": "nowhere", "data": "nowhere"}),
     "explain": (mien.explain, {"photo": "nowhere.jpg", "bundle": "nowhere"}),
     "export": (mien.export, {"run": "nowhere"}),
+    "get": (get, {"name": "nowhere"}),
     "foreign_run": (mien.foreign_run, {"name": "m", "answers": np.full((3, 7), 1 / 7), "data": "nowhere"}),
     "load_bundle": (mien.load_bundle, {"bundle": "nowhere"}),
     "plan_study": (mien.plan_study, {"study": "nowhere.toml"}),
+    "predict": (predict, {"paths": "nowhere.jpg", "bundle": "nowhere"}),
+    "quantise": (quantise, {"bundle": "nowhere", "data": "nowhere", "output": "m.mien"}),
     "read": (mien.read, {"data": "nowhere"}),
     "run_study": (mien.run_study, {"study": "nowhere.toml"}),
+    "show_network": (show_network, {"source": "nowhere"}),
     "study_state": (study_state, {"study": "nowhere.toml"}),
     "train": (mien.train, {"data": "nowhere"}),
     "try_contracts": (mien.try_contracts, {"model": "nowhere.onnx", "data": "nowhere"}),
     "wrap": (mien.wrap, {"model": "nowhere.onnx"}),
     "write_report": (mien.write_report, {"study": "nowhere"}),
+    "Recognizer": (mien.Recognizer, {"bundle": "nowhere"}),
     "Store": (mien.Store, {"folder": "nowhere"}),
     "Store.create": (mien.Store.create, {"folder": "nowhere"}),
     "Store.open": (mien.Store.open, {"folder": "nowhere"}),

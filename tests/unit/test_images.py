@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -363,6 +364,27 @@ def test_a_file_object_is_read_like_its_bytes(portrait):
     np.testing.assert_array_equal(from_file.pixels, read_image(portrait.read_bytes()).pixels)
     assert from_file.name == str(portrait)
     assert read_image(io.BytesIO(portrait.read_bytes())).photo_size == from_file.photo_size
+
+
+class Portrait(os.PathLike):
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+def test_what_stands_for_a_path_is_read_as_it(portrait):
+    assert read_image(Portrait(portrait)).name == str(portrait)
+    (entry,) = (entry for entry in os.scandir(portrait.parent) if entry.name == portrait.name)
+    np.testing.assert_array_equal(read_image(entry).pixels, read_image(portrait).pixels)
+
+
+def test_a_file_object_that_cannot_be_read_is_an_image_error(portrait):
+    closed = portrait.open("rb")
+    closed.close()
+    with pytest.raises(ImageError, match="cannot be read: .*closed file"):
+        read_image(closed)
 
 
 def test_a_large_array_is_kept_smaller(monkeypatch):

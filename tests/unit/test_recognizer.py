@@ -1,3 +1,4 @@
+import io
 import itertools
 import math
 import shutil
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image as pillow
 
 from mien.bundle import UnsureRule
-from mien.errors import BundleError, DataError
+from mien.errors import BundleError, DataError, MienError
 from mien.images import read_image
 from mien.inference.crops import crop_face
 from mien.inference.recognizer import Recognizer
@@ -196,6 +197,34 @@ def test_a_path_with_letters_of_any_script_is_read(recognizer, portrait, tmp_pat
     path = tmp_path / "смех 笑顔 é.jpg"
     shutil.copy(portrait, path)
     assert recognizer.recognize(path).outcome is Outcome.OK
+
+
+def test_a_small_face_in_a_large_photo_is_cut_out_of_a_file_object_too(recognizer, portrait, tmp_path):
+    # Such a photo is read twice: at a part of its size for finding, and whole for cutting.
+    with pillow.open(portrait) as face:
+        scene = pillow.new("RGB", (4800, 3600), "white")
+        scene.paste(face.convert("RGB").resize((300, 300)), (2000, 1500))
+    scene.save(tmp_path / "scene.jpg", quality=92)
+    expected = recognizer.recognize(tmp_path / "scene.jpg")
+    assert expected.faces
+    with (tmp_path / "scene.jpg").open("rb") as file:
+        assert recognizer.recognize(file).to_json() == expected.to_json()
+    content = io.BytesIO((tmp_path / "scene.jpg").read_bytes())
+    assert [face.to_dict() for face in recognizer.recognize(content).faces] == [
+        face.to_dict() for face in expected.faces
+    ]
+
+
+def test_arguments_of_another_kind_are_named_at_the_door(recognizer):
+    for wrong in ({"detector": "yunet.onnx"}, {"threads": 0}, {"threads": 1.5}, {"framing": 5}, {"max_pixels": "a"}):
+        with pytest.raises(MienError, match=next(iter(wrong))):
+            Recognizer(**wrong)
+    with pytest.raises(MienError, match=r"recognize_many: batch is a whole number. Received: 2.5"):
+        list(recognizer.recognize_many(["a.jpg"], batch=2.5))
+    with pytest.raises(DataError, match=r"one array.*Received: list"):
+        recognizer.recognize_crops([np.zeros((48, 48), np.uint8)])
+    with pytest.raises(DataError, match=r"Received: \(2, 0, 48\)"):
+        recognizer.recognize_crops(np.zeros((2, 0, 48), np.uint8))
 
 
 def test_one_recognizer_serves_several_threads(recognizer, portrait):

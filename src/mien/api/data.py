@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mien.arguments import checked
 from mien.datasets.dataset import Dataset
 from mien.datasets.description import Description
 from mien.datasets.description import describe as describe_dataset
+from mien.datasets.duplicates import Progress
 from mien.datasets.manifest import write_manifest
 from mien.datasets.parquet import write_parquet
 from mien.datasets.places import FOLDERS_VARIABLE, find_place
@@ -20,7 +22,6 @@ from mien.errors import DataError, did_you_mean
 from mien.inference.batch import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
-    from mien.datasets.duplicates import Progress
     from mien.datasets.getting import Checked
 
 Form = Literal["manifest", "parquet"]
@@ -96,6 +97,7 @@ _ENDINGS_OF_FILES = (
 )
 
 
+@checked("data")
 def convert(
     data: Dataset | DataSpec | Path | str, output: Path | str, form: Form | None = None, **keys: Any
 ) -> Converted:
@@ -138,7 +140,7 @@ def known_sources() -> tuple[Source, ...]:
     return tuple(SOURCES.values())
 
 
-def source_named(name: str, *, url: str | None = None, file: Path | None = None) -> tuple[Source, str]:
+def source_named(name: str, *, url: str | None = None, file: Path | str | None = None) -> tuple[Source, str]:
     """A published data set, and the place that `get` would bring it from.
 
     Args:
@@ -159,12 +161,13 @@ def source_named(name: str, *, url: str | None = None, file: Path | None = None)
     return source, str(file) if file is not None else source.place if url is None else shown_url(url)
 
 
+@checked()
 def get(
     name: str,
     folder: Path | str = "data",
     *,
     url: str | None = None,
-    file: Path | None = None,
+    file: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Got:
     """Bring a published data set onto this machine, and compare its counts with the published ones.
@@ -185,5 +188,5 @@ def get(
     source, _ = source_named(name, url=url, file=file)
     from mien.datasets.getting import check_copy, get_dataset
 
-    path = get_dataset(source, Path(folder), url=url, file=file, progress=progress)
+    path = get_dataset(source, Path(folder), url=url, file=None if file is None else Path(file), progress=progress)
     return Got(source, path, check_copy(source, path))

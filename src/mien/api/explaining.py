@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.arguments import checked
 from mien.bundle import Bundle
 from mien.errors import MienError
 from mien.images import Image, PhotoSource, read_image
@@ -97,6 +98,7 @@ class Explanations(Sequence[ExplainedFace]):
         return path
 
 
+@checked("photo")
 def explain(
     photo: PhotoSource,
     bundle: Bundle | Path | str = "default",

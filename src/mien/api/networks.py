@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.arguments import checked
 from mien.channels import Channels, channels_of_input
 from mien.errors import MissingExtraError, NetworkError, ReportError
 from mien.files import written_whole
@@ -103,6 +104,7 @@ def contract_rows() -> list[dict[str, Any]]:
     return [contract.to_json() for contract in CONTRACTS.values()]
 
 
+@checked()
 def draw_network(name: str, size: int | None = None) -> NetworkPicture:
     """Draw a backbone by stages and blocks, with the parameters and multiply-adds of each stage.
 
@@ -152,6 +154,7 @@ def draw_networks(
             left_out(name, reason)
 
 
+@checked()
 def show_network(
     source: Path | str,
     photo: Path | None = None,

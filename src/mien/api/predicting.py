@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.addresses import Address
+from mien.arguments import checked
 from mien.bundle import DATA, Bundle
 from mien.errors import DataError, ImageError, MienError
 from mien.images import read_image
@@ -249,6 +250,7 @@ class ClusterBatch(Batch):
                 yield from read_parts(cluster, parts, self.recognizer)
 
 
+@checked()
 def predict(
     paths: Sequence[Path | str] | Path | str,
     *,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.api.evaluating import data_of_its_run, evaluate
+from mien.arguments import checked
 from mien.bundle import Bundle, Golden, load_bundle, refuse_other_ending, write_bundle
 from mien.channels import with_channel_axis
 from mien.datasets.dataset import Dataset
@@ -46,8 +47,9 @@ class Quantised:
     other_labels: int
 
 
+@checked("data")
 def quantise(
-    bundle: Bundle | Path | str, data: Dataset | DataSpec | Path | str, output: Path, **keys: Any
+    bundle: Bundle | Path | str, data: Dataset | DataSpec | Path | str, output: Path | str, **keys: Any
 ) -> Quantised:
     """Write a model again such that it computes in whole numbers of 8 bits (see `mien.training.quantise`).
 
@@ -69,6 +71,7 @@ def quantise(
         from mien.training.quantise import quantised
     except ImportError as error:
         raise MissingExtraError("Bringing a model to 8 bits", "train") from error
+    output = Path(output)
     refuse_other_ending(output)
     model = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     dataset, split, _ = data_of_its_run(model, data, **keys)

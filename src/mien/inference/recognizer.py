@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.addresses import Address
+from mien.arguments import checked, fitting
 from mien.bundle import Bundle, load_bundle
 from mien.channels import has_equal_channels, shape_of
 from mien.errors import BundleError, DataError, ImageError
 from mien.framing import FRAMINGS, crop_rule_of
-from mien.images import MAX_PIXELS, Image, PhotoSource, read_image
+from mien.images import MAX_PIXELS, Image, PhotoSource, kept, read_image
 from mien.inference.batch import find_photos
 from mien.inference.classifier import Classifier
 from mien.inference.crops import MOST_OBLONG, crop_face, crop_side, resize_crops
@@ -99,9 +100,10 @@ class Recognizer:
     Raises:
         BundleError: the bundle is missing or damaged.
         MienError: the installed onnxruntime has no such provider; the message names those that it has.
-        DataError: `labels`, `unsure` or `prior` do not fit.
+        DataError: `labels`, `unsure`, `prior` or `threads` do not fit.
     """
 
+    @checked("labels", "unsure", "prior")
     def __init__(
         self,
         bundle: Bundle | Path | str = "default",
@@ -118,6 +120,8 @@ class Recognizer:
         largest: bool = False,
         provider: str = "cpu",
     ) -> None:
+        if threads is not None and threads < 1:
+            raise DataError(f"Expected threads of at least 1, or None for one per core. Received: {threads}.")
         if not isinstance(bundle, Bundle):
             bundle = load_bundle(bundle)
         if framing is not None:
@@ -191,8 +195,12 @@ class Recognizer:
             raise DataError(f"order is 'rgb' or 'bgr'. Received: {order!r}.")
         if isinstance(photo, np.ndarray) and photo.ndim == 3 and photo.shape[2] >= 3 and order == "bgr":
             photo = np.concatenate([photo[..., 2::-1], photo[..., 3:]], axis=2)
-        if isinstance(photo, (str, Path)) and os.path.isdir(photo):  # not surprised by a name that no file can have
-            raise DataError(f"{photo} is a folder: Recognizer().folder({str(photo)!r}) reads its photos.")
+        if isinstance(photo, (str, os.PathLike)) and os.path.isdir(
+            photo
+        ):  # not surprised by a name that no file can have
+            raise DataError(
+                f"{os.fspath(photo)} is a folder: Recognizer().folder({os.fspath(photo)!r}) reads its photos."
+            )
         return self._finish([self.prepare(photo)])[0]
 
     def folder(self, path: Path | str, *, recursive: bool = False) -> PhotoResults:
@@ -228,9 +236,11 @@ class Recognizer:
         Yields:
             One result a photo. What `photos` raises is raised after the results of the photos before it.
         """
-        if isinstance(photos, (str, Path)):
-            raise TypeError(f"recognize_many takes several photos. For those of a folder: folder({str(photos)!r}).")
-        if batch < 1:
+        if isinstance(photos, (str, os.PathLike)):
+            raise TypeError(
+                f"recognize_many takes several photos. For those of a folder: folder({os.fspath(photos)!r})."
+            )
+        if fitting(batch, int, "recognize_many: batch") < 1:
             raise DataError(f"Expected a batch of at least 1 photo. Received: {batch}.")
         failures: list[Exception] = []
 
@@ -259,9 +269,17 @@ class Recognizer:
         Raises:
             DataError: the crops have another shape or type.
         """
+        if not isinstance(crops, np.ndarray):
+            raise DataError(
+                f"Expected crops as one array, numpy.stack of those of one size. Received: {type(crops).__name__}."
+            )
         if crops.ndim == 4 and crops.shape[3] == 1:
             crops = crops[:, :, :, 0]
-        if not (crops.ndim == 3 or (crops.ndim == 4 and crops.shape[3] == 3)) or crops.dtype != np.uint8:
+        if (
+            0 in crops.shape[1:]
+            or not (crops.ndim == 3 or (crops.ndim == 4 and crops.shape[3] == 3))
+            or crops.dtype != np.uint8
+        ):
             raise DataError(
                 f"Expected crops of shape (N, H, W) or (N, H, W, 3), uint8. Received: {crops.shape}, {crops.dtype}."
             )
@@ -326,6 +344,7 @@ class Recognizer:
                 "already need none: --crops, or Recognizer(crops=True)."
             )
         try:
+            photo, name = kept(photo, name)  # a file object is read once, and a photo twice where its faces are small
             # A crop is read at its full size: it is small, or is to be shrunk in one step.
             least = None if self.crops else DECODED_PIXELS
             image = read_image(photo, max_pixels=self.max_pixels, least_pixels=least, name=name)
