@@ -89,16 +89,16 @@ class MissingExtraError(MienError):
         super().__init__(f"{what} needs the optional part '{extra}': pip install 'mien[{extra}]'")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known word, or all of them when none is near.
+def did_you_mean(word: str, words: Iterable[str], *, known: bool = True) -> str:
+    """A sentence that names the nearest known word; when none is near, all of them, or nothing where they are shown.
 
     >>> did_you_mean("learning_rat", ["learning_rate", "epochs"])
     "Did you mean 'learning_rate'?"
     >>> did_you_mean("zzz", ["one", "two"])
     'Known: one, two.'
     """
-    known = list(known)
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    words = list(words)
+    near = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"Known: {', '.join(known)}."
+    return f"Known: {', '.join(words)}." if known else ""

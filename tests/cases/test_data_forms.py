@@ -521,7 +521,7 @@ REFUSED = {
     ),
     "15 no column of labels": (
         named_images("image,mood\n0.png,happy\n"),
-        "a column of paths .* and a column of labels",
+        "a column of paths .* and a column of labels .* Received: image, mood.$",
     ),
     "18 YOLO": (tree("images/train/1.jpg", "labels/train/1.txt", "data.yaml"), "YOLO's form"),
     "17 standardised": (npz(images=GRAYS - 128.0, labels=WORDS), "they were standardised"),
@@ -529,7 +529,18 @@ REFUSED = {
         holding("annotations/instances.json"),
         "holds annotations/instances.json: mien reads no JSON.*path and label",
     ),
-    "Pascal VOC": (holding("annotations/1.xml", "annotations/2.xml"), "mien reads no XML.*cut out"),
+    "Pascal VOC": (
+        holding("annotations/1.xml", "annotations/2.xml"),
+        "a file for each image .*annotations/1.xml.*Pascal VOC.*cut out",
+    ),
+    "Pascal VOC as it is given out": (
+        tree("JPEGImages/1.jpg", "JPEGImages/2.jpg", "Annotations/1.xml", "Annotations/2.xml"),
+        "a file for each image .*Annotations/1.xml.*Pascal VOC.*cut out",
+    ),
+    "15 columns of links": (
+        lambda root: write(root / "t.csv", b"URL,AU1,emotion_category\nhttp://x/1.jpg,0,happy\n"),
+        "two columns: one of paths .* and one of labels",
+    ),
     "YOLO, a folder a role": (tree("train/images/1.jpg", "train/labels/1.txt", "data.yaml"), "YOLO's form"),
     "metadata.jsonl": (holding("metadata.jsonl"), "mien reads no JSON.*a .csv with the columns"),
     "a spreadsheet beside the images": (holding("labels.xlsx"), "labels.xlsx: mien reads no spreadsheet.*Save it as"),

@@ -235,7 +235,11 @@ SILENT: dict[str, list[Case]] = {
         Case(study(table=TWO + "\nseeds = [0, 1]"), [known(2.0), known(2.0, seed=1), known(1.0), known(1.0, seed=1)]),
         Case(study(table=TWO), [known(2.0), known(1.0)]),
     ],
-    "C13": [Case(study(table=TWO + "\nseeds = [0, 1]"), [known()] * 4), Case(study(), [known()])],
+    "C13": [
+        Case(study(table=TWO + "\nseeds = [0, 1]"), [known()] * 4),
+        Case(study(), [known()]),
+        Case(study(table="rows.seed = [1, 2]"), [known(), known(0.5)]),
+    ],
     "C14": [Case(study(), [known()]), Case(study(), [known(only=2)])],
     "C15": [Case(study(), [known(2.0)]), Case(study(), [known(only=2)])],
     "C16": [Case(study(), [known()])],

@@ -130,8 +130,8 @@ def test_frames_of_a_clip_are_a_group(tmp_path, name, clips):
     ("files", "sentence"),
     [
         ({"train.zip": b"", "test.tar.gz": b""}, "holds 2 archives, test.tar.gz, train.zip.*unpack several"),
-        ({"1.png": None, "1.cls": b"3", "2.png": None, "2.cls": b"0"}, r"a file beside each image .*1\.cls.*one table"),
-        ({"train/1.png": None, "train/1.txt": b"happy"}, r"a file beside each image .*train/1\.txt"),
+        ({"1.png": None, "1.cls": b"3", "2.png": None, "2.cls": b"0"}, r"a file for each image .*1\.cls.*one table"),
+        ({"train/1.png": None, "train/1.txt": b"happy"}, r"a file for each image .*train/1\.txt"),
         ({"happy/1.mp4": b"x", "sad/2.mp4": b"x"}, "None of the 2 images.*It is a film.*Save its frames"),
     ],
 )

@@ -172,5 +172,5 @@ def test_what_is_wrong_inside_an_archive_is_said_of_the_archive(tmp_path):
     with tarfile.open(tmp_path / "faces.tar", "w") as archive:
         for name in ("1.png", "1.cls"):
             archive.addfile(tarfile.TarInfo(f"inside/{name}"), io.BytesIO())
-    with pytest.raises(DataError, match=f"^{tmp_path}/faces.tar has a file beside each image"):
+    with pytest.raises(DataError, match=f"^{tmp_path}/faces.tar has a file for each image"):
         read_dataset(tmp_path / "faces.tar", cache=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 
 from mien.datasets.dataset import Role
 from mien.evaluation.metrics import score
@@ -59,6 +60,26 @@ def test_a_clear_winner_is_set_apart() -> None:
     assert "Set apart" in statements
     assert "Too close to rank" not in statements
     assert statements["Floor"].text.endswith("All 3 results lie above it, compared on the same images.")
+
+
+SEEDS_APART = [
+    ('rows.backbone = ["mien_small", "vgg16"]\nseeds = [0, 1]', "mien_small"),  # each has run one of its seeds so far
+    ("rows.seed = [1, 2]", "1"),
+]
+
+
+@pytest.mark.parametrize(("axes", "best"), SEEDS_APART)
+def test_results_without_a_seed_in_common_are_compared_too(axes: str, best: str) -> None:
+    head = STUDY.partition("rows =")[0]
+    plan = plan_of(f"{head}{axes}\n")
+    for skill, heading in ((0.99, "Too close to rank"), (0.1, "Set apart")):
+        chosen = [plan.runs[0], plan.runs[-1]]
+        given = [answers(LARGE, skill=1.0), answers(LARGE, skill=skill, seed=5)]
+        records = {run.id: record_of(run, some) for run, some in zip(chosen, given, strict=True)}
+        statements = {statement.heading: statement for statement in told(plan, records)}
+        assert statements["Highest accuracy"].text.startswith(f"{best}: ")
+        assert (heading in statements, len({"Too close to rank", "Set apart"} & set(statements))) == (True, 1), skill
+        assert "corrected for 1 pair)" in statements[heading].text
 
 
 def test_what_cannot_be_told_apart_is_named() -> None:

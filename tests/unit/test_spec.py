@@ -254,6 +254,16 @@ class TestAxes:
     def test_switches_are_labelled_with_their_name(self):
         assert self.labels("columns.preprocessing.zca = [false, true]") == ("preprocessing.zca", ["zca off", "zca on"])
 
+    def test_whole_tables_of_settings_are_labelled_with_the_names_of_what_they_change(self):
+        lines = "columns.augmentation = [{ }, { blur = 0.05, noise = 0.05 }, { erasing = 0.5, flip = true }]"
+        title, labels = self.labels(lines)
+        assert title == "augmentation"
+        assert labels == ["unchanged", "blur 0.05, noise 0.05", "erasing 0.5, flip on"]
+        assert self.labels("columns.augmentation = [{ blur = 0.05 }, { noise = 0.05 }]")[1] == [
+            "blur 0.05",
+            "noise 0.05",
+        ]
+
     def test_points_have_their_own_labels(self):
         lines = "columns = [{ label = 'plain' }, { label = 'white', preprocessing = { zca = true, size = 64 } }]"
         table = parse_study(with_line('name = "networks"', lines)).tables[0]

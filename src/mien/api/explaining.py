@@ -98,7 +98,7 @@ class Explanations(Sequence[ExplainedFace]):
         return path
 
 
-@checked("photo")
+@checked("photo", "bundle")
 def explain(
     photo: PhotoSource,
     bundle: Bundle | Path | str = "default",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.addresses import Address
-from mien.arguments import checked
+from mien.arguments import checked, fitting
 from mien.bundle import DATA, Bundle
 from mien.errors import DataError, ImageError, MienError
 from mien.images import read_image
@@ -250,7 +250,7 @@ class ClusterBatch(Batch):
                 yield from read_parts(cluster, parts, self.recognizer)
 
 
-@checked()
+@checked("paths", "bundle")
 def predict(
     paths: Sequence[Path | str] | Path | str,
     *,
@@ -286,7 +286,8 @@ def predict(
         BundleError: the model is missing or damaged.
         DataError: an option does not fit.
     """
-    wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    several = None if isinstance(paths, (str, Path)) else fitting(paths, Sequence[Path | str], "predict: paths")
+    wanted = [paths] if several is None else list(several)
     folder = None if draw is None else Path(draw)
     crops = bool(options.get("crops"))
     photos = find_photos(wanted, recursive=recursive, leave_out=folder, data_sets=crops)

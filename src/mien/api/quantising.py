@@ -47,7 +47,7 @@ class Quantised:
     other_labels: int
 
 
-@checked("data")
+@checked("bundle", "data")
 def quantise(
     bundle: Bundle | Path | str, data: Dataset | DataSpec | Path | str, output: Path | str, **keys: Any
 ) -> Quantised:

@@ -127,7 +127,7 @@ def _check_columns(columns: Columns, path: Path) -> None:
     if not columns.holds_pixels:
         votes = "neutral" in names and "nf" in names
         hint = " These are the votes of FER+: give the table of pixels, and this file as the votes." if votes else ""
-        if not hint and columns.at:
+        if not hint:
             hint = (
                 " A table of image files needs two columns: one of paths (path, file, file_name, image) and one of "
                 "labels (label, emotion, expression)."

@@ -270,11 +270,12 @@ def label_files(
     at_depth = Counter[int]()
     for folder, inside in by_folder.items():
         at_depth.update(dict.fromkeys(named[folder], len(inside)))
+    told = not at_depth and bool(_label_files([path for inside in by_folder.values() for path in inside]))
     for folder, inside in by_folder.items():
         parts = parts_of[folder]
         place = max(named[folder], key=lambda depth: (at_depth[depth], depth), default=_numbered_place(parts))
         if place is None:
-            problems += _without_label(parts, inside, where)
+            problems += _without_label(parts, inside, "" if told else where)
             continue
         roles = [find_role(part) for number, part in enumerate(parts) if number != place]
         role = next((found for found in reversed(roles) if found is not None), Role.NONE)
@@ -438,7 +439,14 @@ def _role_notes(files: Sequence[LabelledFile]) -> list[str]:
 
 
 def _without_label(parts: list[str], inside: list[str], where: str) -> list[Problem]:
-    if parts and find_role(parts[-1]) is None and not says_nothing(parts[-1]) and any(map(_looks_like_image, inside)):
+    """Files without a label; an error where their folder should be an expression's, unless `where` is empty."""
+    if (
+        where
+        and parts
+        and find_role(parts[-1]) is None
+        and not says_nothing(parts[-1])
+        and any(map(_looks_like_image, inside))
+    ):
         _refuse_folder(parts[-1], where)
     return [Problem(path, "It lies in no folder that is named after an expression.") for path in inside]
 
@@ -480,11 +488,12 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
             f"{source} holds {count_text(len(packed), 'archive')}, {', '.join(packed)[:120]}. One is read by its own "
             f"path; unpack several into folders beside one another. {expected}"
         )
-    beside = _label_files_beside(paths)
-    if beside:
+    told = _label_files(paths)
+    if told:
         return (
-            f"{source} has a file beside each image that says what it shows, such as {beside}, as WebDataset and "
-            f"others keep them. Write them into one table: a .csv with the columns path and label. {expected}"
+            f"{source} has a file for each image that says what it shows, such as {told}, as Pascal VOC, WebDataset "
+            "and others keep them. Write them into one table: a .csv with the columns path and label; cut out faces "
+            f"that are given as boxes. {expected}"
         )
     others = [(path, way) for path in paths if (way := other_form(path)) is not None]
     if others:
@@ -495,15 +504,16 @@ def _nothing_found(source: Path, paths: Sequence[str], problems: Sequence[Proble
     return f"{source} holds no folder that is named after an expression ({len(problems):,} files seen). {expected}"
 
 
-def _label_files_beside(paths: Sequence[str]) -> str:
-    """The first of the files that lie beside each image under its name and may tell its label; empty if none."""
-    images = {path.rpartition(".")[0] for path in paths if _looks_like_image(path)}
-    beside = [
+def _label_files(paths: Sequence[str]) -> str:
+    """The first of the files that have the images' names, in any folder, and may tell their labels; empty if none."""
+    images = {PurePosixPath(path).stem for path in paths if _looks_like_image(path)}
+    told = [
         path
         for path in paths
-        if path.lower().endswith((".cls", ".txt", ".json", ".label", ".lbl")) and path.rpartition(".")[0] in images
+        if path.lower().endswith((".cls", ".txt", ".json", ".label", ".lbl", ".xml"))
+        and PurePosixPath(path).stem in images
     ]
-    return beside[0] if images and len(beside) >= len(images) / 2 else ""
+    return told[0] if images and len(told) >= len(images) / 2 else ""
 
 
 def name_group(path: str) -> str:

@@ -343,7 +343,7 @@ def _refuse_boxes(file: Path, names: Sequence[str]) -> None:
 def _no_manifest(file: Path) -> str:
     columns = read_columns(file)
     names = [] if columns is None else list(columns.names)
-    near = "" if columns is None else did_you_mean("path" if "label" in columns.at else "label", names)
+    near = did_you_mean("path" if columns is not None and "label" in columns.at else "label", names, known=False)
     classes = [name for name in names if find_expression(name) is not None]
     if columns is not None and "path" in columns.at and len(classes) > 1:
         near = (

@@ -103,7 +103,7 @@ class Recognizer:
         DataError: `labels`, `unsure`, `prior` or `threads` do not fit.
     """
 
-    @checked("labels", "unsure", "prior")
+    @checked("bundle", "labels", "unsure", "prior")
     def __init__(
         self,
         bundle: Bundle | Path | str = "default",

@@ -80,7 +80,7 @@ class TestedPair:
     Attributes:
         first: the better one.
         second: the other one.
-        comparison: of the seeds that both have.
+        comparison: of the seeds that both have, or of as many of each where they have none in common.
         adjusted: its p, corrected for all the pairs of the report (Holm).
     """
 
@@ -277,10 +277,7 @@ def compare_tables(tables: Sequence[TableData], metric: Metric = ACCURACY) -> li
         asked = []
         for second in range(len(entries)):
             for first in range(second):
-                seeds = [seed for seed in entries[first].results if seed in entries[second].results]
-                if seeds:
-                    key = _compare_once(entries[first], entries[second], seeds, metric, compared)
-                    asked.append((first, second, *key))
+                asked.append((first, second, *_compare_once(entries[first], entries[second], metric, compared)))
         drafts.append((table, entries, left_out, asked))
     # The values of a pair that has been met in the other order are those of its mirror image: it is tested once.
     keys = [key for key in compared if key <= key[::-1] or key[::-1] not in compared]
@@ -302,17 +299,28 @@ def compare_tables(tables: Sequence[TableData], metric: Metric = ACCURACY) -> li
 def _compare_once(
     first: Entry,
     second: Entry,
-    seeds: Sequence[int],
     metric: Metric,
     compared: dict[tuple[Identity, Identity], Comparison],
 ) -> tuple[Identity, Identity]:
-    """Compare two entries over the seeds that both have, unless it has been done; returns their key."""
-    sides = [{seed: entry.results[seed] for seed in seeds} for entry in (first, second)]
+    """Compare two entries over their seeds, unless it has been done; returns their key."""
+    sides = _sides(first, second)
     key = _identity(sides[0]), _identity(sides[1])
     if key not in compared:
         one, other = (np.stack([_values(result, metric) for result in side.values()]) for side in sides)
-        compared[key] = compare_values(one, other, metric, _clusters(first.results[seeds[0]]))
+        compared[key] = compare_values(one, other, metric, _clusters(next(iter(sides[0].values()))))
     return key
+
+
+def _sides(first: Entry, second: Entry) -> list[dict[int, Result]]:
+    """What is compared of two entries: the seeds that both have; where they have none in common, as many of each.
+
+    To set one seed against another is as fair. To leave such a pair untested would let it pass for one that differs.
+    """
+    common = [seed for seed in first.results if seed in second.results]
+    if common:
+        return [{seed: entry.results[seed] for seed in common} for entry in (first, second)]
+    fewest = min(first.seeds, second.seeds)
+    return [dict(list(entry.results.items())[:fewest]) for entry in (first, second)]
 
 
 def _finished(

@@ -388,7 +388,8 @@ def _axis_of_grid(values: Mapping[str, Any], path: tuple[str, ...]) -> Axis:
     points = []
     for combination in itertools.product(*lists.values()):
         changes = _changes(dict(zip(lists, combination, strict=True)), path)
-        points.append(Point(", ".join(_shown(key, value) for key, value in changes.items()), changes))
+        shown = [_shown(key, value, named=key not in lists) for key, value in changes.items()]
+        points.append(Point(", ".join(shown) or "unchanged", changes))
     return Axis(", ".join(lists), tuple(points))
 
 
@@ -441,10 +442,15 @@ def _checked(key: str, value: Any, path: tuple[str, ...]) -> Any:
     return converted
 
 
-def _shown(key: str, value: Any) -> str:
-    """How a grid's position is labelled: a backbone by its title, a number by itself, a switch with its name."""
+def _shown(key: str, value: Any, *, named: bool = False) -> str:
+    """How a grid's position is labelled: a backbone by its title, a number by itself, a switch with its name.
+
+    Where the axis is of whole tables of settings, whose title does not say which these are, each is `named`.
+    """
     if key == "backbone":
         return backbone_title(value)
+    if named and not isinstance(value, bool):
+        return f"{key.rpartition('.')[2]} {_shown(key, value)}"
     if isinstance(value, bool):
         return f"{key.rpartition('.')[2]} {'on' if value else 'off'}"
     if isinstance(value, float):

@@ -14,7 +14,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         accuracy, share = result.scores.accuracy, result.scores.majority_share.value
         collapsed_to_majority = result.collapse is not None and result.collapse.answer == result.scores.majority
         if not result.above_floor and not collapsed_to_majority:
-            below = "below" if accuracy.value < share else "not above"
+            below = "below" if accuracy.value < share else "not shown to be above"
             yield Found.of(
                 result,
                 f"Its accuracy of {accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}] is {below} what "
@@ -27,7 +27,8 @@ CHECK = Check(
     title="Not above the majority floor",
     severity=Severity.ERROR,
     explanation=(
-        "Always giving the commonest label, without a look at the image, is as good or better. That floor, and not one "
+        "Always giving the commonest label, without a look at the image, is as good or better, or cannot be told apart "
+        "from it on these images. That floor, and not one "
         "in the number of expressions, is what a network has to beat. Look at the confusion matrix and at C01 to C06 "
         "for the cause."
     ),
