@@ -93,8 +93,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name only when the block ends without an error.
 
     The content goes to a neighbour whose name ends in ".part", is flushed to the disk, and replaces `path` by
-    rename. When the block raises (a full disk, a kill), `path` is as it was before. A pipe or a device is no file that
-    could be half-written: it is written to, and stays.
+    rename. When the block raises (a full disk, a kill), `path` is as it was before. A link stays one: the file that it
+    leads to is replaced. A pipe, a device, or what a descriptor such as /dev/stdout stands for, is no file that could
+    be half-written: it is written to, and stays.
 
     Args:
         path: where the file shall be; its folder must exist.
@@ -104,11 +105,13 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """
     if not path.name or path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
+    target = _behind_links(path)
+    if target is None or (target.exists() and not target.is_file()):
         # A file in its place would take a pipe or /dev/null from every other process.
-        with path.open("wb") as device:
-            yield device
+        with path.open("ab") as stream:
+            yield stream
         return
+    path = target
     # Named by chance, so that two writers do not meet; `open` gives it the permissions that any other file would have.
     _sweep(path.parent)
     try:
@@ -126,6 +129,21 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+_MOST_LINKS = 40
+
+
+def _behind_links(path: Path) -> Path | None:
+    """The file that a path leads to; None where that is something which a process has open, as /dev/stdout is."""
+    for _ in range(_MOST_LINKS):
+        if not path.is_symlink():
+            break
+        folder = os.path.realpath(path.parent)
+        if folder in ("/dev", "/dev/fd") or folder.startswith("/proc/"):
+            return None
+        path = Path(folder, os.readlink(path))
+    return path
 
 
 def _put_in_place(part: Path, path: Path) -> None:

@@ -147,3 +147,33 @@ def test_a_lock_far_behind_the_content_leaves_the_place_where_it_was(tmp_path, w
         assert files.lock(file)
         assert file.read() == b"llo"
     assert set(windows) == {1 << 40}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
+def test_a_link_stays_one_and_the_file_that_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "far").mkdir()
+    target, link, above = tmp_path / "far" / "real.csv", tmp_path / "table.csv", tmp_path / "above.csv"
+    target.write_bytes(b"before")
+    link.symlink_to("far/real.csv")
+    above.symlink_to(link)
+    for name in (link, above):
+        with written_whole(name) as file:
+            file.write(str(name).encode())
+            assert target.read_bytes() != str(name).encode()
+        assert (name.is_symlink(), target.read_bytes()) == (True, str(name).encode())
+    with pytest.raises(ZeroDivisionError), written_whole(link):
+        _ = 1 / 0
+    assert target.read_bytes() == str(above).encode()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["above.csv", "far", "real.csv", "table.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there are no descriptors by name")
+def test_what_a_process_has_open_is_written_to_and_not_replaced(tmp_path):
+    # As /dev/stdout is where a shell sends it to a file.
+    with (tmp_path / "out.csv").open("ab", buffering=0) as out:
+        out.write(b"said before;")
+        with written_whole(Path(f"/dev/fd/{out.fileno()}")) as file:
+            file.write(b"a,b")
+        assert os.fstat(out.fileno()).st_nlink == 1
+    assert (tmp_path / "out.csv").read_bytes() == b"said before;a,b"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]

@@ -286,8 +286,8 @@ def predict(
         BundleError: the model is missing or damaged.
         DataError: an option does not fit.
     """
-    several = None if isinstance(paths, (str, Path)) else fitting(paths, Sequence[Path | str], "predict: paths")
-    wanted = [paths] if several is None else list(several)
+    several: Sequence[Path | str] = [paths] if isinstance(paths, (str, Path)) else paths
+    wanted = list(fitting(several, Sequence[Path | str], "predict: paths"))
     folder = None if draw is None else Path(draw)
     crops = bool(options.get("crops"))
     photos = find_photos(wanted, recursive=recursive, leave_out=folder, data_sets=crops)

@@ -26,6 +26,7 @@ from mien.labels import Label, parse_expression
 
 if TYPE_CHECKING:
     from mien.inference.recognizer import Recognizer
+from mien.wording import count_text
 
 # A twelfth of the crop about fits an eye or a corner of the mouth; FER2013's 48 pixels give patches of 8 pixels.
 _PATCHES_A_SIDE = 6
@@ -121,7 +122,7 @@ def explain_photo(
 def _chosen_faces(result: PhotoResult, number: int | None) -> list[FaceResult]:
     asked = [face for face in result.faces if number in (None, face.face.id)]
     if number is not None and not asked:
-        raise DataError(f"{result.photo} has {len(result.faces)} faces. Received: face {number}.")
+        raise DataError(f"{result.photo} has {count_text(len(result.faces), 'face')}. Received: face {number}.")
     if not any(face.probabilities for face in asked):
         raise DataError(f"{result.photo} has no face to explain. {result.reason}".rstrip())
     return asked
