@@ -162,6 +162,7 @@ def test_the_card_says_what_was_measured_and_under_which_licence(exported, recor
     card, scores = exported.bundle.card, score(record.outcome(Role.TEST), record.label_set)
     assert card["test"]["accuracy"] == scores.accuracy.to_json()
     assert card["test_by_expression"]["fear"]["images"] == scores.classes[2].support
+    assert sum(entry["right"]["count"] for entry in card["test_right_by_probability"].values()) == scores.count
     assert card["data"]["fingerprint"] == record.data["fingerprint"]
     assert card["licence"]["model"] == "CC0-1.0"
     assert card["licence"]["data"] == record.data["licence"]

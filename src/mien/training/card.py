@@ -49,7 +49,7 @@ def figures_by_expression(scores: Scores) -> dict[str, Any]:
 
 
 def test_sections(test: Evaluation) -> dict[str, Any]:
-    """What a card says of the test role: figures on all images and on those without a copy, and all confusions."""
+    """What a card says of the test role: figures on all images and without copies, confusions, and reliability."""
     sections = {
         "test": {**figures(test.scores), **_answers(test)},
         "test_by_expression": figures_by_expression(test.scores),
@@ -59,7 +59,11 @@ def test_sections(test: Evaluation) -> dict[str, Any]:
             "test_without_copies": {"left_out": test.copies, **figures(test.leak_free)},
             "test_without_copies_by_expression": figures_by_expression(test.leak_free),
         }
-    return {**sections, "test_given_label_by_right_label": _confusion(test.scores)}
+    return {
+        **sections,
+        "test_given_label_by_right_label": _confusion(test.scores),
+        "test_right_by_probability": _reliability(test.scores),
+    }
 
 
 def make_card(
@@ -136,6 +140,18 @@ def _answers(evaluation: Evaluation) -> dict[str, Any]:
         return {}
     values: dict[str, Any] = {"coverage_of_sure": answers.coverage.to_json()}
     return values if answers.risk is None else {**values, "risk_of_sure": answers.risk.to_json()}
+
+
+def _reliability(scores: Scores) -> dict[str, Any]:
+    """For each range of probability with images, what it was on average, and how often the answer was right."""
+    return {
+        f"{entry.low:.3f} to {entry.high:.3f}": {
+            "mean_probability": entry.confidence,
+            "right": entry.accuracy.to_json(),
+        }
+        for entry in scores.reliability
+        if entry.accuracy is not None
+    }
 
 
 def _confusion(scores: Scores) -> dict[str, Any]:
