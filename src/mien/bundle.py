@@ -14,7 +14,7 @@ import os
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -243,29 +243,16 @@ def write_bundle(
     return bundle
 
 
-def with_seen(bundle: Bundle, seen: Seen, path: Path, *, likeness: Likeness | None = None) -> Bundle:
-    """The same model, written with what is known of the images that it was made with; see `write_bundle`.
+def write_again(bundle: Bundle, path: Path) -> Bundle:
+    """Write a model that was loaded or changed; see `write_bundle`.
 
     Args:
         bundle: the model.
-        seen: hashes of these images.
-        path: where it is written.
-        likeness: what they look like; None for what the model knows of that already.
+        path: where it shall be; may be where it is.
     """
-    return write_bundle(
-        path,
-        name=bundle.name,
-        onnx=bundle.onnx,
-        label_set=bundle.label_set,
-        crop_rule=bundle.crop_rule,
-        temperature=bundle.temperature,
-        unsure=bundle.unsure,
-        card=bundle.card,
-        golden=bundle.golden,
-        cam_weights=bundle.cam_weights,
-        seen=seen,
-        likeness=bundle.likeness if likeness is None else likeness,
-    )
+    said_anew = ("fingerprint", "source")
+    parts = {part.name: getattr(bundle, part.name) for part in fields(bundle) if part.name not in said_anew}
+    return write_bundle(path, **parts)
 
 
 def shipped_bundles() -> dict[str, Path]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import mien
 from mien.api.data import convert, describe
-from mien.bundle import load_bundle, with_seen, write_bundle
+from mien.bundle import load_bundle, write_again, write_bundle
 from mien.channels import image_in_channels, images_in_channels, to_gray, with_channel_axis
 from mien.cli.main import command_line
 from mien.datasets.dataset import Role
@@ -391,11 +391,11 @@ def test_what_a_model_has_seen_in_colour_is_known_again_in_gray(colour_bundle, b
     images, labels = faces
     colours = mien.Dataset.from_arrays(images, labels, channels="rgb")
     learned = Seen.of(gray_hashes(images[:20], colours.sample_hashes[:20]), [])
-    of_colour = with_seen(colour_bundle, learned, tmp_path / "seen.mien")
+    of_colour = write_again(replace(colour_bundle, seen=learned), tmp_path / "seen.mien")
     for data in (colours, mien.Dataset.from_arrays(gray, labels), write_folder(tmp_path / "faces", images, labels)):
         assert mien.evaluate(of_colour, data).familiar.learned == 20
     at_its_size = resize_crops(gray[:20], 48)
-    of_gray = with_seen(bundle, Seen.of(hash_images(at_its_size), []), tmp_path / "gray.mien")
+    of_gray = write_again(replace(bundle, seen=Seen.of(hash_images(at_its_size), [])), tmp_path / "gray.mien")
     assert mien.evaluate(of_gray, colours).familiar.learned == 20
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 import mien
 from mien.api.evaluating import evaluate
-from mien.bundle import with_seen
+from mien.bundle import write_again
 from mien.errors import DataError
 from mien.evaluation.corruptions import CORRUPTIONS, CorruptedScores, corrupt
 from mien.evaluation.intervals import wilson
@@ -60,7 +61,7 @@ def test_all_are_measured_when_none_is_named_and_progress_is_told(bundle):
 
 
 def test_images_that_the_model_has_seen_are_left_out_here_too(bundle, tmp_path):
-    knowing = with_seen(bundle, Seen.of(hash_images(DATA.images[:10]), []), tmp_path / "knowing.mien")
+    knowing = write_again(replace(bundle, seen=Seen.of(hash_images(DATA.images[:10]), [])), tmp_path / "knowing.mien")
     data = mien.Dataset.from_arrays(
         DATA.images[:30], [DATA.label_set.expressions[n].value for n in DATA.labels[:30]], roles=["test"] * 30
     )

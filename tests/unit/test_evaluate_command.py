@@ -207,3 +207,18 @@ def test_a_table_never_takes_the_place_of_a_photo(tmp_path):
     assert isinstance(result.exception, MienError)
     assert "called as photos are" in str(result.exception)
     assert photo.read_bytes() == b"a photo"
+
+
+def test_the_card_is_written_with_the_figures_or_refused_before_they_are_measured(run, bundle, tmp_path, monkeypatch):
+    data, _ = drawn()
+    said = run(data, "--card", str(tmp_path / "measured.mien"))
+    written = load_bundle(tmp_path / "measured.mien")
+    assert written.identity in said.stderr
+    accuracy = json.loads(run(data, "--json").stdout)["scores"]["accuracy"]
+    assert written.card["measured_on_drawn_test_by_labels"]["accuracy"] == accuracy
+    run(data, "--card", str(tmp_path / "measured.mien"), source=str(tmp_path / "measured.mien"))  # where it is
+    assert load_bundle(tmp_path / "measured.mien").card.keys() == written.card.keys()
+    monkeypatch.setattr("mien.evaluate", lambda *_, **__: pytest.fail("was measured first"))
+    for wrong in ("measured.onnx", "no/such/folder/measured.mien"):
+        with pytest.raises(MienError):
+            run(data, "--card", str(tmp_path / wrong))

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import mien
 from mien.api.evaluating import add_seen
-from mien.bundle import SCHEMA, load_bundle, with_seen
+from mien.bundle import SCHEMA, load_bundle, write_again
 from mien.channels import to_gray
 from mien.cli.main import command_line
 from mien.datasets.protocol import ProtocolSpec, apply_protocol
@@ -42,7 +42,7 @@ def likeness():
 def knowing(bundle, likeness, tmp_path_factory):
     """A model that knows what the drawn faces look like."""
     path = tmp_path_factory.mktemp("knowing") / "knowing.mien"
-    return with_seen(bundle, Seen.of([], []), path, likeness=likeness)
+    return write_again(replace(bundle, seen=Seen.of([], []), likeness=likeness), path)
 
 
 def measured_by_hand(image):
@@ -119,7 +119,9 @@ def test_a_bundle_keeps_it_and_one_without_is_as_before(bundle, knowing, likenes
     np.testing.assert_array_equal(loaded.likeness.axes, likeness.axes)
     assert bundle.likeness is None
     for model, schema in ((bundle, 2), (knowing, SCHEMA)):
-        with_seen(model, Seen.of([], []), tmp_path / str(schema))  # and is not lost where the hashes are written again
+        write_again(
+            replace(model, seen=Seen.of([], [])), tmp_path / str(schema)
+        )  # and is not lost where the hashes are written again
         assert f'"schema": {schema},' in (tmp_path / str(schema) / "bundle.json").read_text(encoding="utf-8")
         assert (tmp_path / str(schema) / "likeness.npz").exists() == (model is knowing)
 
@@ -136,7 +138,7 @@ def test_a_bundle_keeps_it_and_one_without_is_as_before(bundle, knowing, likenes
 )
 def test_a_damaged_one_is_refused(bundle, tmp_path, mean, axes):
     with pytest.raises(BundleError, match="damaged"):
-        with_seen(bundle, Seen.of([], []), tmp_path / "damaged.mien", likeness=Likeness(mean, axes))
+        write_again(replace(bundle, seen=Seen.of([], []), likeness=Likeness(mean, axes)), tmp_path / "damaged.mien")
 
 
 def test_a_result_tells_it_in_every_form(knowing, likeness, tmp_path):

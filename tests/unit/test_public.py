@@ -13,7 +13,7 @@ import pytest
 import mien
 from mien.api.training import Run, _described, study_text
 from mien.datasets.dataset import Role
-from mien.errors import DataError, MienError
+from mien.errors import BundleError, DataError, MienError
 from mien.frame import Display, Rows, frame
 from mien.labels import SEVEN
 from mien.study.spec import parse_study
@@ -267,6 +267,25 @@ def test_evaluating_is_one_call_and_a_table(bundle, tmp_path):
     assert sum(row["images"] for row in found.confusion().rows) == found.scores().count
     assert sum(row["images"] for row in found.reliability().rows) == found.scores().count
     json.dumps(found.to_json())
+
+
+def test_figures_go_to_the_models_card(bundle, tmp_path):
+    found = mien.evaluate(bundle, "drawn:count=70,size=48,seed=5", corruptions=["blur"])
+    written = found.on_card(bundle, tmp_path / "measured.mien")
+    section = written.card[f"measured_on_{found.data['name']}_test_by_labels"]
+    count = section["images"]
+    assert count == found.scores().count
+    assert section["accuracy"] == found.scores().accuracy.to_json()
+    assert sum(entry["right"]["count"] for entry in section["right_by_probability"].values()) == count
+    assert section["accuracy under blur, by strength"] == [one.accuracy.value for one in found.corrupted]
+    assert section["speed, one thread"]["milliseconds_a_face"] > 0
+    assert {key: value for key, value in written.card.items() if value is not section} == bundle.card
+    assert mien.load_bundle(tmp_path / "measured.mien").fingerprint == written.fingerprint != bundle.fingerprint
+    assert written.onnx == bundle.onnx
+    again = mien.evaluate(written, "drawn:count=35,size=48,seed=6").on_card(written, tmp_path / "measured.mien")
+    assert len(again.card) == len(written.card)  # one section for these data, that of the last time
+    with pytest.raises(BundleError, match="Received"):
+        found.on_card(written, tmp_path / "other.mien")
 
 
 def test_every_error_is_one_of_miens():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.api.displays import confusion_display, reliability_display
 from mien.arguments import checked
-from mien.bundle import Bundle, load_bundle, with_seen
+from mien.bundle import Bundle, load_bundle, write_again
 from mien.datasets.dataset import Dataset, Missed, Role
 from mien.datasets.protocol import (
     Opening,
@@ -42,7 +44,7 @@ from mien.evaluation.corruptions import (
 )
 from mien.evaluation.evaluate import Evaluation, evaluate_predictions, pack_predictions
 from mien.evaluation.intervals import Estimate, share_of
-from mien.evaluation.metrics import METRICS, Scores, leak_free
+from mien.evaluation.metrics import METRICS, Scores, leak_free, right_by_probability
 from mien.evaluation.votes import VOTE_ACCURACY, VoteScores, score_votes
 from mien.files import refuse_unwritable, write_text
 from mien.frame import Display, Rows, frame
@@ -51,6 +53,7 @@ from mien.inference.classifier import Classifier
 from mien.inference.crops import likeness_of, resize_crops
 from mien.inference.whole_photos import look_for_whole_photos
 from mien.labels import Label, Labels, LabelSet, labels_text, shared_labels
+from mien.machine import processor_name
 from mien.predictions import Predictions
 from mien.prior import TRAINING, Prior, read_prior, training_prior
 from mien.seen import Seen, hash_images
@@ -84,7 +87,7 @@ class ModelEvaluation:
 
     Attributes:
         model: name and fingerprint of the bundle.
-        data: "name", "fingerprint", "split" and "role".
+        data: "name", "fingerprint", "split", "role", and as "targets" what counts as right.
         same_data_as_card: whether these are the data and the protocol that the model was measured on for its card.
         familiar: what of these images the model has seen.
         evaluation: the figures, on all images and on those that it has not seen.
@@ -287,6 +290,46 @@ class ModelEvaluation:
     def _repr_html_(self) -> str:
         return str(self.frame()._repr_html_())
 
+    def on_card(self, bundle: Bundle, output: Path | str) -> Bundle:
+        """Write the model again with these figures as a section of its card, beside what stands there.
+
+        The section is named by the data, the role and what counts as right, and replaces an earlier one of that name.
+
+        Args:
+            bundle: the model that was measured.
+            output: where it is written; may be where it is now.
+
+        Raises:
+            BundleError: another model was measured, or the output's name promises a model of another form.
+        """
+        if bundle.identity != self.model:
+            raise BundleError(f"These are the figures of {self.model}. Received: {bundle.identity}.")
+        name = "_".join(["measured_on", self.data["name"], self.data["role"], "by", self.data["targets"]])
+        section = {**self._section(), "speed, one thread": _speed(bundle)}
+        return write_again(replace(bundle, card={**bundle.card, name: section}), Path(output))
+
+    def _section(self) -> dict[str, Any]:
+        scores, unseen = self.scores(), self.evaluation.leak_free
+        section: dict[str, Any] = {
+            "images": scores.count,
+            "labels": self.label_set.text,
+            "data": self.data["fingerprint"],
+            **({} if self.prior.is_training else {"prior": str(self.prior)}),
+            **{name: metric.of(scores).to_json() for name, metric in METRICS.items()},
+            **({} if unseen is None else {"accuracy_without_images_seen": unseen.accuracy.to_json()}),
+            "right_by_probability": right_by_probability(scores),
+        }
+        if self.vote_scores is not None:
+            section |= {f"{title}: {on}": figure.to_json() for title, on, figure in self.vote_scores.figures()}
+        for one in self.corrupted:
+            section.setdefault(f"accuracy under {one.corruption}, by strength", []).append(one.accuracy.value)
+        if self.corrupted:
+            section["accuracy under all of these"] = float(np.mean([one.accuracy.value for one in self.corrupted]))
+            section["confidence above accuracy there"] = self.confidence_gap
+        if self.told_apart is not None:
+            section["corrupted faces told apart (AUROC)"] = self.told_apart
+        return section
+
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain JSON values."""
         return {
@@ -310,6 +353,26 @@ class ModelEvaluation:
             "accuracy_of_unlike": None if self.accuracy_of_unlike is None else self.accuracy_of_unlike.to_json(),
             **self.evaluation.to_json(),
         }
+
+
+def _speed(bundle: Bundle) -> dict[str, Any]:
+    """What a face takes on this machine: alone, and among 64; the median of several times."""
+    classifier = Classifier(bundle, threads=1)
+    faces = np.resize(bundle.golden.crops, (_BATCH, *bundle.golden.crops.shape[1:]))
+
+    def seconds(crops: NDArray[np.uint8], times: int) -> float:
+        taken = []
+        for _ in range(times):
+            start = perf_counter()
+            classifier.predict(crops)
+            taken.append(perf_counter() - start)
+        return median(taken)
+
+    return {
+        "milliseconds_a_face": round(1000 * seconds(faces[:1], 31), 3),
+        "faces_a_second_of_64": round(_BATCH / seconds(faces, 7)),
+        "processor": processor_name(),
+    }
 
 
 def refuse_place(path: Path) -> None:
@@ -442,6 +505,7 @@ def evaluate(
             "fingerprint": dataset.fingerprint,
             "split": split_hash,
             "role": measured.role,
+            "targets": measured.targets,
         },
         same_data_as_card=same,
         familiar=familiar,
@@ -500,6 +564,7 @@ class _Measured:
     samples: Samples
     label_set: LabelSet
     role: str
+    targets: str
     split: Split | None
     notes: tuple[str, ...]
 
@@ -551,12 +616,17 @@ def _measured(
     has_test = dataset.count(Role.TEST) > 0
     if split is not None and (role is not None or roles or is_card or (has_test and dataset.count(Role.TRAIN))):
         return _Measured(
-            _samples(split, role or "test", model, log), label_set, role or "test", split, (*notes, *split.notes)
+            _samples(split, role or "test", model, log),
+            label_set,
+            role or "test",
+            wanted_targets,
+            split,
+            (*notes, *split.notes),
         )
     samples, left_out = measured_samples(dataset, label_set, wanted_targets, Role.TEST if has_test else None)
     if not has_test:
         notes.append("all images are measured: the data set names no test role")
-    return _Measured(samples, label_set, "test" if has_test else "all", None, (*notes, *left_out))
+    return _Measured(samples, label_set, "test" if has_test else "all", wanted_targets, None, (*notes, *left_out))
 
 
 def _as_in_its_run(
@@ -633,7 +703,7 @@ def add_seen(
     size = model.crop_rule.size
     seen = Seen.of(_hashes(taught.train, size), _hashes(taught.validation, size))
     likeness = likeness_of(taught.train.images, taught.validation.images, model.crop_rule)
-    return with_seen(model, seen, output, likeness=likeness), seen
+    return write_again(replace(model, seen=seen, likeness=likeness), output), seen
 
 
 def data_of_its_run(model: Bundle, data: Dataset | DataSpec | Path | str, **keys: Any) -> tuple[Dataset, Split, Split]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.api.evaluating import data_of_its_run, evaluate
 from mien.arguments import checked
-from mien.bundle import Bundle, Golden, load_bundle, refuse_other_ending, write_bundle
+from mien.bundle import Bundle, Golden, load_bundle, refuse_other_ending, write_again
 from mien.channels import with_channel_axis
 from mien.datasets.dataset import Dataset
 from mien.datasets.spec import DataSpec
@@ -115,20 +115,7 @@ def quantise(
             "made_by": f"mien models quantise (mien {version('mien')})",
         },
     }
-    written = write_bundle(
-        output,
-        name=model.name,
-        onnx=changed.onnx,
-        label_set=model.label_set,
-        crop_rule=model.crop_rule,
-        temperature=temperature,
-        unsure=rule,
-        card=card,
-        golden=changed.golden,
-        cam_weights=model.cam_weights,
-        seen=model.seen,
-        likeness=model.likeness,
-    )
+    written = write_again(replace(changed, card=card), output)
     Classifier(written)
     return Quantised(written, before, after, others)
 

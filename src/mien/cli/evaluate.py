@@ -60,6 +60,9 @@ def evaluate(
     corruptions_csv: Annotated[
         Path | None, typer.Option(help="Write the figures under corruptions to this CSV file; asks for them, too.")
     ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Write the model again to this .mien file, with these figures on its card.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure a bundle on a data set, with intervals, for each expression, with and without images that it has seen.
@@ -69,6 +72,7 @@ def evaluate(
     are those that both know, and all images are measured where the data have no test role.
     """
     from mien.api.evaluating import refuse_place
+    from mien.bundle import refuse_other_ending
     from mien.cli.bar import Bar
 
     places = [path for path in (csv, corruptions_csv) if path is not None]
@@ -76,10 +80,15 @@ def evaluate(
         refuse_place(path)
     if len({path.absolute() for path in places}) < len(places):
         raise DataError(f"--csv and --corruptions-csv are both {csv}, and one would replace the other. Name two files.")
+    if card is not None:
+        refuse_other_ending(card)
+        if card.suffix:  # else it is a folder
+            refuse_place(card)
+    model = mien.load_bundle(bundle)
     try:
         with Bar("images") as bar:
             found = mien.evaluate(
-                bundle,
+                model,
                 data,
                 role=None if role is None else role.value,
                 labels=labels,
@@ -108,6 +117,9 @@ def evaluate(
             found.write_csv(corruptions_csv, corrupted=True)
         if csv is not None:
             found.write_csv(csv)
+        if card is not None:
+            written = found.on_card(model, card)
+            typer.echo(f"{card}: {written.identity}, with these figures on its card", err=True)
 
 
 def _log(opening: Opening) -> None:

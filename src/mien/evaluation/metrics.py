@@ -176,6 +176,22 @@ class Scores:
         )
 
 
+def right_by_probability(scores: Scores) -> dict[str, Any]:
+    """For each range of probability with images: what it was on average, and how often the answer was right.
+
+    Returns:
+        Plain JSON values, as a card has them.
+    """
+    return {
+        f"{entry.low:.3f} to {entry.high:.3f}": {
+            "mean_probability": entry.confidence,
+            "right": entry.accuracy.to_json(),
+        }
+        for entry in scores.reliability
+        if entry.accuracy is not None
+    }
+
+
 @dataclass(frozen=True)
 class Metric:
     """A figure of `Scores` that networks can be compared by.

@@ -10,7 +10,7 @@ from typing import Any
 from mien.bundle import UnsureRule
 from mien.datasets.dataset import Role
 from mien.evaluation.evaluate import Evaluation
-from mien.evaluation.metrics import METRICS, Scores
+from mien.evaluation.metrics import METRICS, Scores, right_by_probability
 from mien.files import canonical_json, parse_json
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord
@@ -62,7 +62,7 @@ def test_sections(test: Evaluation) -> dict[str, Any]:
     return {
         **sections,
         "test_given_label_by_right_label": _confusion(test.scores),
-        "test_right_by_probability": _reliability(test.scores),
+        "test_right_by_probability": right_by_probability(test.scores),
     }
 
 
@@ -140,18 +140,6 @@ def _answers(evaluation: Evaluation) -> dict[str, Any]:
         return {}
     values: dict[str, Any] = {"coverage_of_sure": answers.coverage.to_json()}
     return values if answers.risk is None else {**values, "risk_of_sure": answers.risk.to_json()}
-
-
-def _reliability(scores: Scores) -> dict[str, Any]:
-    """For each range of probability with images, what it was on average, and how often the answer was right."""
-    return {
-        f"{entry.low:.3f} to {entry.high:.3f}": {
-            "mean_probability": entry.confidence,
-            "right": entry.accuracy.to_json(),
-        }
-        for entry in scores.reliability
-        if entry.accuracy is not None
-    }
 
 
 def _confusion(scores: Scores) -> dict[str, Any]:
