@@ -111,6 +111,11 @@ def test_other_preprocessing_than_a_factor_is_refused(exact, faces):
         quantised(model.SerializeToString(), faces)
 
 
+def test_a_model_that_computes_in_8_bits_already_is_refused(content, faces):
+    with pytest.raises(ExportError, match="in 8 bits already"):
+        quantised(content, faces)
+
+
 def test_a_model_without_convolutions_is_refused(bundle_maker, tmp_path, faces):
     with pytest.raises(ExportError, match="fewer than two"):
         quantised(bundle_maker(tmp_path / "tiny.mien").onnx, faces)

@@ -149,6 +149,10 @@ def test_a_store_of_nothing_but_answers_has_a_report_and_no_command_to_repeat(tm
     page = (store.folder / "report" / "report.html").read_text(encoding="utf-8")
     assert "Models that were not trained here" in page
     assert "mien study run" not in page
+    assert "What they learned from is unknown" in page
+    assert "seed" not in page.partition(">Floor<")[0].rpartition(">Highest accuracy<")[2]
+    assert "has the highest accuracy" in page
+    assert ", one seed" not in page
     assert len(frame(store, "compared-not-trained-here")) >= 3
     # One model instead of another is no effect of a setting, and of their cost nothing is known.
     assert not (store.folder / "report" / "tables" / "effects.csv").is_file()

@@ -175,6 +175,17 @@ def test_what_does_not_fit_is_refused_and_nothing_written(tmp_path, made, change
     assert not (tmp_path / "net.mien").exists()
 
 
+def test_labels_are_also_named_in_one_text_as_on_the_command_line(tmp_path):
+    path = model_file(tmp_path)
+    texts = [
+        mien.wrap(path, tmp_path / name, **said(labels=given))
+        for name, given in {"a": ORDER, "b": ", ".join(ORDER)}.items()
+    ]
+    assert texts[0].bundle.label_set == texts[1].bundle.label_set
+    with pytest.raises(ExportError, match="fewer than two expressions: happy"):
+        mien.wrap(path, tmp_path / "c", **said(labels="happy"))
+
+
 def test_a_batch_that_is_answered_otherwise_than_its_images_is_refused(tmp_path):
     path = model_file(tmp_path, batch=1)
     model = onnx.load(path)

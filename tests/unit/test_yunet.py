@@ -97,3 +97,16 @@ def test_a_provider_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(MienError, match="no provider 'abacus'. Available: .*cpu"):
         Detector(provider="abacus")
     assert Detector(provider="CPUExecutionProvider").model == Detector(provider="cpu").model
+
+
+class TakenInBetween(list):
+    """Rooms of which another thread takes the last one after it was seen."""
+
+    def __bool__(self):
+        return True
+
+
+def test_two_looks_that_begin_at_once_each_have_memory_of_their_own(network):
+    network._rooms = TakenInBetween()
+    assert network.find(np.zeros((64, 64, 3), np.uint8), 0.5).shape == (0, 15)
+    assert len(network._rooms) == 1

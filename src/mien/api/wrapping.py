@@ -353,6 +353,8 @@ def _check_word(what: str, word: str, known: Sequence[str]) -> None:
 
 
 def _labels(labels: Sequence[str]) -> list[Expression | None]:
+    """What the outputs stand for; of one text what stands between commas, as on the command line."""
+    labels = labels.split(",") if isinstance(labels, str) else labels
     order = [None if text.strip() == NO_LABEL else parse_expression(text, where="the labels") for text in labels]
     named = [label for label in order if label is not None]
     twice = next((label.value for label in named if named.count(label) > 1), None)

@@ -23,10 +23,10 @@ from mien.inference.detector import Face
 from mien.inference.drawing import canvas_of
 from mien.inference.results import FaceResult, PhotoResult
 from mien.labels import Label, parse_expression
+from mien.wording import count_text
 
 if TYPE_CHECKING:
     from mien.inference.recognizer import Recognizer
-from mien.wording import count_text
 
 # A twelfth of the crop about fits an eye or a corner of the mouth; FER2013's 48 pixels give patches of 8 pixels.
 _PATCHES_A_SIDE = 6

@@ -115,8 +115,12 @@ class FaceNetwork:
             five landmarks, in pixels, and the score, 0 to 1.
         """
         with self._turns:
-            # Kept for the next look, one for each that may be under way.
-            room = self._rooms.pop() if self._rooms else _Room()
+            # Kept for the next look, one for each that may be under way. To ask first whether there is one would let
+            # another thread take it in between.
+            try:
+                room = self._rooms.pop()
+            except IndexError:
+                room = _Room()
             answers = dict(zip(_OUTPUTS, self._answers(pixels, room), strict=True))
             self._rooms.append(room)
         columns = _filled_up(pixels.shape[1])

@@ -70,7 +70,8 @@ def foreign_statement(results: Results) -> list[Statement]:
     verb = "was" if len(results.foreign) == 1 else "were"
     text = f"{names} {verb} not trained here: the answers were brought in."
     if open_ones:
-        whose = "it" if len(results.foreign) == 1 else f"{len(open_ones)} of them"
+        all_of_them = "it" if len(results.foreign) == 1 else "they"
+        whose = all_of_them if len(open_ones) == len(results.foreign) else f"{len(open_ones)} of them"
         text += f" What {whose} learned from is unknown, and some of these test images may be among it."
     return [Statement("Not trained here", text, caution=bool(open_ones))]
 

@@ -108,10 +108,12 @@ def _best(comparison: TableComparison) -> Iterator[Statement]:
     best, *others = comparison.entries
     equals = comparison.equals_of(best)
     beaten = len(others) - len(equals)
-    seeds = "one seed" if best.seeds == 1 else f"mean of {best.seeds} seeds"
+    seeds = ", one seed" if best.seeds == 1 else f", mean of {best.seeds} seeds"
+    if any(result.is_foreign for result in best.results.values()):
+        seeds = ""  # nobody knows of it
     accuracy = best.estimate
     interval = f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"
-    text = f"{best.title} has the highest accuracy, {interval}, {seeds}. "
+    text = f"{best.title} has the highest accuracy, {interval}{seeds}. "
     if beaten:
         text += (
             f"It is better than {count_text(beaten, 'other')} on the same images, corrected for the number of tests. "

@@ -81,12 +81,13 @@ def _best(scored: Sequence[Result], comparisons: Sequence[TableComparison]) -> I
         "Highest accuracy", f"{best.title}{where}: {_accuracy_text(replace(best.estimate, count=count), best.seeds)}"
     )
     close: dict[Identity, str] = {}
-    compared, family = 0, 0
+    compared, family, trained = 0, 0, False
     for comparison in comparisons:
         for entry in comparison.entries:
             if entry.identity == best.identity:
                 close |= {other.identity: other.title for other in comparison.equals_of(entry)}
                 compared += len(comparison.entries) - 1
+                trained |= any(not result.is_foreign for e in comparison.entries for result in e.results.values())
                 family = comparison.family
     corrected = f"corrected for {count_text(family, 'pair')}"
     if close:
@@ -97,6 +98,8 @@ def _best(scored: Sequence[Result], comparisons: Sequence[TableComparison]) -> I
         )
     elif compared:
         limit = ", with this seed" if best.seeds == 1 else ", over seeds and images"
+        if not trained:
+            limit = ""
         others = "every other result of its table" if len(titles) == 1 else "every other result of its tables"
         yield Statement(
             "Set apart", f"It is better than {others} on the same images{limit} (paired comparison, {corrected})."

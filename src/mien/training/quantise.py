@@ -50,10 +50,12 @@ def quantised(content: bytes, faces: NDArray[np.uint8]) -> bytes:
             on them.
 
     Raises:
-        ExportError: its preprocessing is more than a factor, or nothing in it is convolved.
+        ExportError: its preprocessing is more than a factor, nothing in it is convolved, or it is in 8 bits already.
     """
     model = onnx.load_from_string(content)
     graph = _Graph(model)
+    if graph.of_type("QuantizeLinear"):
+        raise ExportError("It computes in 8 bits already. Give the model that it was made of.")
     graph.fold_constants()
     convolutions = graph.of_type("Conv")
     if len(convolutions) < 2:
