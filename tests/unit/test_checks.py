@@ -228,6 +228,9 @@ SILENT: dict[str, list[Case]] = {
     "C10": [
         Case(study(), [trained_as(loss=[1.7, 1.3, 1.1, 1.0, 1.0, 1.0])]),
         Case(study(), [trained_as(loss=[1.7, 1.5, 1.35, 1.2, 1.0, 1.1])]),
+        Case(
+            study(), [trained_as(loss=[0.2, 0.1, 0.1, 0.1, 0.1, 0.1], validation_loss=[0.1, 0.0, 0.0, 0.0, 0.0, 0.0])]
+        ),
         Case(study("schedule = 'cosine'"), [trained_as(loss=[1.7, 1.5, 1.35, 1.2, 1.1, 1.0])]),
     ],
     "C11": [Case(study(table=TWO), [known(3.0), known(0.5)]), Case(study(), [known()])],

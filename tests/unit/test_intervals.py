@@ -7,9 +7,11 @@ from mien.evaluation.intervals import (
     Draws,
     Estimate,
     _added_to_correlation,
+    _wilson,
     mean_of,
     percentile_estimate,
     rank_correlation,
+    share_of,
     wilson,
 )
 from mien.randomness import generator
@@ -154,3 +156,17 @@ def test_a_mean_over_persons_images_speaks_of_other_persons(most):
     order = np.random.default_rng(0).permutation(200)
     assert mean_of(values[order], persons[order], "test", most=most) == grouped
     assert mean_of(values, np.arange(200), "test", most=most) == alone
+
+
+def test_a_part_of_the_images_that_is_of_one_person_tells_as_much_as_one_image():
+    clusters = np.repeat(np.arange(10), 6)
+    among = clusters == 3
+    for right in (0, 3, 6):
+        successes = (np.arange(60) % 6) < right
+        found = share_of(successes, clusters, among=among)
+        one = _wilson(right / 6, 1.0, 6, 0.95)
+        assert (found.value, found.count) == (right / 6, 6)
+        assert (found.low, found.high) == pytest.approx((one.low, one.high))
+        # Without groups, and where a part is of several, as ever.
+        assert share_of(successes, None, among=among) == wilson(right, 6)
+        assert share_of(successes, clusters, among=clusters < 4) == share_of(successes[:24], clusters[:24])

@@ -144,8 +144,7 @@ class ModelEvaluation:
         if self.unlike is None or not self.unlike.any():
             return None
         right = self.predictions.outputs.argmax(axis=1) == self.predictions.labels
-        clusters = self.predictions.clusters
-        return share_of(right[self.unlike], None if clusters is None else clusters[self.unlike])
+        return share_of(right, self.predictions.clusters, among=self.unlike)
 
     @cached_property
     def vote_scores(self) -> VoteScores | None:
@@ -190,7 +189,7 @@ class ModelEvaluation:
         for number, label in enumerate(self.label_set.expressions):
             of_class = labels == number
             if of_class.any():
-                found[label.value] = share_of(right[of_class], None if clusters is None else clusters[of_class])
+                found[label.value] = share_of(right, clusters, among=of_class)
         return found
 
     def rows(self) -> list[dict[str, Any]]:

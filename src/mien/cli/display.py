@@ -169,7 +169,7 @@ def cells_table(plan: Plan) -> Table:
 
 def budget_table(ahead: StudyPlan, minutes: float) -> Group:
     """What a study gets done in a time: the runs in their order, and how many cells of each table are answered then."""
-    table = _Table(f"In {minutes:g} minutes, what answers most first")
+    table = _Table(f"In {minutes:g} minute{'s' * (minutes != 1)}, what answers most first")
     for heading in ("run", "network and training", "minutes", "minutes in all", "in time"):
         table.add_column(heading)
     turns = ahead.within(minutes)

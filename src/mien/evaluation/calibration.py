@@ -214,7 +214,7 @@ def _share(
     successes: NDArray[np.bool_], among: NDArray[np.bool_], clusters: NDArray[np.int64] | None
 ) -> Estimate | None:
     """The share of some of the images; None of none."""
-    return share_of(successes[among], None if clusters is None else clusters[among]) if among.any() else None
+    return share_of(successes, clusters, among=among) if among.any() else None
 
 
 def choose_unsure_threshold(

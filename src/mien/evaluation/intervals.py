@@ -166,8 +166,8 @@ def clustered_share(successes: NDArray[np.integer], counts: NDArray[np.integer],
     """A share of images that come in groups, with an interval that speaks of other groups (persons, clips).
 
     Wilson's interval for the effective number of images: so many independent ones as would let the share vary as it
-    does from group to group, lowered for few groups by Student's t. Where all or none are successes, nothing tells how
-    groups vary, and each group counts as a single image.
+    does from group to group, lowered for few groups by Student's t. Where all or none are successes, or all images
+    are of one group, nothing tells how groups vary, and each counts as a single image.
 
     Source: Korn & Graubard, "Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data", Survey Methodology 24, 1998.
@@ -203,14 +203,20 @@ def effective_count(successes: NDArray[np.integer], counts: NDArray[np.integer],
     share = float(found.sum()) / count
     effective = count**2 / float((sizes**2).sum())
     variance = cluster_variance(found - share * sizes) / count**2
-    if 0.0 < share < 1.0:
+    if 0.0 < share < 1.0 and groups > 1:
         effective = min(float(count), share * (1 - share) / variance) if variance > 0 else float(count)
     if groups > 1:
         effective *= (NormalDist().inv_cdf(0.5 + level / 2) / t_quantile(0.5 + level / 2, groups - 1)) ** 2
     return effective
 
 
-def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = None, level: float = LEVEL) -> Estimate:
+def share_of(
+    successes: NDArray[np.bool_],
+    clusters: NDArray[np.int64] | None = None,
+    level: float = LEVEL,
+    *,
+    among: NDArray[np.bool_] | None = None,
+) -> Estimate:
     """A share of images, with Wilson's interval; where they come in groups, that of `clustered_share`.
 
     Args:
@@ -218,15 +224,19 @@ def share_of(successes: NDArray[np.bool_], clusters: NDArray[np.int64] | None = 
         clusters: shape (N,), the number of each image's group; None where each is by itself. Images that are all of one
             group, or each of another, say nothing of groups.
         level: the interval's confidence level.
+        among: shape (N,), the images that the share is of; None for all. Whether images come in groups, all of them
+            say: those of a part may be of one.
 
     Raises:
         DataError: there are no images.
     """
+    counted = np.ones(len(successes), dtype=bool) if among is None else among
     numbers = as_groups(clusters)
     if numbers is not None:
-        counts = np.bincount(numbers)
-        return clustered_share(np.bincount(numbers[successes], minlength=len(counts)), counts, level)
-    return wilson(int(successes.sum()), len(successes), level)
+        groups = int(numbers.max()) + 1
+        found, counts = (np.bincount(numbers[mask], minlength=groups) for mask in (successes & counted, counted))
+        return clustered_share(found, counts, level)
+    return wilson(int(successes[counted].sum()), int(counted.sum()), level)
 
 
 def mean_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mien.report.checks.base import Check, Evidence, Found, Severity, settled
+from mien.study.record import Epoch
 
 # Mean fall of the validation loss an epoch, over the last ones, as a share of it; half of it in the very last one.
 LEAST_FALL = 0.01
@@ -18,8 +19,8 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         if len(history) <= LAST_EPOCHS or result.run.recipe.schedule == "cosine":
             continue
         last, before = history[-1], history[-1 - LAST_EPOCHS]
-        fall = (1 - last.validation_loss / before.validation_loss) / LAST_EPOCHS
-        still = 1 - last.validation_loss / history[-2].validation_loss >= LEAST_FALL / 2
+        fall = _fall(before, last) / LAST_EPOCHS
+        still = _fall(history[-2], last) >= LEAST_FALL / 2
         if last.validation_loss <= min(epoch.validation_loss for epoch in history) and fall >= LEAST_FALL and still:
             yield Found.of(
                 result,
@@ -27,6 +28,11 @@ def _find(evidence: Evidence) -> Iterator[Found]:
                 f"{before.validation_loss:.3f} to {last.validation_loss:.3f} in the last {LAST_EPOCHS} epochs, "
                 f"{fall:.1%} an epoch.",
             )
+
+
+def _fall(before: Epoch, after: Epoch) -> float:
+    """The share of its validation loss that an epoch lost since another one; nothing where none was left to lose."""
+    return 1 - after.validation_loss / before.validation_loss if before.validation_loss else 0.0
 
 
 CHECK = Check(

@@ -20,7 +20,7 @@ def _find(evidence: Evidence) -> Iterator[Found]:
         elif result.chosen_epoch == history[0].epoch:
             yield Found.of(
                 result,
-                f"The best epoch on the validation role is the first of {len(history)}: all further training did harm.",
+                f"The best epoch on the validation role is the first of {len(history)}: none after it was better.",
             )
 
 
