@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,17 @@ def test_every_figure_is_drawn(name: str, draw: Callable[[Any], Any], data: Any)
     element = figures.inline(svg, name, "What it shows.")
     ET.fromstring(element.replace("xlink:href", "href"))
     assert not any(colour in element for colour in figures.CSS_VARIABLES)
+    assert seen_in(element.replace("xlink:href", "href")) == seen_in(svg)
+    assert len(element) < 1.1 * len(svg)
+
+
+def seen_in(svg: str) -> dict[str, Any]:
+    """What a drawing shows: how many elements of each kind, and its words."""
+    elements = [
+        element for element in ET.fromstring(svg).iter() if element.tag.rpartition("}")[2] not in ("style", "defs")
+    ]
+    kinds = Counter(element.tag.rpartition("}")[2] for element in elements)
+    return {**kinds, "words": [element.text for element in elements if element.tag.endswith("text")]}
 
 
 def svg_of(drawn: Any, name: str) -> str:

@@ -326,11 +326,22 @@ def inline(svg: str, name: str, description: str) -> str:
         lambda match: f"{match[1]}: {CSS_VARIABLES.get(match[2], match[2])}",
         inner,
     )
+    inner = _without_ballast(inner)
     width, box = opening.groups()
     return (
         f'<svg role="img" aria-label="{html.escape(description)}" viewBox="{box}" preserveAspectRatio="xMinYMin" '
         f'style="width: {float(width):.0f}pt; stroke-linejoin: round">{inner}'
     )
+
+
+def _without_ballast(drawing: str) -> str:
+    """The elements of a drawing without what is not seen: half of a page with twenty networks would be that."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', drawing))
+    drawing = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", drawing)
+    drawing = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", drawing)
+    # A hundredth of a point is enough for a place; numbers that are words stay as they are.
+    drawing = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), drawing)
+    return re.sub(r"\s*\n\s*", "\n", drawing).replace("\nL ", "L").replace('\nz\n"', 'z"')
 
 
 def _figure(width: float, height: float) -> Figure:
