@@ -1,7 +1,8 @@
 """The one description of data: how it is made, and how its paths are resolved."""
 
+import os
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -20,6 +21,15 @@ def test_a_description_and_its_path_with_keys_read_the_same():
 def test_a_path_object_is_never_the_word_drawn():
     assert DataSpec.of("drawn").drawn
     assert not DataSpec.of(Path("drawn")).drawn
+
+
+def test_what_stands_for_a_path_is_read_as_it(tmp_path):
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "votes.csv").write_text("", encoding="utf-8")
+    folder, table = sorted(os.scandir(tmp_path), key=lambda entry: entry.name)
+    spec = DataSpec.of(folder, votes=table)
+    assert (spec.path, spec.votes) == (str(tmp_path / "drawn"), str(tmp_path / "votes.csv"))
+    assert not DataSpec.of(PurePath("drawn")).drawn
 
 
 def test_every_path_is_resolved_and_drawn_faces_have_none(tmp_path):

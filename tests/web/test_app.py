@@ -81,6 +81,14 @@ def test_photos_have_the_shape_that_is_documented(post, portrait, plain):
     FacesShape.model_validate(post("/v1/faces", files=files).json())
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/config", "/v2/health/ready"])
+def test_whoever_asks_for_the_head_gets_that_of_the_whole_answer(app, path):
+    head, whole = ask(app, "HEAD", path), ask(app, "GET", path)
+    assert (head.status_code, head.content, whole.status_code) == (200, b"", 200)
+    assert head.headers.get("content-type") == whole.headers.get("content-type")
+    assert ask(app, "HEAD", "/v1/faces").status_code == 405
+
+
 def test_every_route_is_described(get):
     described = get("/openapi.json").json()["paths"]
     assert {"/v1/faces", "/v1/explain", "/v1/drawing", "/v1/model", "/v1/notice", "/v2/models/{name}/infer"} <= set(

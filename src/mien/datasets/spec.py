@@ -118,7 +118,7 @@ class DataSpec:
     def of(cls, data: Self | str | Path, **keys: Any) -> Self:
         """The description that a caller means: itself, or a path with the keys of this class.
 
-        A `Path` is never taken for the word "drawn".
+        A `Path`, and what stands for one, is never taken for the word "drawn".
 
         Raises:
             DataError: there is no such key, a value is impossible, or this is no path.
@@ -132,11 +132,13 @@ class DataSpec:
         for key in keys:
             if key not in known:
                 raise DataError(f"Reading data takes no {key!r}. {did_you_mean(key, known)}")
-        values: dict[str, Any] = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
+        values: dict[str, Any] = {
+            key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in keys.items()
+        }
         if isinstance(data, cls):
             return replace(data, **values)
-        path = str(data)
-        return cls(path=f"./{path}" if isinstance(data, Path) and _names_drawn(path) else path, **values)
+        path = str(os.fspath(data))  # an os.DirEntry says its path in no other way
+        return cls(path=path if isinstance(data, str) or not _names_drawn(path) else f"./{path}", **values)
 
     @property
     def drawn(self) -> bool:

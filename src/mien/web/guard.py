@@ -87,6 +87,8 @@ class Guard:
         start = time.perf_counter()
         status = 500
         started = False
+        # Whoever asks for the head of an answer, as monitors do, gets that of GET; the server leaves the rest out.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def send_guarded(message: Message) -> None:
             nonlocal status, started
@@ -100,8 +102,8 @@ class Guard:
 
         try:
             self._check(scope)
-            scope["mien_session"] = self.session
-            await self.app(scope, receive, send_guarded)
+            asked["mien_session"] = self.session
+            await self.app(asked, receive, send_guarded)
         except ServiceError as error:
             await problem(scope["path"], error)(scope, receive, send_guarded)
         except Exception as error:
@@ -113,7 +115,7 @@ class Guard:
             sorry = ServiceError(500, "Something went wrong in the service; its log says where.")
             await problem(scope["path"], sorry)(scope, receive, send_guarded)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(asked.get("route"), "path", "other")
             seconds = time.perf_counter() - start
             self._metrics.answered(route, status, seconds)
             LOG.info("%s %s %d %.3f s", scope["method"], route, status, seconds)
