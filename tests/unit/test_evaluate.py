@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from mien.api.evaluating import _not_measured
 from mien.bundle import UnsureRule
 from mien.errors import DataError
 from mien.evaluation.evaluate import evaluate_predictions, pack_predictions
-from mien.labels import SEVEN, SIX
+from mien.labels import SEVEN, SIX, LabelSet
 from mien.randomness import generator
 
 
@@ -73,3 +74,9 @@ def test_numbers_of_images_that_differ_are_refused():
             ids=np.array(["only one"]),
             copies=np.zeros(2, bool),
         )
+
+
+def test_what_a_models_groups_hold_is_measured_as_theirs():
+    groups = LabelSet.parse("neutral,positive=happiness+surprise,negative=anger+fear+sadness")
+    assert _not_measured(SIX, SIX, groups) == []
+    assert _not_measured(SEVEN, SEVEN, groups) == ["not measured, since the model does not know it: disgust"]

@@ -162,6 +162,17 @@ def test_the_truth_beside_the_answers_is_not_taken_for_them(bundle, tmp_path):
         read_answers(tmp_path / "a.csv")
 
 
+def test_answers_of_groups_that_an_evaluation_wrote_are_read_under_these_groups(bundle, tmp_path):
+    groups = "neutral,positive=happiness+surprise,negative=anger+fear+sadness"
+    found = mien.evaluate(bundle, DATA, labels=groups)
+    found.write_csv(tmp_path / "rows.csv")
+    place = ("again", tmp_path / "rows.csv", DATA, tmp_path / "store")
+    record = mien.api.foreign.import_answers(*place, label_set=groups).record
+    assert right(record) == found.scores().accuracy.value
+    with pytest.raises(DataError, match="Unknown expression label 'negative' in labels"):
+        mien.api.foreign.import_answers(*place)
+
+
 def test_an_empty_column_is_of_a_class_that_the_model_does_not_know(tmp_path):
     (tmp_path / "a.csv").write_text("id,fear,anger,contempt\n1,0,1,\n2,0.7,0.3,\n", encoding="utf-8")
     values, order, ids = read_answers(tmp_path / "a.csv")

@@ -647,7 +647,8 @@ def _as_in_its_run(
 
 def _not_measured(wanted: LabelSet, there: LabelSet, label_set: LabelSet) -> list[str]:
     """Classes that are asked for and have no figure, by what lacks them."""
-    absent = [label for label in wanted.expressions if label not in label_set]
+    # The images of a member of a group are measured as the group's.
+    absent = [label for label in wanted.expressions if label_set.holding(label) is None]
     held = {wanted.holding(label) for label in there.expressions}
     of_data = [label.value for label in absent if label not in there and wanted.index(label) not in held]
     of_model = [label.value for label in absent if label.value not in of_data]

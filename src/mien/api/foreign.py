@@ -266,11 +266,12 @@ def _from_table(text: str, path: Path) -> tuple[NDArray[Any], list[str] | None, 
     ids = next((name for name in names if name.lower() in _ID_COLUMNS), None)
     found_ids = None if ids is None else [row[ids] for row in rows]
     words = {name: name.removeprefix(_PROBABILITY) for name in names if name != ids}
-    # A column without a number is of a class that the model does not know: `mien predict` has one for contempt.
+    # A column without a number is of a class that the model does not know: `mien predict` has one for contempt. What is
+    # called a probability is one of a group where its name is no expression's.
     columns = {
         name: word
         for name, word in words.items()
-        if find_expression(word) is not None and (not rows or any(row[name] for row in rows))
+        if (name != word or find_expression(word) is not None) and (not rows or any(row[name] for row in rows))
     }
     if columns:
         numbers = [
@@ -312,7 +313,11 @@ def _probabilities(
         named = labels.expressions if isinstance(labels, LabelSet) else labels
         if isinstance(named, str) or not isinstance(named, Sequence):
             named = labels_text(named).split(",")  # raises for what is neither a text nor names
-        order = [e if isinstance(e, (Expression, Group)) else parse_expression(str(e), where="labels") for e in named]
+        groups = {label.value: label for label in label_set.expressions if isinstance(label, Group)}
+        order = [
+            e if isinstance(e, (Expression, Group)) else groups.get(str(e)) or parse_expression(str(e), where="labels")
+            for e in named
+        ]
         if len(set(order)) < len(order):
             raise DataError(f"The labels name an expression twice: {', '.join(e.value for e in order)}.")
     if answers.ndim == 1:

@@ -137,7 +137,8 @@ class DataSpec:
         }
         if isinstance(data, cls):
             return replace(data, **values)
-        path = str(os.fspath(data))  # an os.DirEntry says its path in no other way
+        given: Any = data
+        path = str(os.fspath(given))  # an os.DirEntry says its path in no other way
         return cls(path=path if isinstance(data, str) or not _names_drawn(path) else f"./{path}", **values)
 
     @property
