@@ -273,6 +273,20 @@ def test_results_come_before_what_the_source_of_photos_raises(bundle, portrait):
         next(results)
 
 
+@pytest.mark.parametrize("then", [[], [OSError("the camera is gone")]])
+def test_results_come_before_the_error_for_what_is_no_photo(bundle, portrait, then):
+    def photos():
+        yield from [portrait, portrait, portrait, 17]
+        yield from [portrait] * 3
+        for error in then:
+            raise error
+
+    results = Recognizer(bundle).recognize_many(photos(), batch=8)
+    assert [next(results).outcome for _ in range(3)] == [Outcome.OK] * 3
+    with pytest.raises(TypeError, match="int"):
+        next(results)
+
+
 def test_an_array_of_huge_values_is_unreadable_and_no_error(bundle):
     assert Recognizer(bundle).recognize(np.full((64, 64), 1e300)).outcome is Outcome.UNREADABLE
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ from mien.prior import TRAINING, Prior, read_prior
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+_T = TypeVar("_T")
 
 # Half the side of a 48-pixel crop: below it, more than three of four pixels that the network sees are interpolated.
 MINIMUM_FACE_PX = 24
@@ -234,7 +236,8 @@ class Recognizer:
             batch: number of photos whose faces go to the network together, at least 1.
 
         Yields:
-            One result a photo. What `photos` raises is raised after the results of the photos before it.
+            One result a photo. What `photos` raises, and the error for something that is no photo, is raised after the
+            results of the photos before it.
         """
         if isinstance(photos, (str, os.PathLike)):
             raise TypeError(
@@ -244,17 +247,17 @@ class Recognizer:
             raise DataError(f"Expected a batch of at least 1 photo. Received: {batch}.")
         failures: list[Exception] = []
 
-        def taken() -> Iterator[PhotoSource]:
+        def until_failure(items: Iterable[_T]) -> Iterator[_T]:
             try:
-                yield from photos
+                yield from items
             except Exception as error:
                 failures.append(error)
 
-        prepared = self._prepare_ahead(taken())
+        prepared = until_failure(self._prepare_ahead(until_failure(photos)))
         while group := list(islice(prepared, batch)):
             yield from self._finish(group)
         if failures:
-            raise failures[0]
+            raise failures[-1]  # of a photo, which came before the one that could not be had
 
     def recognize_crops(self, crops: NDArray[np.uint8]) -> list[FaceResult]:
         """The labels of faces that are cut out already, as in a data set.
