@@ -159,6 +159,7 @@ def test_what_is_missing_in_a_column_is_no_group_and_no_role():
     [
         ({"classes": None}, "nothing says which expressions"),
         ({"classes": ["anger"]}, "labels lie in 0..0"),
+        ({"classes": "anger, fear"}, r"a list such as \['anger', 'fear'\]"),
         ({"images": np.zeros((14, 4, 4))}, "uint8"),
         ({"images": np.zeros((14, 4, 4, 3), np.uint8)}, "channels='rgb'"),
         ({"images": np.zeros((14, 4, 4, 4), np.uint8), "channels": "rgb"}, "fourth channel"),

@@ -190,6 +190,11 @@ class Dataset:
         pixels = pixels[..., 0] if pixels.ndim == 4 and pixels.shape[3] == 1 else pixels
         if order not in ("rgb", "bgr"):
             raise DataError(f"order is 'rgb' or 'bgr'. Received: {order!r}.")
+        if isinstance(classes, str):
+            raise DataError(
+                f"classes are several names: a list such as {[part.strip() for part in classes.split(',')]}. "
+                f"Received: {classes!r}."
+            )
         if pixels.dtype != np.uint8:
             raise DataError(
                 f"{name}: expected images of shape (N, H, W), uint8. Received: {pixels.shape}, {pixels.dtype}. "

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from mien.web.limits import Limits
 from mien.web.problems import ServiceError
 from mien.web.service import Photo, Service
+from mien.wording import count_text
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -165,7 +166,9 @@ class _Form:
                 422, "The form has a field that is no file. Options such as labels go into the address (?labels=six)."
             )
         if len(self._names) == self._most:
-            raise ServiceError(413, f"Expected at most {self._most} photos in one request.", code="too_many")
+            raise ServiceError(
+                413, f"Expected at most {count_text(self._most, 'photo')} in one request.", code="too_many"
+            )
         self._names.append(_file_name(options[b"filename"].decode("utf-8", "replace")))
         self._contents.append(bytearray())
 
