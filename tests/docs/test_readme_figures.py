@@ -137,3 +137,23 @@ def test_what_the_decision_on_the_record_model_says_is_what_its_steps_gave():
     record = Store.open(ROOT / "results" / medium["study"]).read(medium["run"]).of_head("labels")
     found = score(record.outcome(Role.VALIDATION), record.label_set).accuracy
     assert f"{100 * found.value:.1f} % of PublicTest's own labels" in page
+
+
+def test_what_the_decision_on_the_larger_network_says_is_what_its_steps_gave():
+    steps = []
+    for study in ("record-tuned", "record-medium-tuned"):
+        with (ROOT / "results" / study / "steps.csv").open(encoding="utf-8", newline="") as file:
+            steps += [step for step in csv.DictReader(file) if step["study"] in (study, "record-medium")]
+    assert [step["study"] for step in steps] == ["record-tuned", "record-medium", "record-medium-tuned"]
+    page = (ROOT / "docs" / "decisions" / "0020-larger-network.md").read_text(encoding="utf-8")
+    for title, name, form in (
+        ("balanced accuracy", "balanced_accuracy", "{:.1%}"),
+        ("FER+'s own majority rule", "official", "{:.1%}"),
+        ("divergence of the votes", "divergence", "{:.3f}"),
+        ("doubt where taggers doubt", "doubt", "{:.3f}"),
+        ("corrupted faces, accuracy", "corrupted_accuracy", "{:.1%}"),
+    ):
+        figures = " | ".join(form.format(float(step[name])).replace("%", " %") for step in steps)
+        assert f"| {title} | {figures} |" in page
+    for step in steps[1:]:
+        assert Store.open(ROOT / "results" / step["study"]).has(step["run"])
