@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import mien
 from mien import Recognizer
 from mien.inference.results import PhotoResult
 from mien.web.app import create_app
@@ -104,14 +106,19 @@ def test_a_server_with_a_token_asks_for_it(browser: Any, recognizer: Recognizer,
 
 
 @pytest.mark.usefixtures("page_folder")
-def test_a_report_of_a_store_is_opened_from_the_page(browser: Any, recognizer: Recognizer) -> None:
-    with served(recognizer, stores=[RESULTS], token=TOKEN) as url, visiting(browser, url) as visit:
+def test_a_report_of_a_store_is_opened_from_the_page(browser: Any, recognizer: Recognizer, tmp_path: Path) -> None:
+    stores = tmp_path / "stores"
+    shutil.copytree(RESULTS / "shipped-votes", stores / "shipped-votes")
+    (stores / "other" / "report").mkdir(parents=True)
+    shutil.copy(RESULTS / "shipped-labels" / "report" / "report.html", stores / "other" / "report")
+    mien.write_report(stores / "shipped-votes")  # whole: the one that is kept is a page alone
+    with served(recognizer, stores=[stores], token=TOKEN) as url, visiting(browser, url) as visit:
         visit.page.check("#mode-server")
         visit.page.fill("#token", TOKEN)
         visit.page.keyboard.press("Enter")
         listed = visit.page.locator("#report-list a")
         listed.first.wait_for()
-        assert listed.count() == len([*RESULTS.glob("*/report/report.html")])
+        assert listed.count() == 2
         with visit.page.expect_popup() as opened:
             visit.page.locator("#report-list a[href*=shipped-votes]").press("Enter")
         report = opened.value
@@ -122,7 +129,7 @@ def test_a_report_of_a_store_is_opened_from_the_page(browser: Any, recognizer: R
         with report.expect_download() as download:
             table.click()
         name = str(table.get_attribute("href"))
-        assert Path(download.value.path()).read_bytes() == (RESULTS / "shipped-votes" / "report" / name).read_bytes()
+        assert Path(download.value.path()).read_bytes() == (stores / "shipped-votes" / "report" / name).read_bytes()
         report.locator("a[href$='.svg']").first.click()
         report.wait_for_url("**/*.svg")
         assert report.evaluate("document.documentElement.tagName") == "svg"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.api.displays import confusion_display, reliability_display
 from mien.arguments import checked
-from mien.bundle import Bundle, load_bundle, write_again
+from mien.bundle import Bundle, load_bundle, refuse_other_ending, write_again
 from mien.datasets.dataset import Dataset, Missed, Role
 from mien.datasets.protocol import (
     Opening,
@@ -388,6 +388,18 @@ def refuse_place(path: Path) -> None:
         refuse_unwritable(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
+
+
+def refuse_model_place(path: Path) -> None:
+    """Refuse a place that a model could not be written to, before hours of measuring.
+
+    Raises:
+        BundleError: the name promises a model of another form.
+        DataError: as `refuse_place`, for the file of a model.
+    """
+    refuse_other_ending(path)
+    if path.suffix:  # else it is a folder
+        refuse_place(path)
 
 
 @checked("bundle", "data", "labels", "prior", "corruptions")

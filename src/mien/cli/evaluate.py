@@ -71,8 +71,7 @@ def evaluate(
     card, what is not said is as in its protocol, so that they give the card's figures again. On other data the classes
     are those that both know, and all images are measured where the data have no test role.
     """
-    from mien.api.evaluating import refuse_place
-    from mien.bundle import refuse_other_ending
+    from mien.api.evaluating import refuse_model_place, refuse_place
     from mien.cli.bar import Bar
 
     places = [path for path in (csv, corruptions_csv) if path is not None]
@@ -81,9 +80,7 @@ def evaluate(
     if len({path.absolute() for path in places}) < len(places):
         raise DataError(f"--csv and --corruptions-csv are both {csv}, and one would replace the other. Name two files.")
     if card is not None:
-        refuse_other_ending(card)
-        if card.suffix:  # else it is a folder
-            refuse_place(card)
+        refuse_model_place(card)
     model = mien.load_bundle(bundle)
     try:
         with Bar("images") as bar:
