@@ -314,7 +314,7 @@ class ModelEvaluation:
             "labels": self.label_set.text,
             "data": self.data["fingerprint"],
             **({} if self.prior.is_training else {"prior": str(self.prior)}),
-            **{name: metric.of(scores).to_json() for name, metric in METRICS.items()},
+            **scores.figures(),
             **({} if unseen is None else {"accuracy_without_images_seen": unseen.accuracy.to_json()}),
             "right_by_probability": right_by_probability(scores),
         }

@@ -133,6 +133,10 @@ class Scores:
     reliability: tuple[ReliabilityBin, ...]
     classes: tuple[ClassScores, ...]
 
+    def figures(self) -> dict[str, Any]:
+        """The figures of `METRICS`, by name, as plain JSON values."""
+        return {name: metric.of(self).to_json() for name, metric in METRICS.items()}
+
     def frame(self) -> Any:
         """The figures of each expression as a table, a row each, with 95 % intervals; see `mien.frame.frame`."""
         return frame([dict(entry.cells()) for entry in self.classes])
@@ -153,7 +157,7 @@ class Scores:
             "confusion": [list(row) for row in self.confusion],
             "majority": label_text(self.majority),
             "majority_share": self.majority_share.to_json(),
-            **{name: metric.of(self).to_json() for name, metric in METRICS.items()},
+            **self.figures(),
             "log_loss_floor": self.log_loss_floor,
             "reliability": [entry.to_json() for entry in self.reliability],
             "classes": [entry.to_json() for entry in self.classes],

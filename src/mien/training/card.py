@@ -10,7 +10,7 @@ from typing import Any
 from mien.bundle import UnsureRule
 from mien.datasets.dataset import Role
 from mien.evaluation.evaluate import Evaluation
-from mien.evaluation.metrics import METRICS, Scores, right_by_probability
+from mien.evaluation.metrics import Scores, right_by_probability
 from mien.files import canonical_json, parse_json
 from mien.study.recipe import Recipe
 from mien.study.record import RunRecord
@@ -32,8 +32,7 @@ LICENCE_NOT_STATED = (
 
 def figures(scores: Scores) -> dict[str, Any]:
     """The figures of a card, each with its interval; `mien evaluate` gives the same ones."""
-    shown: dict[str, Any] = {name: metric.of(scores).to_json() for name, metric in METRICS.items()}
-    return {"images": scores.count, **shown, "majority_share": scores.majority_share.to_json()}
+    return {"images": scores.count, **scores.figures(), "majority_share": scores.majority_share.to_json()}
 
 
 def figures_by_expression(scores: Scores) -> dict[str, Any]:
