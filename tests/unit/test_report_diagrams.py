@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mien.report.diagrams import DiagramData, draw_diagram, large
@@ -104,9 +104,10 @@ def test_sums():
 
 
 @given(st.integers(0, 10**13))
+@example(999_500_000_000)
 def test_a_large_number_is_short_and_near(number):
     text = large(number)
     value, _, unit = text.partition(" ")
-    factor = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[unit]
+    factor = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
     assert float(value) * factor == pytest.approx(number, rel=0.006)
     assert len(value) <= 5 or number >= 1e12

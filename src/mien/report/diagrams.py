@@ -77,7 +77,7 @@ def large(number: float) -> str:
     >>> large(23_564_800), large(998), large(3.48e9), large(0)
     ('23.6 M', '998', '3.48 G', '0')
     """
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= 0.9995 * size:
             return f"{number / size:#.3g}".rstrip(".") + f" {unit}"
     return f"{number:.0f}"
